@@ -1,0 +1,358 @@
+"""Programs: an algorithm as a short list of operations, run alike by every executor.
+
+Operations name populations, projections, state *vectors* ``(population, slot)`` and *accumulators*
+``(population, name)``.  Slot ``"state"`` is the state u itself; other slots hold snapshots and
+differences.  Accumulators are exact sums of currents; nothing is rounded until an `Update`.
+
+Arithmetic is stated in raw integers: states have ``fs`` fraction bits, weights ``fw``, accumulators
+``fa = fs + fw``; ``rnd(v, s)`` is :func:`~apical.golden.formats.round_shift`.
+In floating point the same lines hold without the rounding.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from .errors import MisuseError
+from .network import Network
+
+STATE = "state"
+
+
+@dataclass(frozen=True)
+class Project:
+    """Accumulate one projection (primitive P3, and P4 where the source is the constant 1).
+
+    ``A[into] = (A[start] or 0) + sign * sum_i r_i 2**-shift * M[i, :]``, exact.
+
+    Parameters
+    ----------
+    projection : str
+    into : str
+        Accumulator of the target population that is written.
+    start : str or None
+        Accumulator it starts from; None starts from 0.
+    shift : int
+        Rates are divided by ``2**shift``; only for constant sources (bias shares of a sweep).
+
+    Notes
+    -----
+    Cycles on the engine: broadcast direction ``blocks * max(1, nonzero rates)``, dot direction
+    ``rows * blocks``, plus at most 12 of exposed latency.
+    """
+
+    projection: str
+    into: str = "current"
+    start: str | None = None
+    shift: int = 0
+
+
+@dataclass(frozen=True)
+class Nudge:
+    """Pull towards a clamped population: ``beta * (d - u)`` with ``beta = sign * 2**-shift``.
+
+    Parameters
+    ----------
+    target : str
+        Clamped population of the same size.
+    shift : int
+        0..15.
+    sign : int
+        +1 or -1.
+    random_sign : bool
+        Multiply beta by the sign drawn for this image or batch; learning divides by it again.
+    """
+
+    target: str
+    shift: int = 0
+    sign: int = 1
+    random_sign: bool = False
+
+
+@dataclass(frozen=True)
+class Update:
+    """Move the state along its force and clip (primitives P5, P6, P7).
+
+    ``T = rho'(u) A - u 2**fw + beta (d - u) 2**fw``;
+    ``u = clip(u + rnd(T, fw + shift))``, so the step is ``eps = 2**-shift``.
+    Without leak (a sweep assigns): ``u = clip(rnd(A, fw + shift))``.
+
+    rho' of the hard rates is 1 on the closed range the state is clipped to: the clip is the gate.
+
+    Parameters
+    ----------
+    population : str
+    current : str
+        Accumulator A.
+    shift : int
+        -1..6; -1 doubles (the gain of a sweep).
+    leak : bool
+    gate : bool
+        Multiply the current by rho'(u); off in systems that are no gradient systems (paper 2).
+    nudge : Nudge or None
+
+    Notes
+    -----
+    Cycles: ``ceil(block / update lanes)`` a block, plus at most 12 of exposed latency.
+    """
+
+    population: str
+    current: str = "current"
+    shift: int = 1
+    leak: bool = True
+    gate: bool = True
+    nudge: Nudge | None = None
+
+
+@dataclass(frozen=True)
+class Clear:
+    """Write zero to every unit of a state vector (primitive P1)."""
+
+    population: str
+    slot: str = STATE
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Copy one state vector of a population to another (primitive P11)."""
+
+    population: str
+    into: str
+    source: str = STATE
+
+
+@dataclass(frozen=True)
+class Difference:
+    """``slot = a - b`` of two vectors of one population, saturated to the state format (P11)."""
+
+    population: str
+    into: str
+    a: str = STATE
+    b: str = "free"
+
+
+@dataclass(frozen=True)
+class Decide:
+    """Predict the class: index of the greatest state, the lowest index where states are equal."""
+
+    population: str
+
+
+@dataclass(frozen=True)
+class Outer:
+    """One product of a weight update: ``sign * rows (x) cols``; each a (population, slot)."""
+
+    rows: tuple[str, str]
+    cols: tuple[str, str]
+    sign: int = 1
+
+
+@dataclass(frozen=True)
+class Learn:
+    """Outer-product update of a matrix (primitive P14): ``M += rate * sum of terms``, mean over
+    the batch; terms are summed exactly before anything is rounded.
+
+    Parameters
+    ----------
+    matrix : str
+    terms : tuple of Outer
+    by_sign : bool
+        Multiply by the random sign of beta (contrast learning divides by beta).
+    """
+
+    matrix: str
+    terms: tuple[Outer, ...]
+    by_sign: bool = False
+
+
+@dataclass(frozen=True)
+class Relax:
+    """Repeat a body of operations, a fixed number of times or until settled.
+
+    Parameters
+    ----------
+    steps : int
+        Greatest number of repetitions; 0 skips the body.
+    body : tuple of operations
+    settled : float or None
+        Stop after a step in which ``max |u' - u| <= settled`` over all its updates (after the
+        clip).  In raw integers the threshold is ``floor(settled * 2**fs)``.
+    """
+
+    steps: int
+    body: tuple
+    settled: float | None = None
+
+
+#: Operations that write a state vector; each is one state write operation of the signature.
+WRITES_STATE = (Update, Clear, Snapshot, Difference)
+
+
+def written_vector(op):
+    """(population, slot) that an operation writes, or None."""
+    if isinstance(op, Update):
+        return op.population, STATE
+    if isinstance(op, Clear):
+        return op.population, op.slot
+    if isinstance(op, Snapshot | Difference):
+        return op.population, op.into
+    return None
+
+
+def walk(ops):
+    """All operations of a list, loop bodies included, in program order."""
+    for op in ops:
+        yield op
+        if isinstance(op, Relax):
+            yield from walk(op.body)
+
+
+@dataclass(frozen=True)
+class Program:
+    """An algorithm over a network, run once an image (or batch).
+
+    Parameters
+    ----------
+    name : str
+    ops : tuple of operations
+
+    Raises
+    ------
+    MisuseError
+        From :meth:`check`, for operations that do not match the network.
+    """
+
+    name: str
+    ops: tuple
+
+    def check(self, network: Network):
+        """Raise `MisuseError` for the first operation that cannot run on this network."""
+        written = {(p.name, STATE) for p in network.populations if p.fixed_rate}
+        filled = set()
+        self._check(self.ops, network, written, filled, depth=0)
+
+    def _check(self, ops, network, written, filled, depth):
+        if depth > MAX_DEPTH:
+            raise MisuseError(f"program '{self.name}' nests loops deeper than {MAX_DEPTH}")
+        for op in ops:
+            where = f"program '{self.name}', {describe(op)}"
+            if isinstance(op, Project):
+                projection = network.projection(op.projection)
+                if op.start is not None and (projection.target, op.start) not in filled:
+                    raise MisuseError(f"{where}: accumulator '{op.start}' of "
+                                      f"'{projection.target}' is used before it is filled")
+                if not 0 <= op.shift <= 15:
+                    raise MisuseError(f"{where}: shift {op.shift} is outside 0..15")
+                if op.shift and not network.population(projection.source).constant:
+                    raise MisuseError(f"{where}: only rates of the constant population can be "
+                                      "shifted")
+                filled.add((projection.target, op.into))
+            elif isinstance(op, Update):
+                population = network.population(op.population)
+                if population.fixed_rate:
+                    raise MisuseError(f"{where}: '{op.population}' is clamped or constant")
+                if (op.population, op.current) not in filled:
+                    raise MisuseError(f"{where}: accumulator '{op.current}' is used before it "
+                                      "is filled")
+                if not -1 <= op.shift <= 6:
+                    raise MisuseError(f"{where}: shift {op.shift} is outside -1..6 "
+                                      "(eps is 2**-shift)")
+                if op.nudge is not None:
+                    self._check_nudge(op, population, network, where)
+                written.add((op.population, STATE))
+            elif isinstance(op, Clear | Snapshot | Difference):
+                network.population(op.population)
+                written.add(written_vector(op))
+            elif isinstance(op, Relax):
+                if op.steps < 0:
+                    raise MisuseError(f"{where}: {op.steps} steps")
+                if op.settled is not None and not op.settled >= 0:
+                    raise MisuseError(f"{where}: settled threshold {op.settled} is negative")
+                self._check(op.body, network, written, filled, depth + 1)
+            elif isinstance(op, Decide):
+                network.population(op.population)
+            elif isinstance(op, Learn):
+                shape = network.matrix(op.matrix).shape
+                for term in op.terms:
+                    got = (network.population(term.rows[0]).size,
+                           network.population(term.cols[0]).size)
+                    if got != shape:
+                        raise MisuseError(f"{where}: a term of {got[0]} x {got[1]} cannot update "
+                                          f"a matrix of {shape[0]} x {shape[1]}")
+            else:
+                raise MisuseError(f"{where}: not an operation")
+
+    @staticmethod
+    def _check_nudge(op, population, network, where):
+        target = network.population(op.nudge.target)
+        if not target.clamped or target.size != population.size:
+            raise MisuseError(f"{where}: the target of a nudge must be a clamped population of "
+                              f"{population.size} units, '{target.name}' is not")
+        if not 0 <= op.nudge.shift <= 15:
+            raise MisuseError(f"{where}: nudge shift {op.nudge.shift} is outside 0..15 "
+                              "(beta is 2**-shift)")
+        if op.nudge.sign not in (1, -1):
+            raise MisuseError(f"{where}: nudge sign {op.nudge.sign}; use 1 or -1")
+
+    def inputs(self, network: Network):
+        """Names of the clamped populations whose states the program reads, in network order."""
+        read = set()
+        for op in walk(self.ops):
+            if isinstance(op, Project):
+                read.add(network.projection(op.projection).source)
+            elif isinstance(op, Update) and op.nudge is not None:
+                read.add(op.nudge.target)
+            elif isinstance(op, Snapshot | Difference | Decide):
+                read.add(op.population)
+            elif isinstance(op, Learn):
+                read.update(name for t in op.terms for name in (t.rows[0], t.cols[0]))
+        return [p.name for p in network.clamped if p.name in read]
+
+
+MAX_DEPTH = 4
+
+
+def vectors(network: Network, program: Program):
+    """All state vectors, in the order that numbers them (the number enters the signature).
+
+    Returns
+    -------
+    list of (str, str)
+        (population, slot): the states of all populations in network order, then further slots in
+        the order the program first names them.
+    """
+    found = [(p.name, STATE) for p in network.populations]
+    for op in walk(program.ops):
+        named = [written_vector(op)]
+        if isinstance(op, Snapshot):
+            named.append((op.population, op.source))
+        elif isinstance(op, Difference):
+            named += [(op.population, op.a), (op.population, op.b)]
+        elif isinstance(op, Learn):
+            named += [pair for t in op.terms for pair in (t.rows, t.cols)]
+        for pair in named:
+            if pair is not None and pair not in found:
+                found.append(pair)
+    return found
+
+
+def accumulators(network: Network, program: Program):
+    """All accumulators (population, name), in the order the program first names them."""
+    found = []
+    for op in walk(program.ops):
+        if isinstance(op, Project):
+            pair = network.projection(op.projection).target, op.into
+            if pair not in found:
+                found.append(pair)
+    return found
+
+
+def describe(op) -> str:
+    """One line naming an operation, as reports show it: ``Update h1``."""
+    if isinstance(op, Relax):
+        until = "" if op.settled is None else f" until settled within {op.settled:g}"
+        return f"Relax at most {op.steps} steps{until}" if until else f"Relax {op.steps} steps"
+    first = getattr(op, fields(op)[0].name)
+    slot = f".{op.into}" if isinstance(op, Snapshot | Difference) else ""
+    slot = f".{op.slot}" if isinstance(op, Clear) and op.slot != STATE else slot
+    return f"{type(op).__name__} {first}{slot}"
