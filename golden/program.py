@@ -268,6 +268,10 @@ class Program:
                     raise MisuseError(f"{where}: {op.steps} steps")
                 if op.settled is not None and not op.settled >= 0:
                     raise MisuseError(f"{where}: settled threshold {op.settled} is negative")
+                if op.settled is not None and any(
+                        isinstance(inner, Relax) and inner.settled is not None
+                        for inner in walk(op.body)):
+                    raise MisuseError(f"{where}: a loop until settled cannot hold another one")
                 self._check(op.body, network, written, filled, depth + 1)
             elif isinstance(op, Decide):
                 network.population(op.population)

@@ -1,0 +1,80 @@
+"""Proven bounds of accumulators: what they may reach for any weights and states of the formats.
+
+They decide the accumulator width an engine needs and license the exact float64 BLAS road
+(integers below 2**53) of the fixed executor.
+"""
+
+from __future__ import annotations
+
+from .errors import MisuseError
+from .formats import Format
+from .network import Network, Population
+from .program import Nudge, Program, Project, Relax, Update, describe
+
+
+def state_limits(population: Population, state: Format):
+    """Raw (lowest, highest) state of a population: its clip limits in the state format.
+
+    Examples
+    --------
+    >>> state_limits(Population("h", 4), Format(16, 12))
+    (0, 4096)
+    """
+    if population.limits is None:
+        return state.min, state.max
+    low, high = population.limits
+    return max(int(low * 2 ** state.frac), state.min), min(int(high * 2 ** state.frac), state.max)
+
+
+def rate_magnitude(population: Population, state: Format) -> int:
+    """Greatest absolute raw rate a population can have."""
+    return max(map(abs, state_limits(population, state)))
+
+
+def accumulator_bounds(network: Network, program: Program, state: Format, weight: Format):
+    """Greatest absolute raw value of every accumulator of a program.
+
+    Returns
+    -------
+    dict of (population, accumulator) to int
+
+    Raises
+    ------
+    MisuseError
+        For a loop whose accumulator grows with every step and so has no bound.
+    """
+    bounds = {}
+    _scan(program.ops, network, program, state, weight, bounds)
+    return bounds
+
+
+def _scan(ops, network, program, state, weight, bounds):
+    for op in ops:
+        if isinstance(op, Project):
+            projection = network.projection(op.projection)
+            source = network.population(projection.source)
+            most = source.size * (rate_magnitude(source, state) >> op.shift) * weight.magnitude
+            start = bounds[projection.target, op.start] if op.start is not None else 0
+            key = projection.target, op.into
+            bounds[key] = max(bounds.get(key, 0), start + most)
+        elif isinstance(op, Relax):
+            _scan(op.body, network, program, state, weight, bounds)
+            once = dict(bounds)
+            _scan(op.body, network, program, state, weight, bounds)
+            if bounds != once:
+                grown = next(key for key in bounds if bounds[key] != once.get(key))
+                raise MisuseError(f"program '{program.name}', {describe(op)}: accumulator "
+                                  f"'{grown[1]}' of '{grown[0]}' grows with every step; "
+                                  "start it from 0 or from a held accumulator")
+
+
+def force_bound(op: Update, current: int, state: Format, weight: Format) -> int:
+    """Greatest absolute raw force T of an update whose current reaches `current`."""
+    leak = state.magnitude << weight.frac if op.leak else 0
+    nudge = 2 * state.magnitude << weight.frac if isinstance(op.nudge, Nudge) else 0
+    return current + leak + nudge
+
+
+def bits_for(magnitude: int) -> int:
+    """Bits of a two's-complement word that holds -magnitude..magnitude."""
+    return magnitude.bit_length() + 1

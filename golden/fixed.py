@@ -1,0 +1,308 @@
+"""Fixed executor: a program on raw integers, rounding exactly where the gateware rounds.
+
+This is the reference that gateware, simulation and boards are compared with, bit for bit.  It knows
+nothing of them.
+
+Raw integers are held in float64 arrays so that products run in BLAS: every product and partial sum
+is an integer below 2**53, proven from the formats by :mod:`apical.golden.bounds` before a program
+runs, so the result does not depend on summation order, blocking or threads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .bounds import accumulator_bounds, force_bound, state_limits
+from .errors import MisuseError
+from .formats import STATE as STATE_FORMAT
+from .formats import WEIGHT as WEIGHT_FORMAT
+from .formats import Format, round_shift
+from .mix import mix_key, signature
+from .network import Network
+from .program import (
+    STATE,
+    Clear,
+    Decide,
+    Difference,
+    Program,
+    Project,
+    Relax,
+    Snapshot,
+    Update,
+    describe,
+    vectors,
+)
+from .trace import Trace
+
+#: Sums must stay below this for float64 to hold them (and their rounding addend) exactly.
+EXACT = 1 << 52
+
+
+@dataclass
+class FixedResult:
+    """What a run left behind; every array has one entry an image.
+
+    Attributes
+    ----------
+    states : dict of (population, slot) to ndarray of shape (batch, n), int64
+        Raw values of the state format.
+    predictions : ndarray of shape (batch,), int64, or None
+        Class by `Decide`; None when the program has none.
+    steps : ndarray of shape (batch,), int64
+        Relaxation steps taken, all loops together.
+    operations : ndarray of shape (batch,), int64
+        State-writing operations.
+    writes : ndarray of shape (batch,), int64
+        Scalar values written.
+    saturations : ndarray of shape (batch,), int64
+        Values that were clipped when written.
+    signatures : ndarray of shape (batch,), int64
+        Signature of all writes, modulo 2**32.
+    trace : Trace or None
+        Every write, when recorded.
+    """
+
+    states: dict
+    predictions: np.ndarray | None
+    steps: np.ndarray
+    operations: np.ndarray
+    writes: np.ndarray
+    saturations: np.ndarray
+    signatures: np.ndarray
+    trace: Trace | None = None
+
+
+@dataclass
+class _Run:
+    """Working storage of one batch."""
+
+    batch: int
+    keys: np.ndarray
+    vector_number: dict
+    states: dict
+    result: FixedResult
+    accumulators: dict = field(default_factory=dict)
+    #: Images that still run: a slice, or an index array inside an early-stopping loop.
+    rows: slice | np.ndarray = field(default_factory=lambda: slice(None))
+    #: Greatest |du| of the step, by image; None outside early-stopping loops.
+    moved: np.ndarray | None = None
+
+
+class FixedExecutor:
+    """Runs programs on raw integers.
+
+    Parameters
+    ----------
+    network : Network
+    weights : dict of str to ndarray of int64
+        Raw weights by matrix name.
+    state, weight : Format
+
+    Raises
+    ------
+    MisuseError
+        For missing weights, wrong shapes, weights outside the format.
+    """
+
+    def __init__(self, network: Network, weights, state: Format = STATE_FORMAT,
+                 weight: Format = WEIGHT_FORMAT):
+        network.check_weights(weights)
+        self.network, self.state, self.weight = network, state, weight
+        self._weights = {}
+        for matrix in network.matrices:
+            raw = np.asarray(weights[matrix.name])
+            if not np.issubdtype(raw.dtype, np.integer):
+                raise MisuseError(f"weights of matrix '{matrix.name}' are {raw.dtype}, not raw "
+                                  "integers; quantize them first")
+            if raw.min() < weight.min or raw.max() > weight.max:
+                worst = int(raw.flat[np.abs(raw).argmax()])
+                raise MisuseError(f"raw weight {worst} of matrix '{matrix.name}' is outside format "
+                                  f"{weight} ({weight.min}..{weight.max})")
+            self._weights[matrix.name] = raw.astype(np.float64)
+        self._transposed = {name: np.ascontiguousarray(w.T) for name, w in self._weights.items()}
+
+    def run(self, program: Program, inputs, seed=0, first_image=0, record=False) -> FixedResult:
+        """Run a program on a batch of images.
+
+        Parameters
+        ----------
+        program : Program
+        inputs : dict of str to ndarray of shape (batch, n), int
+            Raw states of the clamped populations the program reads.
+        seed : int
+            32 bits; enters the signature (and random words).
+        first_image : int
+            Number of the first image, counted since the start of a session; image ``b`` of the
+            batch is number ``first_image + b``.
+        record : bool
+            Keep every write in ``result.trace``.
+        """
+        program.check(self.network)
+        self._prove(program)
+        run = self._prepare(program, inputs, seed, first_image, record)
+        with np.errstate(all="raise"):
+            self._execute(program.ops, run, ())
+        run.result.states = {key: value.astype(np.int64) for key, value in run.states.items()}
+        return run.result
+
+    def _prove(self, program):
+        bounds = accumulator_bounds(self.network, program, self.state, self.weight)
+        for key, bound in bounds.items():
+            if bound + force_bound(Update("", nudge=None), 0, self.state, self.weight) >= EXACT:
+                raise MisuseError(f"accumulator '{key[1]}' of '{key[0]}' can reach {bound}, beyond "
+                                  "the exact range 2**52 of float64; use fewer weight or state bits")
+
+    def _prepare(self, program, inputs, seed, first_image, record):
+        given = {name: np.asarray(values) for name, values in inputs.items()}
+        needed = program.inputs(self.network)
+        for name in needed:
+            if name not in given:
+                raise MisuseError(f"program '{program.name}' reads population '{name}', "
+                                  "for which no input is given")
+            self._check_input(name, given[name])
+        sizes = {values.shape[0] for values in given.values()} or {1}
+        if len(sizes) > 1:
+            raise MisuseError(f"inputs have different numbers of images: {sorted(sizes)}")
+        batch = sizes.pop()
+        numbers = vectors(self.network, program)
+        states = {}
+        for name, slot in numbers:
+            population = self.network.population(name)
+            value = np.zeros((batch, population.size))
+            if slot == STATE and name in needed:
+                value[:] = given[name]
+            elif slot == STATE and population.constant:
+                value[:] = self.state.one
+            states[name, slot] = value
+        image = np.arange(first_image, first_image + batch, dtype=np.int64)
+        count = np.zeros((5, batch), np.int64)
+        return _Run(batch, mix_key(np.int64(seed), image), {v: i for i, v in enumerate(numbers)},
+                    states, FixedResult({}, None, *count, Trace(batch) if record else None))
+
+    def _check_input(self, name, values):
+        population = self.network.population(name)
+        if values.ndim != 2 or values.shape[1] != population.size:
+            raise MisuseError(f"input of '{name}' has shape {values.shape}, "
+                              f"expected (images, {population.size})")
+        if not np.issubdtype(values.dtype, np.integer):
+            raise MisuseError(f"input of '{name}' is {values.dtype}, not raw integers; "
+                              "quantize it first")
+        low, high = state_limits(population, self.state)
+        if values.size and (values.min() < low or values.max() > high):
+            at = np.argwhere((values < low) | (values > high))[0]
+            raise MisuseError(f"input of '{name}' has raw value {values[tuple(at)]} in image "
+                              f"{at[0]}, unit {at[1]}; its range is {low}..{high}")
+
+    def _execute(self, ops, run, path):
+        for position, op in enumerate(ops):
+            here = (*path, position)
+            if isinstance(op, Relax):
+                self._relax(op, run, here)
+            else:
+                handler = self._HANDLERS.get(type(op))
+                if handler is None:
+                    raise MisuseError(f"the fixed executor has no operation {describe(op)}")
+                handler(self, op, run, here)
+
+    def _relax(self, op, run, path):
+        if op.settled is None:
+            for step in range(op.steps):
+                self._execute(op.body, run, (*path, step))
+                run.result.steps[run.rows] += 1
+            return
+        outer_rows, outer_moved = run.rows, run.moved
+        threshold = np.floor(op.settled * 2.0 ** self.state.frac)
+        active = np.arange(run.batch)[outer_rows]
+        for step in range(op.steps):
+            if not active.size:
+                break
+            run.rows = active if active.size < run.batch else slice(None)
+            run.moved = np.zeros(run.batch)
+            self._execute(op.body, run, (*path, step))
+            run.result.steps[active] += 1
+            active = active[run.moved[active] > threshold]
+        run.rows, run.moved = outer_rows, outer_moved
+
+    def _rates(self, run, population, shift=0):
+        rates = run.states[population, STATE][run.rows]
+        return np.floor(rates * 2.0 ** -shift) if shift else rates
+
+    def _project(self, op, run, path):
+        projection = self.network.projection(op.projection)
+        if self.network.population(projection.source).constant and op.shift > self.state.frac:
+            raise MisuseError(f"{describe(op)}: shift {op.shift} leaves nothing of 1.0 in {self.state}")
+        matrix = (self._transposed if projection.transpose else self._weights)[projection.matrix]
+        total = self._rates(run, projection.source, op.shift) @ matrix
+        if projection.sign < 0:
+            np.negative(total, out=total)
+        if op.start is not None:
+            total += run.accumulators[projection.target, op.start][run.rows]
+        key = projection.target, op.into
+        if isinstance(run.rows, slice):
+            run.accumulators[key] = total
+        else:
+            run.accumulators.setdefault(key, np.zeros((run.batch, total.shape[1])))
+            run.accumulators[key][run.rows] = total
+
+    def _update(self, op, run, path):
+        population = self.network.population(op.population)
+        old = run.states[op.population, STATE][run.rows]
+        force = run.accumulators[op.population, op.current][run.rows]
+        scale = self.weight.frac
+        if op.leak:
+            force = force - old * 2.0 ** scale
+        if op.nudge is not None:
+            if op.nudge.shift > scale:
+                raise MisuseError(f"{describe(op)}: nudge shift {op.nudge.shift} is more than the "
+                                  f"{scale} fraction bits of the weights")
+            pull = run.states[op.nudge.target, STATE][run.rows] - old
+            force = force + pull * float(op.nudge.sign << scale - op.nudge.shift)
+        move = round_shift(force, scale + op.shift)
+        self._write(op, run, path, (op.population, STATE), move + old if op.leak else move,
+                    state_limits(population, self.state))
+
+    def _write(self, op, run, path, vector, values, limits):
+        clipped = np.clip(values, *limits)
+        target = run.states[vector]
+        if run.moved is not None and isinstance(op, Update):
+            moved = np.abs(clipped - target[run.rows]).max(axis=1)
+            run.moved[run.rows] = np.maximum(run.moved[run.rows], moved)
+        result, number = run.result, run.vector_number[vector]
+        result.saturations[run.rows] += (clipped != values).sum(axis=1)
+        written = clipped.astype(np.int64)
+        counts = result.operations[run.rows]
+        keys = mix_key(run.keys[run.rows], counts << 8 | number)
+        result.signatures[run.rows] += signature(keys, written)
+        result.signatures &= 0xFFFFFFFF
+        result.operations[run.rows] += 1
+        result.writes[run.rows] += written.shape[1]
+        if result.trace is not None:
+            result.trace.append(path, op, number, vector, np.arange(run.batch)[run.rows],
+                                counts.copy(), written)
+        target[run.rows] = clipped
+
+    def _clear(self, op, run, path):
+        vector = op.population, op.slot
+        self._write(op, run, path, vector, np.zeros_like(run.states[vector][run.rows]), (0, 0))
+
+    def _snapshot(self, op, run, path):
+        self._write(op, run, path, (op.population, op.into),
+                    run.states[op.population, op.source][run.rows],
+                    (self.state.min, self.state.max))
+
+    def _difference(self, op, run, path):
+        self._write(op, run, path, (op.population, op.into),
+                    run.states[op.population, op.a][run.rows]
+                    - run.states[op.population, op.b][run.rows],
+                    (self.state.min, self.state.max))
+
+    def _decide(self, op, run, path):
+        result = run.result
+        if result.predictions is None:
+            result.predictions = np.zeros(run.batch, np.int64)
+        result.predictions[run.rows] = run.states[op.population, STATE][run.rows].argmax(axis=1)
+
+    _HANDLERS = {Project: _project, Update: _update, Clear: _clear, Snapshot: _snapshot,
+                 Difference: _difference, Decide: _decide}

@@ -1,0 +1,268 @@
+"""Assembler: a network and a program become instructions, descriptors and memory images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..golden.bounds import state_limits
+from ..golden.errors import DoesNotFitError
+from ..golden.network import Network
+from ..golden.program import (
+    STATE,
+    Clear,
+    Decide,
+    Difference,
+    Program,
+    Project,
+    Relax,
+    Snapshot,
+    Update,
+)
+from .config import EngineConfig
+from .isa import ACCUMULATOR, MATRIX, VECTOR, Kind, Limits, Mode, Opcode, encode
+from .placement import Placement, place
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """What the host loads into an engine.
+
+    Attributes
+    ----------
+    network : Network
+    program : Program
+    config : EngineConfig
+    placement : Placement
+    instructions, descriptors : ndarray of uint64
+    origins : list
+        Operation (or None) each instruction came from.
+    """
+
+    network: Network
+    program: Program
+    config: EngineConfig
+    placement: Placement
+    instructions: np.ndarray
+    descriptors: np.ndarray
+    origins: list
+
+
+def assemble(network: Network, program: Program, config: EngineConfig, density=None) -> Assembly:
+    """Assemble a program for an engine.
+
+    Parameters
+    ----------
+    density : dict of str to float, optional
+        Measured share of non-zero rates by population, for the choice of orientations.
+
+    Raises
+    ------
+    DoesNotFitError
+        When the network, the program or a number range does not fit; ``reasons`` says why.
+    """
+    placement = place(network, program, config, density)
+    writer = _Writer(network, config, placement)
+    writer.emit(Opcode.IMAGE)
+    writer.block(program.ops)
+    writer.emit(Opcode.DONE)
+    writer.mark_overlaps()
+    reasons = []
+    for what, have, depth in (("instructions", writer.instructions, config.program_depth),
+                              ("descriptors", writer.descriptors, config.descriptor_depth)):
+        if len(have) > depth:
+            reasons.append(f"needs {len(have)} {what}, the engine has {depth}")
+    if reasons:
+        raise DoesNotFitError(f"program '{program.name}' does not fit the engine", reasons)
+    words = [encode(i.opcode, **i.fields) for i in writer.instructions]
+    return Assembly(network, program, config, placement, np.array(words, np.uint64),
+                    np.array(list(writer.descriptors), np.uint64),
+                    [i.origin for i in writer.instructions])
+
+
+def reasons(network: Network, program: Program, config: EngineConfig, density=None) -> list[str]:
+    """Why a network and program do not fit a configuration; empty when they do."""
+    try:
+        assemble(network, program, config, density)
+    except DoesNotFitError as error:
+        return error.reasons
+    return []
+
+
+def config_for(network: Network, program: Program, lanes: int, density=None, **fields):
+    """The smallest configuration of that many lanes that holds a network and a program.
+
+    Depths are rounded up to powers of two, so that networks of like sizes share an engine.
+    """
+    fields.setdefault("update_lanes", min(4, 1 << lanes.bit_length() - 1))
+    wide = EngineConfig(lanes=lanes, weight_depth=1 << 15, state_depth=1 << 12,
+                        accumulator_depth=1 << 12, event_depth=1 << 14,
+                        program_depth=1 << 12, descriptor_depth=256, **fields)
+    made = assemble(network, program, wide, density)
+    least = {"weight_depth": 64, "state_depth": 16, "accumulator_depth": 16, "event_depth": 64}
+    depths = {name: max(least[name], 1 << max(0, used - 1).bit_length())
+              for name, used in made.placement.used.items()}
+    depths["program_depth"] = max(64, 1 << (len(made.instructions) - 1).bit_length())
+    depths["descriptor_depth"] = max(32, 1 << (len(made.descriptors) - 1).bit_length())
+    return wide.replace(**depths)
+
+
+@dataclass
+class _Instruction:
+    opcode: Opcode
+    fields: dict
+    origin: object = None
+    #: What the hazard analysis needs: names of vectors and accumulators.
+    reads: tuple = ()
+    writes: object = None
+    #: Beats between two instructions' uses of one place, see `_Writer.mark_overlaps`.
+    span: int = 0
+
+
+@dataclass
+class _Writer:
+    network: Network
+    config: EngineConfig
+    placement: Placement
+    instructions: list = field(default_factory=list)
+    #: Descriptor words in order; equal descriptors are shared.
+    descriptors: dict = field(default_factory=dict)
+    depth: int = 0
+
+    def emit(self, opcode, origin=None, reads=(), writes=None, span=0, **fields):
+        self.instructions.append(_Instruction(opcode, fields, origin, reads, writes, span))
+
+    def describe(self, layout, **values):
+        return self.descriptors.setdefault(layout.encode(**values), len(self.descriptors))
+
+    def block(self, ops):
+        for op in ops:
+            self._EMITTERS[type(op)](self, op)
+
+    def vector(self, name, slot=STATE):
+        place = self.placement.vectors[name, slot]
+        state = self.config.state
+        limits = state_limits(self.network.population(name), state)
+        code = {(0, state.one): Limits.UNIT, (-state.one, state.one): Limits.SYMMETRIC}.get(
+            limits if slot == STATE else None, Limits.FORMAT)
+        return self.describe(VECTOR, base=place.base, blocks=place.blocks, tail=place.tail,
+                             kind=place.kind, banked=place.banked, limits=code,
+                             number=place.number)
+
+    def accumulator(self, name, slot):
+        place = self.placement.accumulators[name, slot]
+        return self.describe(ACCUMULATOR, base=place.base, blocks=place.blocks, tail=place.tail)
+
+    def source(self, name, shift):
+        if self.network.population(name).constant:
+            return self.describe(VECTOR, base=self.config.state.one >> shift, blocks=1, tail=1,
+                                 kind=Kind.CONSTANT)
+        return self.vector(name)
+
+    def project(self, op):
+        projection = self.network.projection(op.projection)
+        place = self.placement.matrices[projection.matrix]
+        dot = place.lanes_are_cols == projection.transpose
+        target = projection.target
+        fields = {"dot": dot, "negative": projection.sign < 0, "started": op.start is not None,
+                  "a": self.source(projection.source, op.shift),
+                  "b": self.describe(MATRIX, base=place.base, blocks=place.blocks, tail=place.tail,
+                                     rows=place.rows),
+                  "t": self.accumulator(target, op.into)}
+        reads = ()
+        if op.start is not None:
+            fields["c"] = self.accumulator(target, op.start)
+            reads = ((target, op.start),)
+        span = (place.rows - 1) * place.blocks if dot else place.blocks - 1
+        self.emit(Opcode.PROJECT, op, reads, (target, op.into), span, **fields)
+
+    def update(self, op):
+        state = op.population, STATE
+        fields = {"mode": Mode.RELAX if op.leak else Mode.ASSIGN, "a": self.vector(*state),
+                  "t": self.vector(*state), "c": self.accumulator(op.population, op.current),
+                  "shift": op.shift + 1}
+        reads = [state]
+        if op.nudge is not None:
+            fields.update(nudge=1, nudge_negative=op.nudge.sign < 0,
+                          nudge_shift=self.config.weight.frac - op.nudge.shift,
+                          b=self.vector(op.nudge.target))
+            reads.append((op.nudge.target, STATE))
+        self.emit(Opcode.UNIT, op, tuple(reads), state, **fields)
+
+    def clear(self, op):
+        written = op.population, op.slot
+        self.emit(Opcode.UNIT, op, (), written, mode=Mode.CLEAR, a=self.vector(*written),
+                  t=self.vector(*written))
+
+    def snapshot(self, op):
+        source, into = (op.population, op.source), (op.population, op.into)
+        self.emit(Opcode.UNIT, op, (source,), into, mode=Mode.COPY, a=self.vector(*source),
+                  t=self.vector(*into))
+
+    def difference(self, op):
+        a, b, into = (op.population, op.a), (op.population, op.b), (op.population, op.into)
+        self.emit(Opcode.UNIT, op, (a, b), into, mode=Mode.SUBTRACT, a=self.vector(*a),
+                  b=self.vector(*b), t=self.vector(*into))
+
+    def decide(self, op):
+        state = op.population, STATE
+        self.emit(Opcode.UNIT, op, (state,), None, mode=Mode.DECIDE, a=self.vector(*state),
+                  t=self.vector(*state))
+
+    def relax(self, op):
+        if op.steps == 0:
+            return
+        loop = self.depth
+        self.depth += 1
+        fields = {"loop": loop, "until": op.settled is not None}
+        self.emit(Opcode.REPEAT, op, operand=op.steps, **fields)
+        body = len(self.instructions)
+        self.block(op.body)
+        if op.settled is not None:
+            fields["threshold"] = min(int(op.settled * 2 ** self.config.state.frac), 0xFFFF)
+        self.emit(Opcode.LOOP, op, operand=body, **fields)
+        self.depth -= 1
+
+    def mark_overlaps(self):
+        """Set `overlap` where an instruction may enter the pipeline behind the one before.
+
+        Instructions of one unit pass the same stages in order, so only a read of what is still
+        on its way needs a wait (numbers of cycles: ``hw/lanes.py``).  Between the two units, after
+        control instructions and from dot to broadcast direction the engine always waits.
+        """
+        unit, pending, dots = None, {}, False
+        for instruction in self.instructions:
+            opcode = instruction.opcode
+            dot = bool(instruction.fields.get("dot"))
+            overlap = (opcode == unit and not (dots and not dot)
+                       and self._ready(instruction, pending, dot))
+            if opcode not in (Opcode.PROJECT, Opcode.UNIT):
+                unit, pending, dots = None, {}, False
+                continue
+            if overlap:
+                instruction.fields["overlap"] = 1
+            else:
+                unit, pending, dots = opcode, {}, False
+            dots |= dot
+            if instruction.writes is not None:
+                pending[instruction.writes] = instruction
+
+    @staticmethod
+    def _ready(instruction, pending, dot):
+        for read in instruction.reads:
+            writer = pending.get(read)
+            if writer is None:
+                continue
+            if instruction.opcode == Opcode.UNIT:
+                return False
+            # A sum is read again 2 beats after it was written in broadcast direction (3 from
+            # dot to dot); from broadcast to dot the adder tree is delay enough.
+            from_dot = bool(writer.fields.get("dot"))
+            least = 3 if from_dot else 0 if dot else 1
+            if instruction.span < least:
+                return False
+        return True
+
+    _EMITTERS = {Project: project, Update: update, Clear: clear, Snapshot: snapshot,
+                 Difference: difference, Decide: decide, Relax: relax}

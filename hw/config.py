@@ -1,0 +1,143 @@
+"""Engine configurations: everything that is fixed when gateware is generated.
+
+Networks, weights and programs are *not* here; they are loaded through the host port.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass, field
+
+from ..golden.errors import MisuseError
+from ..golden.formats import STATE, WEIGHT, Format
+
+#: Part of the configuration hash: raise it with every change of encoding, map or arithmetic.
+ENGINE_VERSION = 1
+
+PRIMITIVES = ("portable",)
+
+
+@dataclass(frozen=True)
+class EngineConfig:
+    """Parameters of one engine.
+
+    Parameters
+    ----------
+    lanes : int
+        P, 1..64: multipliers, and weights in one word of the weight memory.
+    update_lanes : int
+        Q, a power of two, 1..P: units updated in one cycle.
+    state, weight : Format
+        At most 16 bits each; the weight format needs at least 2 fraction bits.
+    accumulator_width : int
+        Bits of an accumulator, at most 48.
+    weight_depth, state_depth, accumulator_depth : int
+        Words of P values.
+    event_depth : int
+        Events of one of the two input banks.
+    program_depth, descriptor_depth : int
+        Instructions; descriptors (at most 256).
+    weight_latency, multiplier_latency : int
+        Cycles of a weight read and of a product; what the primitives declare.
+    primitives : str
+        ``"portable"`` or the family whose cells are instanced.
+
+    Raises
+    ------
+    MisuseError
+        For a value outside its range.
+    """
+
+    lanes: int = 16
+    update_lanes: int = 4
+    state: Format = field(default=STATE)
+    weight: Format = field(default=WEIGHT)
+    accumulator_width: int = 40
+    weight_depth: int = 1024
+    state_depth: int = 32
+    accumulator_depth: int = 32
+    event_depth: int = 1024
+    program_depth: int = 128
+    descriptor_depth: int = 64
+    weight_latency: int = 2
+    multiplier_latency: int = 2
+    primitives: str = "portable"
+
+    def __post_init__(self):
+        ranges = {"lanes": (1, 64), "update_lanes": (1, self.lanes),
+                  "accumulator_width": (24, 48), "weight_depth": (2, 1 << 15),
+                  "state_depth": (2, 1 << 12), "accumulator_depth": (2, 1 << 12),
+                  "event_depth": (2, 1 << 14), "program_depth": (2, 1 << 12),
+                  "descriptor_depth": (2, 256), "weight_latency": (1, 4),
+                  "multiplier_latency": (1, 4)}
+        for name, (low, high) in ranges.items():
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise MisuseError(f"{name.replace('_', ' ')} is {value}; it goes from {low} to {high}")
+        if self.update_lanes & self.update_lanes - 1:
+            raise MisuseError(f"update lanes is {self.update_lanes}; it must be a power of two")
+        for name in ("state", "weight"):
+            fmt = getattr(self, name)
+            if fmt.width > 16 or not fmt.signed:
+                raise MisuseError(f"{name} format {fmt} is not a signed one of at most 16 bits")
+        if not 2 <= self.weight.frac <= 15:
+            raise MisuseError(f"weight format {self.weight} needs 2..15 fraction bits")
+        if self.state.frac > self.state.width - 2:
+            raise MisuseError(f"state format {self.state} cannot hold 1.0; "
+                              f"use at most {self.state.width - 2} fraction bits")
+        if self.primitives not in PRIMITIVES:
+            raise MisuseError(f"unknown primitives '{self.primitives}'; "
+                              f"known: {', '.join(PRIMITIVES)}")
+
+    def to_dict(self) -> dict:
+        """Plain values by field name, formats as text."""
+        plain = {}
+        for item in dataclasses.fields(self):
+            value = getattr(self, item.name)
+            plain[item.name] = str(value) if isinstance(value, Format) else value
+        return plain
+
+    @classmethod
+    def from_dict(cls, plain: dict) -> EngineConfig:
+        """The configuration that :meth:`to_dict` described."""
+        known = {item.name for item in dataclasses.fields(cls)}
+        foreign = sorted(set(plain) - known)
+        if foreign:
+            raise MisuseError(f"unknown engine parameter '{foreign[0]}'")
+        values = dict(plain)
+        for name in ("state", "weight"):
+            if name in values:
+                values[name] = Format.parse(values[name])
+        return cls(**values)
+
+    @property
+    def hash(self) -> str:
+        """Eight hexadecimal digits that name configuration and engine version."""
+        text = json.dumps({"engine": ENGINE_VERSION, **self.to_dict()}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+    def replace(self, **changes) -> EngineConfig:
+        """A copy with some fields changed."""
+        return dataclasses.replace(self, **changes)
+
+
+#: Configurations sized for devices, by board name.
+PRESETS = {
+    # 4 lanes of 16 bits are exactly the four SPRAM of the UP5K.
+    "icebreaker": EngineConfig(lanes=4, update_lanes=1, weight_depth=16384, state_depth=256,
+                               accumulator_depth=256, event_depth=1024, program_depth=128,
+                               descriptor_depth=64),
+    # 22 lanes: 64 hidden units are 3 blocks, and 2,560 words are 50 of the 56 EBR.
+    "ulx3s-25f": EngineConfig(lanes=22, update_lanes=4, weight_depth=2560, state_depth=32,
+                              accumulator_depth=32, event_depth=1024, program_depth=128,
+                              descriptor_depth=64),
+}
+
+
+def preset(name: str) -> EngineConfig:
+    """The preset of that name; `MisuseError` lists the known ones."""
+    if name not in PRESETS:
+        raise MisuseError(f"unknown preset '{name}'; known: {', '.join(PRESETS)}")
+    return PRESETS[name]

@@ -1,0 +1,143 @@
+"""Host port: one request a cycle reaches every register and memory.
+
+Rules
+
+1. A request is taken in each cycle in which ``host_valid`` and ``host_ready`` are high.
+2. Answers to reads come in order, each with ``host_read_valid`` high for one cycle.
+3. Program, descriptors, weights, and reads of states wait while an image runs (``host_ready`` stays
+   low); registers, events and writes of states do not, so the next input bank loads while an
+   image runs.
+4. The lanes of a weight word are written in order; the last lane stores the word.
+5. Unknown addresses are ignored when written and read as 0.
+"""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from .config import EngineConfig
+from .isa import ADDRESS_BITS, LANE_BITS, SPACE_LOW, Space
+from .memory import address_bits
+
+#: Cycles from address to data that a read of any memory is given.
+READ_WAIT = 5
+
+
+class HostPort(wiring.Component):
+    """Decodes host requests.
+
+    Throughput: one write a cycle; a read takes `READ_WAIT` + 2 cycles.
+
+    Members
+    -------
+    active : In(1)
+        An image is running.
+    state_taken : In(1)
+        The engine writes a state in this cycle.
+    register : Out(5), register_write : Out(1), data : Out(32), register_data : In(32)
+    {program,descriptor,event}_write, address : Out
+        Half-word writes of 64-bit memories carry both halves in `word`.
+    state_lane, state_write, weight_write, weight_word : Out
+    reading : Out(1)
+        A memory port is used by the host; no image may begin.
+    """
+
+    def __init__(self, config: EngineConfig):
+        self.config = config
+        super().__init__({
+            "host_valid": In(1), "host_write": In(1), "host_address": In(ADDRESS_BITS),
+            "host_write_data": In(32), "host_ready": Out(1),
+            "host_read_valid": Out(1), "host_read_data": Out(32),
+            "active": In(1), "state_taken": In(1),
+            "register": Out(5), "register_write": Out(1), "data": Out(32),
+            "register_data": In(32),
+            "address": Out(SPACE_LOW), "word": Out(64),
+            "program_write": Out(1), "descriptor_write": Out(1), "event_write": Out(1),
+            "state_write": Out(1), "weight_write": Out(1),
+            "weight_word": Out(16 * config.lanes),
+            "program_data": In(64), "descriptor_data": In(64),
+            "state_data": In(16 * config.lanes), "weight_data": In(16 * config.lanes),
+            "reading": Out(1), "lane": Out(LANE_BITS), "lane_word": Out(SPACE_LOW - LANE_BITS)})
+
+    def elaborate(self, platform):
+        m = Module()
+        lanes = self.config.lanes
+        valid, write = Signal(), Signal()
+        space, address = Signal(3), self.address
+        # The request is registered, then carried out: `go` says in which cycle.
+        free, go = Signal(), Signal()
+        with m.Switch(space):
+            with m.Case(Space.REGISTERS, Space.EVENTS):
+                m.d.comb += free.eq(1)
+            with m.Case(Space.STATE):
+                m.d.comb += free.eq(Mux(write, ~self.state_taken, ~self.active))
+            with m.Default():
+                m.d.comb += free.eq(~self.active)
+        wait = Signal(range(READ_WAIT + 1))
+        pending = Signal()
+        m.d.comb += [go.eq(valid & free & ~pending),
+                     self.host_ready.eq(~valid | (go & write)),
+                     self.reading.eq(valid & ~write & (space != Space.REGISTERS)),
+                     self.lane.eq(address[:LANE_BITS]), self.lane_word.eq(address[LANE_BITS:])]
+        with m.If(go & write):
+            m.d.sync += valid.eq(0)
+        with m.If(self.host_valid & self.host_ready):
+            m.d.sync += [valid.eq(1), write.eq(self.host_write), self.data.eq(self.host_write_data),
+                         space.eq(self.host_address[SPACE_LOW:]),
+                         address.eq(self.host_address[:SPACE_LOW])]
+        self._writes(m, go & write, space)
+        # Reads hold their address for READ_WAIT cycles, which every memory meets.
+        m.d.sync += self.host_read_valid.eq(0)
+        with m.If(go & ~write):
+            m.d.sync += [pending.eq(1), wait.eq(READ_WAIT)]
+        with m.If(pending):
+            m.d.sync += wait.eq(wait - 1)
+            with m.If(wait == 0):
+                m.d.sync += [pending.eq(0), valid.eq(0), self.host_read_valid.eq(1)]
+        half = address[0]
+        with m.Switch(space):
+            with m.Case(Space.REGISTERS):
+                m.d.sync += self.host_read_data.eq(self.register_data)
+            for case, words in ((Space.PROGRAM, self.program_data),
+                                (Space.DESCRIPTORS, self.descriptor_data)):
+                with m.Case(case):
+                    m.d.sync += self.host_read_data.eq(Mux(half, words[32:], words[:32]))
+            for case, words in ((Space.STATE, self.state_data), (Space.WEIGHTS, self.weight_data)):
+                with m.Case(case):
+                    chosen = Mux(self.lane < lanes, words.word_select(self.lane, 16), 0)
+                    m.d.sync += self.host_read_data.eq(chosen.as_signed())
+            with m.Default():
+                m.d.sync += self.host_read_data.eq(0)
+        m.d.comb += self.register.eq(address[:5])
+        return m
+
+    def _writes(self, m, go, space):
+        lanes, config = self.config.lanes, self.config
+        low, staged = Signal(32), Signal(16 * lanes)
+        m.d.comb += [self.word.eq(Cat(low, self.data)),
+                     self.weight_word.eq(Cat(staged[:16 * (lanes - 1)], self.data[:16]))]
+        half = self.address[0]
+        beyond = self.address[6:] != 0
+        with m.If(go):
+            with m.Switch(space):
+                with m.Case(Space.REGISTERS):
+                    m.d.comb += self.register_write.eq(~(self.address[5:] != 0))
+                for case, strobe, depth in (
+                        (Space.PROGRAM, self.program_write, config.program_depth),
+                        (Space.DESCRIPTORS, self.descriptor_write, config.descriptor_depth)):
+                    with m.Case(case):
+                        m.d.comb += strobe.eq(half & (self.address[1:] < depth))
+                        with m.If(~half):
+                            m.d.sync += low.eq(self.data)
+                with m.Case(Space.EVENTS):
+                    m.d.comb += self.event_write.eq(self.address < 2 * config.event_depth)
+                with m.Case(Space.STATE):
+                    m.d.comb += self.state_write.eq((self.lane < lanes)
+                                                    & (self.lane_word < config.state_depth))
+                with m.Case(Space.WEIGHTS):
+                    m.d.sync += staged.word_select(self.lane, 16).eq(self.data[:16])
+                    m.d.comb += self.weight_write.eq((self.lane == lanes - 1)
+                                                     & (self.lane_word < config.weight_depth))
+        del beyond

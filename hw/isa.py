@@ -1,0 +1,281 @@
+"""Instruction encoding, descriptors and register map: the only definition of each.
+
+The assembler, the gateware, the host driver and the documentation all read these tables.
+No Amaranth here: the host side needs the map too.
+
+An instruction and a descriptor are 64 bits each.  Operands of instructions are numbers of
+descriptors; the assembler writes both, the engine computes no address but by counting.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+@dataclass(frozen=True)
+class Field:
+    """A bit field of a 64-bit word."""
+
+    name: str
+    low: int
+    width: int
+    meaning: str
+
+    @property
+    def high(self) -> int:
+        return self.low + self.width - 1
+
+
+class Layout:
+    """Named fields of a 64-bit word: encode, decode, and a table for the documentation.
+
+    Parameters
+    ----------
+    name : str
+    fields : Field ...
+    """
+
+    def __init__(self, name, *fields):
+        self.name = name
+        self.fields = {field.name: field for field in fields}
+        used = 0
+        for field in fields:
+            bits = ((1 << field.width) - 1) << field.low
+            assert not used & bits and field.high < 64, f"{name}.{field.name} overlaps"
+            used |= bits
+
+    def encode(self, **values) -> int:
+        """Pack values; fields not named are 0.
+
+        Raises
+        ------
+        ValueError
+            For an unknown field or a value that does not fit.
+        """
+        word = 0
+        for name, value in values.items():
+            if name not in self.fields:
+                raise ValueError(f"{self.name} has no field '{name}'")
+            field = self.fields[name]
+            if not 0 <= int(value) < 1 << field.width:
+                raise ValueError(f"{self.name}.{name} = {value} does not fit {field.width} bits")
+            word |= int(value) << field.low
+        return word
+
+    def decode(self, word: int) -> dict:
+        """Values of all fields."""
+        return {name: word >> field.low & (1 << field.width) - 1
+                for name, field in self.fields.items()}
+
+    def slice(self, word, name):
+        """The field of an Amaranth value (or of anything that slices)."""
+        field = self.fields[name]
+        return word[field.low:field.low + field.width]
+
+
+class Opcode(IntEnum):
+    """Instructions; numbers from 8 on belong to learning."""
+
+    DONE = 0
+    IMAGE = 1
+    REPEAT = 2
+    LOOP = 3
+    PROJECT = 4
+    UNIT = 5
+
+
+class Mode(IntEnum):
+    """What a UNIT instruction does with each unit."""
+
+    RELAX = 0
+    ASSIGN = 1
+    COPY = 2
+    CLEAR = 3
+    DECIDE = 4
+    SUBTRACT = 5
+
+
+class Kind(IntEnum):
+    """Where a vector lives."""
+
+    STATE = 0
+    EVENT = 1
+    CONSTANT = 2
+
+
+class Limits(IntEnum):
+    """Clip range of a vector."""
+
+    UNIT = 0
+    SYMMETRIC = 1
+    FORMAT = 2
+
+
+_OPCODE = Field("opcode", 0, 4, "operation, see the table of opcodes")
+_OVERLAP = Field("overlap", 4, 1, "may start before the operations in flight have retired")
+
+CONTROL = Layout(
+    "control", _OPCODE, _OVERLAP,
+    Field("loop", 8, 2, "REPEAT, LOOP: number of the loop counter"),
+    Field("until", 10, 1, "LOOP: leave when the step moved nothing by more than the "
+                             "threshold; REPEAT: such a loop begins"),
+    Field("threshold", 16, 16, "LOOP: greatest |du| of a settled step, raw"),
+    Field("operand", 48, 16, "REPEAT: times; LOOP: instruction number of the body"))
+
+PROJECT = Layout(
+    "project", _OPCODE, _OVERLAP,
+    Field("dot", 5, 1, "0 broadcast direction (lanes are targets), 1 dot direction"),
+    Field("negative", 6, 1, "subtract instead of add"),
+    Field("started", 7, 1, "start from accumulator c instead of 0"),
+    Field("a", 8, 8, "vector of rates"),
+    Field("b", 16, 8, "matrix"),
+    Field("c", 24, 8, "accumulator to start from"),
+    Field("t", 32, 8, "accumulator to write"))
+
+UNIT = Layout(
+    "unit", _OPCODE, _OVERLAP,
+    Field("mode", 5, 3, "see the table of modes"),
+    Field("a", 8, 8, "vector that is read (the state u)"),
+    Field("b", 16, 8, "second vector: target of the nudge, or subtrahend"),
+    Field("c", 24, 8, "accumulator"),
+    Field("t", 32, 8, "vector that is written"),
+    Field("nudge", 40, 1, "add beta (b - a)"),
+    Field("nudge_negative", 41, 1, "beta is negative"),
+    Field("shift", 48, 3, "step: eps = 2**(1 - shift)"),
+    Field("nudge_shift", 51, 4, "beta = 2**(nudge_shift - weight fraction bits)"))
+
+_BASE = Field("base", 0, 16, "first word (EVENT: first event; CONSTANT: the raw value)")
+_BLOCKS = Field("blocks", 16, 10, "words of P values")
+_TAIL = Field("tail", 26, 7, "values in the last word, 1..P")
+
+VECTOR = Layout(
+    "vector", _BASE, _BLOCKS, _TAIL,
+    Field("kind", 33, 2, "STATE, EVENT or CONSTANT"),
+    Field("banked", 35, 1, "the second input bank lies `blocks` words further"),
+    Field("limits", 36, 2, "clip range: UNIT, SYMMETRIC or FORMAT"),
+    Field("number", 38, 8, "vector number, enters the signature"))
+
+ACCUMULATOR = Layout("accumulator", _BASE, _BLOCKS, _TAIL)
+
+MATRIX = Layout(
+    "matrix", _BASE, _BLOCKS, _TAIL,
+    Field("rows", 33, 16, "words of one block: size of the scalar side"))
+
+EVENT = Layout(
+    "event",
+    Field("value", 0, 16, "raw rate"),
+    Field("index", 16, 15, "unit"),
+    Field("last", 31, 1, "last event of the list; an empty list is one event of value 0"))
+
+INSTRUCTIONS = {Opcode.DONE: CONTROL, Opcode.IMAGE: CONTROL, Opcode.REPEAT: CONTROL,
+                Opcode.LOOP: CONTROL, Opcode.PROJECT: PROJECT, Opcode.UNIT: UNIT}
+
+
+class Space(IntEnum):
+    """Address spaces of the host port: bits 23..21 of an address."""
+
+    REGISTERS = 0
+    PROGRAM = 1
+    DESCRIPTORS = 2
+    EVENTS = 3
+    STATE = 4
+    WEIGHTS = 5
+
+
+ADDRESS_BITS = 24
+SPACE_LOW = 21
+LANE_BITS = 6
+
+
+def address(space: Space, offset: int = 0) -> int:
+    """Host address of an offset in a space."""
+    return int(space) << SPACE_LOW | offset
+
+
+def lane_address(space: Space, word: int, lane: int) -> int:
+    """Host address of one lane of a word of P values (STATE, WEIGHTS)."""
+    return address(space, word << LANE_BITS | lane)
+
+
+SPACES = {
+    Space.REGISTERS: "register number",
+    Space.PROGRAM: "instruction number * 2 + half (0: low 32 bits)",
+    Space.DESCRIPTORS: "descriptor number * 2 + half (0: low 32 bits)",
+    Space.EVENTS: "bank * event depth + event number; write only",
+    Space.STATE: "word * 64 + lane",
+    Space.WEIGHTS: "word * 64 + lane; lanes of a word are written in order, the last one stores it",
+}
+
+
+@dataclass(frozen=True)
+class Register:
+    """One 32-bit register of the host port."""
+
+    name: str
+    number: int
+    access: str
+    meaning: str
+
+    @property
+    def address(self) -> int:
+        return address(Space.REGISTERS, self.number)
+
+
+_REGISTERS = (
+    ("identity", "r", "0x4150494C ('APIL')"),
+    ("version", "r", "engine version"),
+    ("config_hash", "r", "hash of the configuration"),
+    ("shape", "r", "lanes in bits 7..0, update lanes in bits 15..8"),
+    ("start", "w", "number of images to run; the engine runs one as soon as its bank is committed"),
+    ("commit", "w", "any value: the next input bank is loaded"),
+    ("status", "r", "bit 0 busy, bit 1 input bank the next image takes, bits 3..2 banks committed"),
+    ("seed", "rw", "seed of signature keys and random words"),
+    ("image", "rw", "number of the next image"),
+    ("done", "rw", "images finished"),
+    ("prediction", "r", "class of the last image"),
+    ("image_cycles", "r", "cycles of the last image, from start accepted to done"),
+    ("image_steps", "r", "relaxation steps of the last image"),
+    ("signature", "rw", "sum of mixed state writes, modulo 2**32"),
+    ("writes", "rw", "scalar state values written, modulo 2**32"),
+    ("saturations", "rw", "values clipped when written, modulo 2**32"),
+    ("mac_useful", "rw", "lane-cycles with a real weight, modulo 2**32"),
+    ("mac_cycles", "rw", "cycles from the first issue of a projection to the next operation's"),
+    ("cycles", "rw", "cycles of all images, modulo 2**32"),
+)
+
+REGISTERS = {name: Register(name, number, access, meaning)
+             for number, (name, access, meaning) in enumerate(_REGISTERS)}
+
+IDENTITY = 0x4150494C
+
+
+def encode(opcode: Opcode, **values) -> int:
+    """One instruction as a 64-bit word."""
+    return INSTRUCTIONS[opcode].encode(opcode=opcode, **values)
+
+
+def decode(word: int):
+    """(opcode, field values) of an instruction word.
+
+    Raises
+    ------
+    ValueError
+        For an opcode that does not exist.
+    """
+    opcode = Opcode(word & 15)
+    values = INSTRUCTIONS[opcode].decode(word)
+    del values["opcode"]
+    return opcode, values
+
+
+def disassemble(words) -> list[str]:
+    """One line an instruction: number, mnemonic, and every field that is not zero."""
+    lines = []
+    for number, word in enumerate(words):
+        opcode, values = decode(int(word))
+        if opcode == Opcode.UNIT:
+            values["mode"] = Mode(values["mode"]).name.lower()
+        shown = " ".join(f"{name}={value}" for name, value in values.items() if value)
+        lines.append(f"{number:4}  {opcode.name.lower():8}{shown}".rstrip())
+    return lines

@@ -1,0 +1,230 @@
+"""Issue of a projection: one beat (a weight word and its operand) a cycle.
+
+Broadcast direction (lanes are targets): for each block of the target, every non-zero rate of
+the source once.  Rates come from the event memory (inputs), from words of state memory of which zero
+lanes are skipped, or from a constant.  Dot direction (lanes are sources): for each target unit,
+every block of the source.
+
+Weight word ``base + block * rows + i``: both directions walk it by adding, no product is needed.
+"""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from .config import EngineConfig
+from .isa import Kind
+from .memory import address_bits
+
+
+def beat_layout(config: EngineConfig):
+    """What travels with a beat down the pipeline of the lanes."""
+    words = address_bits(config.accumulator_depth)
+    return data.StructLayout({
+        "valid": 1,
+        # First and last beat of one sum.
+        "first": 1, "last": 1,
+        "dot": 1, "negative": 1, "started": 1,
+        # Accumulator words written and started from; the lane of it in dot direction.
+        "into": words, "start": words, "lane": 6,
+    })
+
+
+class ProjectionIssue(wiring.Component):
+    """Turns one decoded PROJECT instruction into beats.
+
+    Latency: first beat 2 (dot), 2 (constant), 4 (events) or 5 (state words) cycles after `start`.
+    Throughput: one beat a cycle; 3 cycles are lost between blocks of events, and a state word
+    takes at least 2.
+
+    Members
+    -------
+    start : In(1)
+        Takes the decoded operands (the other inputs).
+    issuing : Out(1)
+        High until the last beat is out.
+    event_address, event_data : port of the event memory (latency 1)
+    state_address, state_data : port of the state memory (latency 1), for scanning
+    beat : Out
+        Control of the beat (`beat_layout`), registered.
+    weight_address : Out
+    value : Out(16)
+        Scalar operand (broadcast).
+    word : Out
+        State word of the beat (dot); to be read one cycle before the weights arrive.
+    useful : Out(7)
+        Lanes with a real weight in this beat.
+    """
+
+    def __init__(self, config: EngineConfig):
+        self.config = config
+        weights, states = address_bits(config.weight_depth), address_bits(config.state_depth)
+        sums = address_bits(config.accumulator_depth)
+        super().__init__({
+            "start": In(1), "dot": In(1), "negative": In(1), "started": In(1),
+            "kind": In(2), "source": In(16), "source_blocks": In(10), "source_tail": In(7),
+            "matrix": In(weights), "rows": In(16), "blocks": In(10), "tail": In(7),
+            "into": In(sums), "from_": In(sums),
+            "issuing": Out(1),
+            "event_address": Out(address_bits(2 * config.event_depth)), "event_data": In(32),
+            "state_address": Out(states), "state_data": In(16 * config.lanes),
+            "beat": Out(beat_layout(config)), "weight_address": Out(weights), "value": Out(16),
+            "word": Out(states), "useful": Out(7)})
+
+    def elaborate(self, platform):
+        m = Module()
+        active, dot = Signal(), Signal()
+        # Blocks (broadcast) or rows (dot) that are left.
+        left = Signal(16)
+        base, rows = Signal(len(self.matrix)), Signal(16)
+        tail, blocks = Signal(7), Signal(10)
+        kind, source = Signal(2), Signal(16)
+        control = Signal(self.beat.shape())
+        fresh = Signal()
+        item_valid, item_last = Signal(), Signal()
+        item_index, item_value = Signal(16), Signal(16)
+
+        m.d.comb += self.issuing.eq(active)
+        m.d.sync += self.beat.valid.eq(0)
+        with m.If(self.start):
+            m.d.sync += [active.eq(1), dot.eq(self.dot), base.eq(self.matrix), rows.eq(self.rows),
+                         tail.eq(self.tail), blocks.eq(self.blocks), kind.eq(self.kind),
+                         source.eq(self.source),
+                         left.eq(Mux(self.dot, self.rows, self.blocks)), fresh.eq(1),
+                         control.dot.eq(self.dot), control.negative.eq(self.negative),
+                         control.started.eq(self.started), control.into.eq(self.into),
+                         control.start.eq(self.from_), control.lane.eq(0)]
+        running = active & ~dot
+        # A broadcast item becomes a beat.
+        with m.If(running & item_valid):
+            m.d.sync += [self.beat.eq(control), self.beat.valid.eq(1), self.beat.first.eq(fresh),
+                         self.beat.last.eq(item_last), self.value.eq(item_value),
+                         self.weight_address.eq(base + item_index), fresh.eq(item_last),
+                         self.useful.eq(Mux(item_value == 0, 0,
+                                            Mux(left == 1, tail, self.config.lanes)))]
+            with m.If(item_last):
+                m.d.sync += [base.eq(base + rows), left.eq(left - 1),
+                             control.into.eq(control.into + 1), control.start.eq(control.start + 1)]
+                with m.If(left == 1):
+                    m.d.sync += active.eq(0)
+        finished = running & item_valid & item_last
+        items = [self._constant(m, running & (kind == Kind.CONSTANT), source),
+                 self._events(m, running & (kind == Kind.EVENT), source, finished),
+                 self._words(m, finished)]
+        with m.Switch(kind):
+            for number, (valid, last, index, value) in zip(
+                    (Kind.CONSTANT, Kind.EVENT, Kind.STATE), items, strict=True):
+                with m.Case(number):
+                    m.d.comb += [item_valid.eq(valid), item_last.eq(last), item_index.eq(index),
+                                 item_value.eq(value)]
+        self._dot(m, active & dot, base, rows, left, blocks, tail, source, control, active)
+        return m
+
+    def _constant(self, m, running, source):
+        return running, 1, 0, source
+
+    def _events(self, m, running, source, finished):
+        """Stream the event list once a block: address, memory, register; squash behind `last`."""
+        pointer = Signal(len(self.event_address))
+        asked, valid = Signal(), Signal()
+        event = Signal(32)
+        m.d.comb += self.event_address.eq(pointer)
+        m.d.sync += [event.eq(self.event_data), valid.eq(asked), asked.eq(running),
+                     pointer.eq(pointer + 1)]
+        with m.If(~running | (valid & event[31])):
+            m.d.sync += [asked.eq(0), valid.eq(0), pointer.eq(source)]
+        with m.If(~running & self.start):
+            m.d.sync += pointer.eq(self.source)
+        return valid & running, event[31], event[16:31], event[:16]
+
+    def _words(self, m, finished):
+        """Scan state words for non-zero lanes: fetch, pick the lowest, select its value.
+
+        A pass that finds nothing gives one item of value 0, so that every sum is written.
+        """
+        lanes = self.config.lanes
+        fetching, asked, asked_last = Signal(), Signal(), Signal()
+        passes, word_number = Signal(10), Signal(10)
+        tail, blocks, source = Signal(7), Signal(10), Signal(len(self.state_address))
+        next_valid, next_last = Signal(), Signal()
+        next_word, next_mask = Signal(16 * lanes), Signal(lanes)
+        valid, last = Signal(), Signal()
+        word, mask = Signal(16 * lanes), Signal(lanes)
+        row = Signal(16)
+        # Fetch side.
+        m.d.comb += self.state_address.eq(source + word_number)
+        m.d.sync += asked.eq(0)
+        take = Signal()
+        with m.If(fetching & ~asked & (~next_valid | take)):
+            m.d.sync += [asked.eq(1), asked_last.eq(word_number == blocks - 1),
+                         word_number.eq(word_number + 1)]
+            with m.If(word_number == blocks - 1):
+                m.d.sync += [word_number.eq(0), passes.eq(passes - 1)]
+                with m.If(passes == 1):
+                    m.d.sync += fetching.eq(0)
+        with m.If(take):
+            m.d.sync += next_valid.eq(0)
+        with m.If(asked):
+            m.d.sync += [next_valid.eq(1), next_last.eq(asked_last), next_word.eq(self.state_data)]
+            for lane in range(lanes):
+                full = self.state_data.word_select(lane, 16).any()
+                m.d.sync += next_mask[lane].eq(full & (~asked_last | (tail > lane)))
+        # Pick side: one lane a cycle, the lowest first.
+        rest = Signal(lanes)
+        m.d.comb += rest.eq(mask & (mask - 1))
+        done = ~valid | (rest == 0)
+        m.d.comb += take.eq(next_valid & done)
+        picked, picked_valid, picked_last = Signal(lanes), Signal(), Signal()
+        picked_word, picked_row = Signal(16 * lanes), Signal(16)
+        m.d.sync += [picked_valid.eq(valid & (mask.any() | last)), picked.eq(mask & ~rest),
+                     picked_last.eq(last & (rest == 0)), picked_word.eq(word), picked_row.eq(row),
+                     mask.eq(rest)]
+        with m.If(done):
+            m.d.sync += valid.eq(0)
+        with m.If(take):
+            m.d.sync += [valid.eq(1), last.eq(next_last), word.eq(next_word), mask.eq(next_mask),
+                         row.eq(Mux(last, 0, row + lanes))]
+        # Select side.  A pass without any rate keeps lane 0, whose value is 0.
+        value = Signal(16)
+        index_bits = []
+        for bit in range(6):
+            chosen = [picked[lane] for lane in range(lanes) if lane >> bit & 1]
+            index_bits.append(Cat(*chosen).any() if chosen else 0)
+        gated = [picked_word.word_select(lane, 16) & picked[lane].replicate(16)
+                 for lane in range(lanes)]
+        selected = gated[0]
+        for term in gated[1:]:
+            selected = selected | term
+        item_valid, item_last, item_index = Signal(), Signal(), Signal(16)
+        m.d.sync += [item_valid.eq(picked_valid), item_last.eq(picked_last), value.eq(selected),
+                     item_index.eq(picked_row + Cat(*index_bits))]
+        with m.If(self.start):
+            m.d.sync += [fetching.eq((self.kind == Kind.STATE) & ~self.dot), passes.eq(self.blocks),
+                         word_number.eq(0), source.eq(self.source), blocks.eq(self.source_blocks),
+                         tail.eq(self.source_tail), last.eq(1), valid.eq(0), next_valid.eq(0)]
+        return item_valid, item_last, item_index, value
+
+    def _dot(self, m, running, base, rows, left, blocks, tail, source, control, active):
+        """Rows of the target, blocks of the source; addresses walk by `rows` within a row."""
+        block = Signal(10)
+        address = Signal(len(self.weight_address))
+        lanes = self.config.lanes
+        with m.If(self.start):
+            m.d.sync += [block.eq(0), address.eq(self.matrix)]
+        with m.If(running):
+            last = block == blocks - 1
+            m.d.sync += [self.beat.eq(control), self.beat.valid.eq(1),
+                         self.beat.first.eq(block == 0), self.beat.last.eq(last),
+                         self.weight_address.eq(address), self.word.eq(source + block),
+                         self.useful.eq(Mux(last, tail, lanes)),
+                         block.eq(block + 1), address.eq(address + rows)]
+            with m.If(last):
+                m.d.sync += [block.eq(0), base.eq(base + 1), address.eq(base + 1),
+                             left.eq(left - 1), control.lane.eq(control.lane + 1)]
+                with m.If(control.lane == lanes - 1):
+                    m.d.sync += [control.lane.eq(0), control.into.eq(control.into + 1),
+                                 control.start.eq(control.start + 1)]
+                with m.If(left == 1):
+                    m.d.sync += active.eq(0)

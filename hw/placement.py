@@ -1,0 +1,287 @@
+"""Where a network and a program lie in the memories of an engine.
+
+Chooses the orientation of each matrix, gives every vector, accumulator and matrix its words, and
+says in words what does not fit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..golden.bounds import accumulator_bounds, bits_for, force_bound
+from ..golden.errors import DoesNotFitError, MisuseError
+from ..golden.network import Network
+from ..golden.program import (
+    STATE,
+    Clear,
+    Decide,
+    Difference,
+    Program,
+    Project,
+    Relax,
+    Snapshot,
+    Update,
+    accumulators,
+    describe,
+    vectors,
+    walk,
+)
+from .config import EngineConfig
+from .isa import Kind
+
+#: Share of non-zero rates assumed where none was measured.
+DEFAULT_DENSITY = 0.25
+
+
+def blocks_of(size: int, lanes: int) -> int:
+    """Words of `lanes` values that hold `size` values."""
+    return -(-size // lanes)
+
+
+def tail_of(size: int, lanes: int) -> int:
+    """Values in the last of those words."""
+    return size - (blocks_of(size, lanes) - 1) * lanes
+
+
+@dataclass(frozen=True)
+class Words:
+    """A run of words of P values.
+
+    Attributes
+    ----------
+    base, blocks : int
+        First word and number of words.
+    tail : int
+        Values in the last word.
+    """
+
+    base: int
+    blocks: int
+    tail: int
+
+
+@dataclass(frozen=True)
+class VectorPlace(Words):
+    """A state vector: in state memory, or as events (then `base` counts events)."""
+
+    kind: Kind = Kind.STATE
+    banked: bool = False
+    size: int = 0
+    number: int = 0
+
+
+@dataclass(frozen=True)
+class MatrixPlace(Words):
+    """A matrix in weight memory.
+
+    Word ``base + b * rows + i`` holds the weights from (or to) scalar unit ``i`` and the lane-side
+    units of block ``b``; `blocks` and `tail` describe the lane side.
+
+    Attributes
+    ----------
+    lanes_are_cols : bool
+        Whether the lane side is the columns (targets of the untransposed use).
+    rows : int
+        Size of the scalar side.
+    """
+
+    lanes_are_cols: bool = True
+    rows: int = 0
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Everything placed.
+
+    Attributes
+    ----------
+    vectors : dict of (population, slot) to VectorPlace
+    accumulators : dict of (population, name) to Words
+    matrices : dict of str to MatrixPlace
+    used : dict of str to int
+        Words (events) used of each memory depth of the configuration.
+    """
+
+    vectors: dict
+    accumulators: dict
+    matrices: dict
+    used: dict
+
+
+def trips(ops, factor=1):
+    """(operation, how often it runs at most) for all operations but loops."""
+    for op in ops:
+        if isinstance(op, Relax):
+            yield from trips(op.body, factor * op.steps)
+        else:
+            yield op, factor
+
+
+def projection_cycles(network, projection, lanes_are_cols, lanes, density) -> float:
+    """Issue cycles of one use of a projection, by arithmetic (see `Project`)."""
+    source, target = network.population(projection.source), network.population(projection.target)
+    if lanes_are_cols != projection.transpose:
+        share = 1.0 if source.constant else density.get(source.name, DEFAULT_DENSITY)
+        return blocks_of(target.size, lanes) * max(1.0, share * source.size)
+    return blocks_of(source.size, lanes) * target.size
+
+
+def matrix_words(matrix, lanes_are_cols, lanes) -> int:
+    """Words a matrix takes in one orientation."""
+    side, other = (matrix.cols, matrix.rows) if lanes_are_cols else (matrix.rows, matrix.cols)
+    return blocks_of(side, lanes) * other
+
+
+def choose_orientations(network: Network, program: Program, config: EngineConfig, density=None):
+    """Orientation of each matrix with the fewest expected cycles that fits weight memory.
+
+    Parameters
+    ----------
+    density : dict of str to float, optional
+        Share of non-zero rates by population; `DEFAULT_DENSITY` where missing.
+
+    Returns
+    -------
+    dict of str to bool
+        Whether the lane side is the columns.
+    """
+    density = density or {}
+    cycles = {m.name: {True: 0.0, False: 0.0} for m in network.matrices}
+    for op, times in trips(program.ops):
+        if isinstance(op, Project):
+            projection = network.projection(op.projection)
+            for side in (True, False):
+                cycles[projection.matrix][side] += times * projection_cycles(
+                    network, projection, side, config.lanes, density)
+    words = {m.name: {side: matrix_words(m, side, config.lanes) for side in (True, False)}
+             for m in network.matrices}
+    chosen = {}
+    for name, cost in cycles.items():
+        chosen[name] = (cost[True], words[name][True]) <= (cost[False], words[name][False])
+    # Turn matrices round while they do not fit, the cheapest cycles per word saved first.
+    while sum(words[name][side] for name, side in chosen.items()) > config.weight_depth:
+        savings = {name: words[name][side] - words[name][not side] for name, side in chosen.items()}
+        better = [name for name, saved in savings.items() if saved > 0]
+        if not better:
+            break
+        turn = min(better, key=lambda n: (cycles[n][not chosen[n]] - cycles[n][chosen[n]])
+                   / savings[n])
+        chosen[turn] = not chosen[turn]
+    return chosen
+
+
+def _needs_words(network, program, orientation):
+    """Clamped populations that must lie in state memory as words, not as events."""
+    needed = set()
+    for op in walk(program.ops):
+        if isinstance(op, Project):
+            projection = network.projection(op.projection)
+            if orientation[projection.matrix] == projection.transpose:
+                needed.add(projection.source)
+        elif isinstance(op, Update) and op.nudge is not None:
+            needed.add(op.nudge.target)
+        elif isinstance(op, Snapshot | Difference | Clear | Decide):
+            needed.add(op.population)
+    return needed
+
+
+def place(network: Network, program: Program, config: EngineConfig, density=None) -> Placement:
+    """Place a network and a program.
+
+    Raises
+    ------
+    DoesNotFitError
+        With every reason found.
+    """
+    program.check(network)
+    reasons = _unsupported(network, program, config)
+    orientation = choose_orientations(network, program, config, density)
+    matrices, weight_words = {}, 0
+    used_matrices = {network.projection(op.projection).matrix
+                     for op in walk(program.ops) if isinstance(op, Project)}
+    for matrix in network.matrices:
+        if matrix.name not in used_matrices:
+            continue
+        cols = orientation[matrix.name]
+        side, other = (matrix.cols, matrix.rows) if cols else (matrix.rows, matrix.cols)
+        blocks = blocks_of(side, config.lanes)
+        matrices[matrix.name] = MatrixPlace(weight_words, blocks, tail_of(side, config.lanes),
+                                            cols, other)
+        weight_words += blocks * other
+    places, state_words, events = _place_vectors(network, program, config, orientation)
+    sums, sum_words = {}, 0
+    for name, slot in accumulators(network, program):
+        size = network.population(name).size
+        blocks = blocks_of(size, config.lanes)
+        sums[name, slot] = Words(sum_words, blocks, tail_of(size, config.lanes))
+        sum_words += blocks
+    used = {"weight_depth": weight_words, "state_depth": state_words,
+            "accumulator_depth": sum_words, "event_depth": events}
+    reasons += _too_deep(config, used)
+    if reasons:
+        raise DoesNotFitError(f"network '{network.name}' does not fit the engine", reasons)
+    return Placement(places, sums, matrices, used)
+
+
+def _place_vectors(network, program, config, orientation):
+    in_words = _needs_words(network, program, orientation)
+    read = set(program.inputs(network))
+    places, words, events = {}, 0, 0
+    for number, (name, slot) in enumerate(vectors(network, program)):
+        population = network.population(name)
+        blocks = blocks_of(population.size, config.lanes)
+        tail = tail_of(population.size, config.lanes)
+        if population.constant or (population.clamped and slot == STATE and name not in read):
+            continue
+        clamped = population.clamped and slot == STATE
+        if clamped and name not in in_words:
+            places[name, slot] = VectorPlace(events, blocks, tail, Kind.EVENT, True,
+                                             population.size, number)
+            events += population.size
+        else:
+            places[name, slot] = VectorPlace(words, blocks, tail, Kind.STATE, clamped,
+                                             population.size, number)
+            words += blocks * (2 if clamped else 1)
+    return places, words, events
+
+
+def _unsupported(network, program, config):
+    reasons = []
+    for op in walk(program.ops):
+        if isinstance(op, Update) and op.nudge is not None:
+            if op.nudge.shift > config.weight.frac:
+                reasons.append(f"{describe(op)}: nudge shift {op.nudge.shift} is more than the "
+                               f"{config.weight.frac} fraction bits of the weights")
+            if op.nudge.random_sign:
+                reasons.append(f"{describe(op)}: a random sign of beta needs the learning unit, "
+                               "which this engine has not")
+        if not isinstance(op, Project | Update | Clear | Snapshot | Difference | Decide | Relax):
+            reasons.append(f"{describe(op)}: this engine has no unit for it")
+    for population in network.populations:
+        if population.rate == "logistic":
+            reasons.append(f"population '{population.name}' has a logistic rate, which needs the "
+                           "table unit, which this engine has not")
+    try:
+        bounds = accumulator_bounds(network, program, config.state, config.weight)
+    except MisuseError as error:
+        return [*reasons, str(error)]
+    force = force_bound(Update(""), 0, config.state, config.weight)
+    for (name, slot), bound in bounds.items():
+        # The force of an update adds the leak and the nudge; it has two bits more in the engine.
+        if bits_for(bound) > config.accumulator_width:
+            reasons.append(f"accumulator '{slot}' of '{name}' needs {bits_for(bound)} bits, the "
+                           f"engine has {config.accumulator_width}: raise --accumulator-width or "
+                           "use fewer weight or state bits")
+        elif bits_for(bound + 3 * force) > config.accumulator_width + 2:
+            reasons.append(f"the force on '{name}' needs {bits_for(bound + 3 * force) - 2} "
+                           f"accumulator bits, the engine has {config.accumulator_width}")
+    return reasons
+
+
+def _too_deep(config, used):
+    words = {"weight_depth": f"weight words of {config.lanes}",
+             "state_depth": f"state words of {config.lanes}",
+             "accumulator_depth": f"accumulator words of {config.lanes}",
+             "event_depth": "input events an image"}
+    return [f"needs {used[key]} {what}, the engine has {getattr(config, key)}"
+            for key, what in words.items() if used[key] > getattr(config, key)]
