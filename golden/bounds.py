@@ -43,26 +43,31 @@ def accumulator_bounds(network: Network, program: Program, state: Format, weight
     MisuseError
         For a loop whose accumulator grows with every step and so has no bound.
     """
-    bounds = {}
-    _scan(program.ops, network, program, state, weight, bounds)
-    return bounds
+    now, most = {}, {}
+    _scan(program.ops, network, program, state, weight, now, most)
+    return most
 
 
-def _scan(ops, network, program, state, weight, bounds):
+def _scan(ops, network, program, state, weight, now, most):
+    """Follow the operations: `now` is what an accumulator may hold here, `most` what it ever may."""
     for op in ops:
         if isinstance(op, Project):
             projection = network.projection(op.projection)
             source = network.population(projection.source)
-            most = source.size * (rate_magnitude(source, state) >> op.shift) * weight.magnitude
-            start = bounds[projection.target, op.start] if op.start is not None else 0
+            added = source.size * (rate_magnitude(source, state) >> op.shift) * weight.magnitude
             key = projection.target, op.into
-            bounds[key] = max(bounds.get(key, 0), start + most)
+            now[key] = added + (now[projection.target, op.start] if op.start is not None else 0)
+            most[key] = max(most.get(key, 0), now[key])
         elif isinstance(op, Relax):
-            _scan(op.body, network, program, state, weight, bounds)
-            once = dict(bounds)
-            _scan(op.body, network, program, state, weight, bounds)
-            if bounds != once:
-                grown = next(key for key in bounds if bounds[key] != once.get(key))
+            _scan(op.body, network, program, state, weight, now, most)
+            # What one step leaves may start the next one; that must come to an end.
+            for _ in range(len(op.body) + 1):
+                before = dict(now)
+                _scan(op.body, network, program, state, weight, now, most)
+                if now == before:
+                    break
+            else:
+                grown = next(key for key in now if now[key] != before.get(key))
                 raise MisuseError(f"program '{program.name}', {describe(op)}: accumulator "
                                   f"'{grown[1]}' of '{grown[0]}' grows with every step; "
                                   "start it from 0 or from a held accumulator")

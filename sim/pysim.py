@@ -1,0 +1,116 @@
+"""An engine in Amaranth's own simulator: no compiler, no cocotb; for tests of small engines.
+
+Speaks the same host port as every other link: lists of (addresses, data) writes, reads, waits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from amaranth.sim import Simulator
+
+from ..golden.errors import ApicalError
+from ..hw.config import EngineConfig
+from ..hw.engine import Engine
+from ..hw.isa import REGISTERS
+
+#: Reads of a register that may pass before a wait is given up.
+PATIENCE = 100_000
+
+
+@dataclass
+class Write:
+    """One traced state write: Q or fewer values of one vector."""
+
+    cycle: int
+    operation: int
+    vector: int
+    unit: int
+    values: list
+
+
+@dataclass
+class PysimEngine:
+    """Runs a script against an engine.
+
+    Parameters
+    ----------
+    config : EngineConfig
+    engine : Engine, optional
+        Another engine of that configuration (a mutant, say).
+
+    Attributes
+    ----------
+    trace : list of Write
+    """
+
+    config: EngineConfig
+    engine: Engine | None = None
+    trace: list = field(default_factory=list)
+
+    def run(self, script):
+        """Run ``await script(port)`` in the simulator, `port` being this object.
+
+        The script may use :meth:`write`, :meth:`read` and :meth:`wait`.
+        """
+        if self.engine is None:
+            self.engine = Engine(self.config, trace=True)
+        simulator = Simulator(self.engine)
+        simulator.add_clock(1e-6)
+
+        async def bench(ctx):
+            self._ctx = ctx
+            await script(self)
+
+        simulator.add_testbench(bench)
+        simulator.add_testbench(self._record, background=True)
+        simulator.run()
+
+    async def _record(self, ctx):
+        engine, cycle = self.engine, 0
+        sampled = ctx.tick().sample(engine.trace_valid, engine.trace_operation, engine.trace_vector,
+                                    engine.trace_unit, engine.trace_count, engine.trace_values)
+        async for _, _, valid, operation, vector, unit, count, values in sampled:
+            cycle += 1
+            if valid:
+                lanes = [values >> 16 * i & 0xFFFF for i in range(count)]
+                self.trace.append(Write(cycle, operation, vector, unit, lanes))
+
+    async def _request(self, write, address, data=0):
+        ctx, engine = self._ctx, self.engine
+        ctx.set(engine.host_valid, 1)
+        ctx.set(engine.host_write, write)
+        ctx.set(engine.host_address, int(address))
+        ctx.set(engine.host_write_data, int(data))
+        for _ in range(PATIENCE):
+            ready = ctx.get(engine.host_ready)
+            await ctx.tick()
+            if ready:
+                ctx.set(engine.host_valid, 0)
+                return
+        raise ApicalError(f"the engine did not take a request to {int(address):#x}")
+
+    async def write(self, addresses, data):
+        """Write words, in order."""
+        for address, word in zip(addresses, data, strict=True):
+            await self._request(1, address, word)
+
+    async def read(self, address) -> int:
+        """Read one word."""
+        await self._request(0, address)
+        for _ in range(PATIENCE):
+            if self._ctx.get(self.engine.host_read_valid):
+                return self._ctx.get(self.engine.host_read_data)
+            await self._ctx.tick()
+        raise ApicalError(f"the engine did not answer a read of {int(address):#x}")
+
+    async def register(self, name) -> int:
+        """Read a register by name."""
+        return await self.read(REGISTERS[name].address)
+
+    async def wait(self, name, least):
+        """Poll a register until it is `least` or more."""
+        for _ in range(PATIENCE):
+            if await self.register(name) >= least:
+                return
+        raise ApicalError(f"register {name} did not reach {least}")

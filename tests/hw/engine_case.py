@@ -1,0 +1,89 @@
+"""One network, program and engine run in pysim and compared with the fixed executor."""
+
+import numpy as np
+from apical.golden.fixed import FixedExecutor
+from apical.golden.layered import inference
+from apical.golden.network import layered
+from apical.hw.assembler import assemble, config_for
+from apical.hw.image import input_writes, program_writes, register_write, weight_writes
+from apical.sim.pysim import PysimEngine
+
+REPORTED = ("prediction", "image_steps", "signature", "writes", "saturations")
+SEED = 77
+
+
+def random_weights(network, rng, reach=3000):
+    return {m.name: rng.integers(-reach, reach + 1, m.shape) for m in network.matrices}
+
+
+def random_inputs(network, program, rng, images, density=1.0):
+    made = {}
+    for name in program.inputs(network):
+        shape = images, network.population(name).size
+        made[name] = rng.integers(0, 4097, shape) * (rng.random(shape) < density)
+    return made
+
+
+def compare(network, program, config, weights, inputs, engine=None, density=None):
+    """Run both and return (differences, reports): differences as (image, operation, unit) tuples,
+    reports as one dict of registers an image."""
+    assembly = assemble(network, program, config, density)
+    images = len(next(iter(inputs.values())))
+    expected = FixedExecutor(network, weights, config.state, config.weight).run(
+        program, inputs, seed=SEED, record=True)
+    port, reports = PysimEngine(config, engine), []
+
+    async def script(port):
+        await port.write(*program_writes(assembly))
+        await port.write(*weight_writes(assembly, weights))
+        await port.write(*register_write("seed", SEED))
+        for image in range(images):
+            await port.write(*input_writes(assembly, inputs, image, image % 2))
+            await port.write(*register_write("commit", 1))
+            await port.write(*register_write("start", 1))
+            await port.wait("done", image + 1)
+            names = (*REPORTED, "image_cycles", "mac_useful", "mac_cycles")
+            reports.append({name: await port.register(name) for name in names})
+
+    port.run(script)
+    differences = []
+    totals = np.zeros(3, np.int64)
+    writes = iter(port.trace)
+    for image in range(images):
+        trace = expected.trace.image(image)
+        left = len(trace.values)
+        while left > 0:
+            write = next(writes, None)
+            if write is None:
+                differences.append((image, "missing", left))
+                break
+            for lane, value in enumerate(write.values):
+                left -= 1
+                operation, unit = write.operation, write.unit + lane
+                place = trace.offsets[operation] + unit if operation < len(trace.numbers) else -1
+                if (place < 0 or place >= trace.offsets[operation + 1]
+                        or trace.numbers[operation] != write.vector
+                        or trace.values[place] & 0xFFFF != value):
+                    differences.append((image, operation, unit))
+        totals += (expected.signatures[image], expected.writes[image], expected.saturations[image])
+        told = (expected.predictions[image], expected.steps[image], totals[0] & 0xFFFFFFFF,
+                totals[1], totals[2])
+        for name, value in zip(REPORTED, told, strict=True):
+            if reports[image][name] != value:
+                differences.append((image, name, reports[image][name], int(value)))
+    differences += [("extra", write) for write in writes]
+    return differences, reports
+
+
+def check_layered(sizes, lanes, quick, seed=0, images=3, density=1.0, **program):
+    """Compare a random layered network; returns the reports."""
+    rng = np.random.default_rng(seed)
+    network = layered(sizes)
+    made = inference(network, **program)
+    share = {"x": density}
+    config = config_for(network, made, lanes, share, update_lanes=quick)
+    weights, inputs = random_weights(network, rng), random_inputs(network, made, rng, images,
+                                                                  density)
+    differences, reports = compare(network, made, config, weights, inputs, density=share)
+    assert not differences, differences[:5]
+    return reports
