@@ -109,6 +109,11 @@ class Dataset:
         """Pixels of an image."""
         return self.train.shape[1]
 
+    def fingerprint(self) -> int:
+        """Checksum (CRC-32) of the training images and labels."""
+        checksum = zlib.crc32(self.train)
+        return checksum if self.train_labels is None else zlib.crc32(self.train_labels, checksum)
+
 
 def load(name, folder=None, **options) -> Dataset:
     """Load a data set by name.

@@ -1,0 +1,20 @@
+"""What every test run needs: one BLAS thread, and data sets or a skip."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+# Before the first import of NumPy; `make test` sets them too.
+for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
+
+def pytest_collection_modifyitems(items):
+    folder = os.environ.get("APICAL_DATA")
+    if folder and Path(folder).is_dir():
+        return
+    reason = "APICAL_DATA does not name a folder of data sets"
+    for item in items:
+        if item.get_closest_marker("data"):
+            item.add_marker(pytest.mark.skip(reason=reason))
