@@ -1,0 +1,315 @@
+"""Training in floating point: epochs of shuffled batches, evaluation, checkpoints.
+
+A run is a function of (network, data, configuration): the same seed gives the same weights, bit
+for bit, on the same machine, and a run that is resumed from a checkpoint ends at the weights of
+one that was never stopped.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass, field, fields, replace
+
+import numpy as np
+
+from . import equilibrium
+from .checkpoint import State, load_checkpoint, save_checkpoint
+from .data import Dataset, one_hot
+from .errors import ApicalError, MisuseError
+from .floating import FloatExecutor
+from .layered import inference
+from .network import Network, glorot
+
+#: Learning rules that :func:`train` knows.
+RULES = ("ep",)
+#: Images that are evaluated at a time.
+_EVALUATED = 500
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Everything that decides a training run, beside the network and the data.
+
+    Parameters
+    ----------
+    rule : str
+        One of `RULES`; ``"ep"`` is equilibrium propagation.
+    epochs : int
+    batch : int
+        Images of a batch; the weights change once a batch by the mean over it.
+    rates : tuple of float
+        Learning rate of each layer of weights (and its biases), from the input on; a single
+        number counts for all.
+    decay : float
+        Rates are multiplied by it after every epoch.
+    beta_shift : int
+        The nudge is ``beta = +-2**-beta_shift``, its sign drawn for each batch.
+    steps, nudge_steps : int
+        Relaxation steps of the free phase (after the sweep) and of the nudged phase.
+    inference_steps : int
+        Relaxation steps (after the sweep) of the evaluation.
+    hidden_bias : float
+        First bias of hidden units.  Hard-sigmoid units that start at 0 are half of them silent.
+    seed : int
+        Of starting weights, order of images and signs of beta.
+    """
+
+    rule: str = "ep"
+    epochs: int = 10
+    batch: int = 20
+    rates: tuple[float, ...] = (0.1,)
+    decay: float = 1.0
+    beta_shift: int = equilibrium.BETA_SHIFT
+    steps: int = equilibrium.FREE_STEPS
+    nudge_steps: int = equilibrium.NUDGE_STEPS
+    inference_steps: int = 6
+    hidden_bias: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self):
+        object.__setattr__(self, "rates", tuple(float(rate) for rate in self.rates))
+        if self.rule not in RULES:
+            raise MisuseError(f"unknown rule '{self.rule}'; known: {', '.join(RULES)}")
+        for name, least in (("epochs", 0), ("batch", 1), ("beta_shift", 0), ("steps", 0),
+                            ("nudge_steps", 1), ("inference_steps", 0), ("seed", 0)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+                raise MisuseError(f"{name} is {value}; it must be a whole number of {least} "
+                                  "at least")
+        if not self.rates or not all(0 <= rate < np.inf for rate in self.rates):
+            raise MisuseError(f"rates are {self.rates}; give one or more numbers of 0 at least")
+        if not 0 < self.decay <= 1:
+            raise MisuseError(f"decay is {self.decay}; it must be above 0 and at most 1")
+
+
+#: Defaults that were found by a search on part of the training images, by (rule, data, number of
+#: settling layers); where there are none, those of the same rule and data and the nearest depth.
+_DEFAULTS = {
+    ("ep", "digits", 2): TrainingConfig(epochs=100, batch=10, rates=(0.2, 0.2), decay=0.98),
+    ("ep", "mnist", 2): TrainingConfig(epochs=5, batch=20, rates=(0.4, 0.2), decay=0.85),
+    ("ep", "fashion-mnist", 2): TrainingConfig(epochs=8, batch=20, rates=(0.4, 0.2), decay=0.85),
+}
+
+
+def default_config(data, sizes, rule="ep", **changes) -> TrainingConfig:
+    """Default configuration of a rule, data set and network.
+
+    Parameters
+    ----------
+    data : str
+        Name of the data set.
+    sizes : sequence of int
+        Units of the layers.
+    rule : str
+    **changes
+        Fields of `TrainingConfig` to be replaced; None leaves the default.
+    """
+    if rule not in RULES:
+        raise MisuseError(f"unknown rule '{rule}'; known: {', '.join(RULES)}")
+    depth = len(sizes) - 1
+    near = sorted((abs(key[2] - depth), key) for key in _DEFAULTS if key[0] == rule
+                  and key[1] in (data, "digits"))
+    exact = [key for _, key in near if key[1] == data]
+    config = _DEFAULTS[(exact or [key for _, key in near])[0]]
+    if len(config.rates) not in (1, depth):
+        config = replace(config, rates=config.rates[:1])
+    known = {f.name for f in fields(TrainingConfig)}
+    unknown = sorted(set(changes) - known)
+    if unknown:
+        raise MisuseError(f"unknown training option '{unknown[0]}'; known: {', '.join(known)}")
+    return replace(config, **{k: v for k, v in changes.items() if v is not None})
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """What a progress callback is told after an epoch.
+
+    Attributes
+    ----------
+    epoch : int
+        Epochs done, from 1.
+    epochs : int
+        Epochs of the run.
+    test_error : float
+        Share of test images whose class is not the prediction, 0..1.
+    images_per_second : float
+        Training images, evaluation not counted.
+    """
+
+    epoch: int
+    epochs: int
+    test_error: float
+    images_per_second: float
+
+
+@dataclass(frozen=True, eq=False)
+class TrainResult:
+    """A finished training run.
+
+    Attributes
+    ----------
+    weights : dict of str to ndarray of float32
+    config : TrainingConfig
+    test_error, train_error : float
+        Share of wrong predictions of the final weights, 0..1.
+    test_errors : list of float
+        Test error after each epoch.
+    images_per_second : float
+        Training images a second, evaluation not counted (since the last resumption).
+    greatest_weight : float
+        Greatest absolute weight or bias: what a weight format has to hold.
+    """
+
+    weights: dict
+    config: TrainingConfig
+    test_error: float
+    train_error: float
+    test_errors: list = field(default_factory=list)
+    images_per_second: float = 0.0
+    greatest_weight: float = 0.0
+
+    @property
+    def test_accuracy(self) -> float:
+        """Share of right predictions on the test images."""
+        return 1 - self.test_error
+
+
+def train(network: Network, dataset: Dataset, config: TrainingConfig, weights=None, progress=None,
+          checkpoint=None, resume=None) -> TrainResult:
+    """Train a layered network.
+
+    Parameters
+    ----------
+    network : Network
+        With populations ``x`` (images), ``y`` (output) and ``d`` (target), as
+        :func:`~apical.golden.network.layered` makes it.
+    dataset : Dataset
+        With labels.
+    config : TrainingConfig
+    weights : dict of str to ndarray, optional
+        Starting weights; by default :func:`starting_weights` of the seed.
+    progress : callable, optional
+        Called with an `EpochReport` after each epoch.
+    checkpoint : path-like, optional
+        File that is replaced after each epoch.
+    resume : path-like, optional
+        Checkpoint to go on from.
+
+    Raises
+    ------
+    MisuseError
+        For data without labels or of other sizes than the network, and for a checkpoint of
+        another run.
+    ApicalError
+        When weights stop being finite numbers.
+    """
+    _check_sizes(network, dataset)
+    program = equilibrium.training(network, config.steps, config.nudge_steps, config.beta_shift)
+    rates = equilibrium.learning_rates(
+        network, config.rates[0] if len(config.rates) == 1 else config.rates, config.beta_shift)
+    rng = np.random.default_rng(config.seed)
+    identity = _identity(network, dataset, config)
+    if weights is None:
+        weights = starting_weights(network, config)
+    errors, first = [], 0
+    if resume is not None:
+        state = load_checkpoint(resume, identity, network)
+        weights, errors, first = state.weights, list(state.test_errors), state.epoch
+        rng.bit_generator.state = state.rng
+        if first > config.epochs:
+            raise MisuseError(f"checkpoint '{resume}' has {first} epochs, which is more than the "
+                              f"{config.epochs} asked for")
+    executor = FloatExecutor(network, weights)
+    targets = one_hot(dataset.train_labels, dataset.classes)
+    images, seconds = 0, 0.0
+    for epoch in range(first, config.epochs):
+        begin = time.perf_counter()
+        _epoch(executor, program, dataset.train, targets, rng, config.batch,
+               {name: rate * config.decay ** epoch for name, rate in rates.items()})
+        seconds += time.perf_counter() - begin
+        images += len(targets)
+        _check_finite(executor, epoch)
+        errors.append(_error(executor, dataset.test, dataset.test_labels, config))
+        if checkpoint is not None:
+            save_checkpoint(checkpoint, State(executor.weights, epoch + 1,
+                                              rng.bit_generator.state, errors), identity)
+        if progress is not None:
+            progress(EpochReport(epoch + 1, config.epochs, errors[-1], images / seconds))
+    return TrainResult(
+        {name: values.copy() for name, values in executor.weights.items()}, config,
+        _error(executor, dataset.test, dataset.test_labels, config),
+        _error(executor, dataset.train, dataset.train_labels, config),
+        errors, images / seconds if seconds else 0.0,
+        max(float(np.abs(values).max()) for values in executor.weights.values()))
+
+
+def starting_weights(network: Network, config: TrainingConfig) -> dict:
+    """Glorot-uniform weights of the seed, hidden biases of the configuration."""
+    weights = glorot(network, config.seed)
+    for projection in network.projections:
+        if network.population(projection.source).constant and projection.target != "y":
+            weights[projection.matrix][...] = config.hidden_bias
+    return weights
+
+
+def evaluate(network: Network, weights, images, labels, steps=6) -> float:
+    """Share of images, 0..1, that the inference program of that many steps puts in a wrong class.
+
+    Parameters
+    ----------
+    weights : dict of str to ndarray
+        Real weights.
+    images : ndarray of shape (images, width)
+    labels : ndarray of shape (images,)
+    """
+    return _error(FloatExecutor(network, weights), images, labels,
+                  TrainingConfig(inference_steps=steps))
+
+
+def _epoch(executor, program, images, targets, rng, batch, rates):
+    order = rng.permutation(len(targets))
+    for begin in range(0, len(order), batch):
+        chosen = order[begin:begin + batch]
+        sign = 1 if rng.integers(2) else -1
+        executor.run(program, {"x": images[chosen], "d": targets[chosen]}, rates=rates,
+                     beta_sign=sign, collect=False)
+
+
+def _error(executor, images, labels, config):
+    program = inference(executor.network, config.inference_steps)
+    wrong = 0
+    for begin in range(0, len(labels), _EVALUATED):
+        part = slice(begin, begin + _EVALUATED)
+        result = executor.run(program, {"x": images[part]}, collect=False)
+        wrong += int(np.count_nonzero(result.predictions != labels[part]))
+    return wrong / max(len(labels), 1)
+
+
+def _check_sizes(network, dataset):
+    if dataset.train_labels is None:
+        raise MisuseError(f"data '{dataset.name}' has no labels to learn; "
+                          "use digits, mnist or fashion-mnist")
+    for name, size, what in (("x", dataset.width, "pixels"),
+                             ("d", dataset.classes, "classes"), ("y", dataset.classes, "classes")):
+        found = network.population(name).size
+        if found != size:
+            layer = "first" if name == "x" else "last"
+            raise MisuseError(f"the {layer} layer of network '{network.name}' has {found} units, "
+                              f"data '{dataset.name}' has {size} {what}; make that layer {size}")
+
+
+def _check_finite(executor, epoch):
+    for name, values in executor.weights.items():
+        # The sum of finite float32 weights is finite, and one pass without a temporary.
+        if not np.isfinite(values.sum()):
+            raise ApicalError(f"training diverged: matrix '{name}' is not finite after epoch "
+                              f"{epoch + 1}; use smaller rates")
+
+
+def _identity(network, dataset, config):
+    """What a checkpoint must agree in with the run that resumes it."""
+    settings = asdict(config)
+    del settings["epochs"]  # a run may be made longer
+    settings["rates"] = list(settings["rates"])
+    return {"network": network.name, "data": dataset.name, "images": dataset.fingerprint(),
+            **settings}
