@@ -48,8 +48,12 @@ class TrainingConfig:
         Relaxation steps of the free phase (after the sweep) and of the nudged phase.
     inference_steps : int
         Relaxation steps (after the sweep) of the evaluation.
+    gain : float
+        Factor on the Glorot-uniform starting weights.  With 1 some hard-sigmoid outputs start so
+        far below 0 that no nudge reaches them, and their class is never learned; with 1/2 none
+        did.
     hidden_bias : float
-        First bias of hidden units.  Hard-sigmoid units that start at 0 are half of them silent.
+        First bias of hidden units; with 0 half of them start silent.
     seed : int
         Of starting weights, order of images and signs of beta.
     """
@@ -63,7 +67,8 @@ class TrainingConfig:
     steps: int = equilibrium.FREE_STEPS
     nudge_steps: int = equilibrium.NUDGE_STEPS
     inference_steps: int = 6
-    hidden_bias: float = 0.0
+    gain: float = 0.5
+    hidden_bias: float = 0.25
     seed: int = 0
 
     def __post_init__(self):
@@ -78,6 +83,9 @@ class TrainingConfig:
                                   "at least")
         if not self.rates or not all(0 <= rate < np.inf for rate in self.rates):
             raise MisuseError(f"rates are {self.rates}; give one or more numbers of 0 at least")
+        if not (0 < self.gain < np.inf and -np.inf < self.hidden_bias < np.inf):
+            raise MisuseError(f"gain {self.gain} must be above 0 and hidden_bias "
+                              f"{self.hidden_bias} finite")
         if not 0 < self.decay <= 1:
             raise MisuseError(f"decay is {self.decay}; it must be above 0 and at most 1")
 
@@ -85,7 +93,8 @@ class TrainingConfig:
 #: Defaults that were found by a search on part of the training images, by (rule, data, number of
 #: settling layers); where there are none, those of the same rule and data and the nearest depth.
 _DEFAULTS = {
-    ("ep", "digits", 2): TrainingConfig(epochs=100, batch=10, rates=(0.2, 0.2), decay=0.98),
+    ("ep", "digits", 2): TrainingConfig(epochs=80, batch=10, rates=(0.2, 0.1), decay=0.97,
+                                           beta_shift=0, steps=10, nudge_steps=8),
     ("ep", "mnist", 2): TrainingConfig(epochs=5, batch=20, rates=(0.4, 0.2), decay=0.85),
     ("ep", "fashion-mnist", 2): TrainingConfig(epochs=8, batch=20, rates=(0.4, 0.2), decay=0.85),
 }
@@ -244,8 +253,9 @@ def train(network: Network, dataset: Dataset, config: TrainingConfig, weights=No
 
 
 def starting_weights(network: Network, config: TrainingConfig) -> dict:
-    """Glorot-uniform weights of the seed, hidden biases of the configuration."""
-    weights = glorot(network, config.seed)
+    """Glorot-uniform weights of the seed times `gain`, hidden biases of the configuration."""
+    # Biases are 0 here, so the gain changes the weights between populations only.
+    weights = {name: config.gain * values for name, values in glorot(network, config.seed).items()}
     for projection in network.projections:
         if network.population(projection.source).constant and projection.target != "y":
             weights[projection.matrix][...] = config.hidden_bias

@@ -16,7 +16,7 @@ from ..golden.formats import STATE, WEIGHT, Format
 #: Part of the configuration hash: raise it with every change of encoding, map or arithmetic.
 ENGINE_VERSION = 1
 
-PRIMITIVES = ("portable",)
+PRIMITIVES = ("portable", "ice40", "ecp5")
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from __future__ import annotations
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import ceil_log2
 
 from .config import ENGINE_VERSION, EngineConfig
 from .host import HostPort
@@ -23,6 +22,20 @@ from .memory import LaneMemory, WordMemory
 from .mix import SignatureUnit
 from .sequencer import Sequencer
 from .unit import UnitPipeline
+
+
+#: Ports of every engine beside clock and reset.
+HOST_MEMBERS = {
+    "host_valid": In(1), "host_write": In(1), "host_address": In(ADDRESS_BITS),
+    "host_write_data": In(32), "host_ready": Out(1),
+    "host_read_valid": Out(1), "host_read_data": Out(32),
+    "busy": Out(1), "done": Out(1)}
+
+
+def trace_ports(config: EngineConfig) -> dict:
+    """Names and widths of the trace port: one record a cycle, Q units or fewer of one write."""
+    return {"trace_valid": 1, "trace_image": 32, "trace_operation": 16, "trace_vector": 8,
+            "trace_unit": 16, "trace_count": 7, "trace_values": 16 * config.update_lanes}
 
 
 class Engine(wiring.Component):
@@ -49,34 +62,30 @@ class Engine(wiring.Component):
 
     def __init__(self, config: EngineConfig, trace=False):
         self.config, self.trace = config, trace
-        members = {
-            "host_valid": In(1), "host_write": In(1), "host_address": In(ADDRESS_BITS),
-            "host_write_data": In(32), "host_ready": Out(1),
-            "host_read_valid": Out(1), "host_read_data": Out(32),
-            "busy": Out(1), "done": Out(1)}
+        members = dict(HOST_MEMBERS)
         if trace:
-            members |= {"trace_valid": Out(1), "trace_operation": Out(16), "trace_vector": Out(8),
-                        "trace_unit": Out(16), "trace_count": Out(7),
-                        "trace_values": Out(16 * config.update_lanes)}
+            members |= {name: Out(width) for name, width in trace_ports(config).items()}
         super().__init__(members)
 
     def elaborate(self, platform):
         m = Module()
         config = self.config
-        lanes, width = config.lanes, config.accumulator_width
+        lanes, width, family = config.lanes, config.accumulator_width, config.primitives
+        self.image_number = Signal(32)
         m.submodules.host = host = HostPort(config)
         m.submodules.sequencer = sequencer = Sequencer(config)
         m.submodules.issue = issue = ProjectionIssue(config)
         m.submodules.lanes = mac = Lanes(config)
         m.submodules.unit = unit = UnitPipeline(config)
         m.submodules.signature = signature = SignatureUnit(config.update_lanes)
-        m.submodules.program = program = WordMemory(64, config.program_depth)
-        m.submodules.descriptors = descriptors = WordMemory(64, config.descriptor_depth)
-        m.submodules.events = events = WordMemory(32, 2 * config.event_depth)
+        m.submodules.program = program = WordMemory(64, config.program_depth, primitives=family)
+        m.submodules.descriptors = descriptors = WordMemory(
+            64, config.descriptor_depth, primitives=family)
+        m.submodules.events = events = WordMemory(32, 2 * config.event_depth, primitives=family)
         m.submodules.weights = weights = WordMemory(16 * lanes, config.weight_depth,
-                                                    config.weight_latency)
-        m.submodules.states = states = LaneMemory(lanes, 16, config.state_depth, reads=2)
-        m.submodules.sums = sums = LaneMemory(lanes, width, config.accumulator_depth)
+                                                    config.weight_latency, family)
+        m.submodules.states = states = LaneMemory(lanes, 16, config.state_depth, 2, family)
+        m.submodules.sums = sums = LaneMemory(lanes, width, config.accumulator_depth, 1, family)
 
         for name in ("valid", "write", "address", "write_data"):
             m.d.comb += getattr(host, f"host_{name}").eq(getattr(self, f"host_{name}"))
@@ -193,12 +202,11 @@ class Engine(wiring.Component):
     def _chunk(self, m, words, bits, select, name):
         """Q lanes of a word, registered."""
         quick = self.config.update_lanes
-        padded = Cat(words, *([0] * 0))
         chunk = Signal(bits * quick, name=f"chunk_{name}")
         with m.Switch(select):
             for number in range(-(-self.config.lanes // quick)):
                 with m.Case(number):
-                    m.d.sync += chunk.eq(padded[number * bits * quick:(number + 1) * bits * quick])
+                    m.d.sync += chunk.eq(words[number * bits * quick:(number + 1) * bits * quick])
         return chunk
 
     def _observe(self, m, sequencer, unit, signature):
@@ -216,7 +224,8 @@ class Engine(wiring.Component):
                 self.trace_vector.eq(unit.write_number), self.trace_unit.eq(unit.write_unit),
                 self.trace_count.eq(sum(unit.write_valid[1:], unit.write_valid[0])
                                     if config.update_lanes > 1 else unit.write_valid),
-                self.trace_values.eq(unit.write_values)]
+                self.trace_values.eq(unit.write_values),
+                self.trace_image.eq(self.image_number)]
 
     def _registers(self, m, host, sequencer, unit, issue, signature):
         config = self.config
@@ -228,8 +237,7 @@ class Engine(wiring.Component):
         projecting = Signal()
         written = sum(unit.write_valid[1:], unit.write_valid[0]) if config.update_lanes > 1 \
             else unit.write_valid
-        # Counting starts with the first beat of a projection and ends with the first issue of
-        # any operation behind it; `beat.opening` of the next projection keeps it going.
+        # From the first beat of a projection to the first issue of the operation behind it.
         with m.If(issue.beat.valid):
             m.d.sync += projecting.eq(1)
         with m.Elif(unit.issue | ~sequencer.active):
@@ -251,6 +259,7 @@ class Engine(wiring.Component):
                          held["prediction"].eq(unit.winner), held["image_cycles"].eq(cycle + 1),
                          held["image_steps"].eq(steps)]
         m.d.comb += [sequencer.seed.eq(held["seed"]), sequencer.image.eq(held["image"]),
+                     self.image_number.eq(held["image"]),
                      sequencer.images.eq(host.data), signature.clear_to.eq(host.data)]
         shown = {"identity": IDENTITY, "version": ENGINE_VERSION,
                  "config_hash": int(config.hash, 16),
@@ -274,7 +283,3 @@ class Engine(wiring.Component):
                         else:
                             m.d.comb += getattr(sequencer, name).eq(1)
 
-
-def log2(value: int) -> int:
-    """Bits of an index below `value`."""
-    return ceil_log2(value)

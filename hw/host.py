@@ -19,7 +19,6 @@ from amaranth.lib.wiring import In, Out
 
 from .config import EngineConfig
 from .isa import ADDRESS_BITS, LANE_BITS, SPACE_LOW, Space
-from .memory import address_bits
 
 #: Cycles from address to data that a read of any memory is given.
 READ_WAIT = 5
@@ -119,7 +118,6 @@ class HostPort(wiring.Component):
         m.d.comb += [self.word.eq(Cat(low, self.data)),
                      self.weight_word.eq(Cat(staged[:16 * (lanes - 1)], self.data[:16]))]
         half = self.address[0]
-        beyond = self.address[6:] != 0
         with m.If(go):
             with m.Switch(space):
                 with m.Case(Space.REGISTERS):
@@ -140,4 +138,3 @@ class HostPort(wiring.Component):
                     m.d.sync += staged.word_select(self.lane, 16).eq(self.data[:16])
                     m.d.comb += self.weight_write.eq((self.lane == lanes - 1)
                                                      & (self.lane_word < config.weight_depth))
-        del beyond

@@ -25,6 +25,7 @@ from amaranth.utils import ceil_log2
 from .config import EngineConfig
 from .issue import beat_layout
 from .memory import address_bits
+from .primitives import family
 
 
 class Multiplier(wiring.Component):
@@ -36,22 +37,13 @@ class Multiplier(wiring.Component):
     product : Out(signed(32))
     """
 
-    def __init__(self, latency):
-        self.latency = latency
+    def __init__(self, latency, primitives="portable"):
+        self.latency, self.primitives = latency, primitives
         super().__init__({"a": In(signed(16)), "b": In(signed(16)), "product": Out(signed(32))})
 
     def elaborate(self, platform):
         m = Module()
-        a, b = self.a, self.b
-        if self.latency > 1:
-            a, b = Signal(signed(16)), Signal(signed(16))
-            m.d.sync += [a.eq(self.a), b.eq(self.b)]
-        product = a * b
-        for i in range(max(1, self.latency - 1)):
-            stage = Signal(signed(32), name=f"product{i}")
-            m.d.sync += stage.eq(product)
-            product = stage
-        m.d.comb += self.product.eq(product)
+        family(self.primitives).multiplier(m, self)
         return m
 
 
@@ -108,7 +100,8 @@ class Lanes(wiring.Component):
         meet = beats[config.weight_latency]
         products = []
         for lane in range(lanes):
-            m.submodules[f"multiplier{lane}"] = mul = Multiplier(config.multiplier_latency)
+            m.submodules[f"multiplier{lane}"] = mul = Multiplier(
+                config.multiplier_latency, config.primitives)
             rate = Mux(meet.dot, self.rates.word_select(lane, 16), value)
             m.d.comb += [mul.a.eq(self.weights.word_select(lane, 16)), mul.b.eq(rate)]
             products.append(mul.product)

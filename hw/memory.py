@@ -1,16 +1,17 @@
-"""Memories of the engine, one component each; tuned forms of a device family take their place.
+"""Memories of the engine, one component each; a device family may give them cells of its own.
 
-Rule of the portable forms: a word is never read in the cycle in which it is written (the assembler
-and the sequencer keep to that), so no collision logic is needed.
+Rule: a word is never read in the cycle in which it is written (the assembler and the sequencer keep
+to that), so no collision logic is needed.
 """
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Signal, unsigned
-from amaranth.lib import data, wiring
-from amaranth.lib.memory import Memory
+from amaranth.hdl import Module
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
+
+from .primitives import family
 
 
 def address_bits(depth: int) -> int:
@@ -28,6 +29,8 @@ class LaneMemory(wiring.Component):
     lanes, width, depth : int
     reads : int
         Number of read ports.
+    primitives : str
+        Family of the cells.
 
     Members
     -------
@@ -35,8 +38,9 @@ class LaneMemory(wiring.Component):
     read_address{i} : In, read_data{i} : Out(lanes * width)
     """
 
-    def __init__(self, lanes, width, depth, reads=1):
+    def __init__(self, lanes, width, depth, reads=1, primitives="portable"):
         self.lanes, self.width, self.depth, self.reads = lanes, width, depth, reads
+        self.primitives = primitives
         bits = address_bits(depth)
         members = {"write_lanes": In(lanes), "write_address": In(bits),
                    "write_data": In(lanes * width)}
@@ -47,15 +51,7 @@ class LaneMemory(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        shape = data.ArrayLayout(unsigned(self.width), self.lanes)
-        m.submodules.cells = cells = Memory(shape=shape, depth=self.depth, init=[])
-        write = cells.write_port(granularity=1)
-        m.d.comb += [write.addr.eq(self.write_address), write.en.eq(self.write_lanes),
-                     write.data.as_value().eq(self.write_data)]
-        for i in range(self.reads):
-            read = cells.read_port()
-            m.d.comb += [read.addr.eq(getattr(self, f"read_address{i}")),
-                         getattr(self, f"read_data{i}").eq(read.data.as_value())]
+        family(self.primitives).lane_memory(m, self)
         return m
 
 
@@ -70,22 +66,14 @@ class WordMemory(wiring.Component):
     read_address : In, read_data : Out(width)
     """
 
-    def __init__(self, width, depth, latency=1):
+    def __init__(self, width, depth, latency=1, primitives="portable"):
         self.width, self.depth, self.latency = width, depth, latency
+        self.primitives = primitives
         bits = address_bits(depth)
         super().__init__({"write": In(1), "write_address": In(bits), "write_data": In(width),
                           "read_address": In(bits), "read_data": Out(width)})
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.cells = cells = Memory(shape=unsigned(self.width), depth=self.depth, init=[])
-        write, read = cells.write_port(), cells.read_port()
-        m.d.comb += [write.addr.eq(self.write_address), write.en.eq(self.write),
-                     write.data.eq(self.write_data), read.addr.eq(self.read_address)]
-        word = read.data
-        for i in range(self.latency - 1):
-            delayed = Signal(self.width, name=f"output{i}")
-            m.d.sync += delayed.eq(word)
-            word = delayed
-        m.d.comb += self.read_data.eq(word)
+        family(self.primitives).word_memory(m, self)
         return m

@@ -6,38 +6,24 @@ went into it, and appears there in one step when it is finished, so that several
 the folder and an interrupted build leaves nothing behind that could be taken for a build.
 """
 
-import hashlib
 import json
 import os
-import platform
-import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
 from ..golden.errors import ApicalError, MisuseError
-from .harness import PERIOD, Bench
+from .builders import MARK, Icarus, Verilated, digest, publish
+from .harness import Bench
 from .host import STREAMS_VARIABLE, save_commands
 from .streams import dump_streams
-from .tools import call, find, find_verilator, version_of
+from .tools import find, find_verilator
 
 SIMULATORS = ("verilator", "icarus")
-
-_DEFINES = ("-DVL_TIME_CONTEXT", "-DVERILATOR=1", "-DVM_SC=0", "-DVM_COVERAGE=0", "-DVM_TIMING=0",
-            "-DVM_TRACE_FST=0", "-DVM_TRACE_SAIF=0", f"-DAPICAL_PERIOD={PERIOD}")
-_CXX = ("-std=gnu++17", "-w", "-fno-stack-protector", *_DEFINES)
-_VERILATE = ("--cc", "--prefix", "Vtop", "-O3", "--x-assign", "fast", "--x-initial", "fast",
-             "--no-assert", "--no-timing", "--timescale", "1ns/1ns", "--output-split", "5000",
-             "--output-split-cfuncs", "1000", "-Wno-fatal", "-Wno-lint", "-Wno-style", "-Wno-WIDTH")
-_JOBS = 2
-_BUNDLE = 120_000
-
 
 class SimulationError(ApicalError):
     """A simulation that failed: a test of the bench, or the simulator itself."""
@@ -235,7 +221,7 @@ def build(bench, simulator="verilator", *, waves=False, cache="build/sim", key="
     -------
     Build
     """
-    makers = {"verilator": _Verilated, "bare": _Verilated, "icarus": _Icarus}
+    makers = {"verilator": Verilated, "bare": Verilated, "icarus": Icarus}
     if simulator not in makers:
         raise MisuseError(f"unknown simulator {simulator!r}; there are {', '.join(SIMULATORS)}")
     if simulator == "bare" and waves:
@@ -243,9 +229,9 @@ def build(bench, simulator="verilator", *, waves=False, cache="build/sim", key="
     start = time.perf_counter()
     cache = Path(cache).resolve()
     maker = makers[simulator](bench, simulator, waves, cache)
-    folder = cache / _digest(bench.verilog, bench.top, bench.public, simulator, waves, key,
+    folder = cache / digest(bench.verilog, bench.top, bench.public, simulator, waves, key,
                              *maker.ingredients())
-    cached = (folder / "build.json").is_file()
+    cached = (folder / MARK).is_file()
     if not cached:
         facts = {"simulator": simulator, "top": bench.top, "waves": waves,
                  "tool": maker.tool_version()}
@@ -253,9 +239,9 @@ def build(bench, simulator="verilator", *, waves=False, cache="build/sim", key="
         def fill(temporary):
             (temporary / "bench.v").write_text(bench.verilog)
             maker.make(temporary)
-            (temporary / "build.json").write_text(json.dumps(facts, indent=1) + "\n")
+            (temporary / MARK).write_text(json.dumps(facts, indent=1) + "\n")
 
-        _publish(folder, fill)
+        publish(folder, fill)
     return Build(folder, simulator, bench, waves, cached, time.perf_counter() - start)
 
 
@@ -280,174 +266,6 @@ def lint(verilog, top=None):
     if answer.returncode:
         raise ApicalError(f"Verilator refuses the design: {(lines or [answer.stderr])[0]}")
     return [line for line in lines if line.startswith("%Warning-")]
-
-
-def _digest(*parts):
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(repr(part).encode())
-        digest.update(b"\0")
-    return digest.hexdigest()[:20]
-
-
-def _publish(folder, fill):
-    """Let ``fill`` write a folder beside and give it its name when it is whole."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        fill(temporary)
-        # mkdtemp makes folders for one user only; a cache may be shared.
-        temporary.chmod(0o755)
-        try:
-            temporary.rename(folder)
-        except OSError:
-            # Another process was faster: its build is as good as this one.
-            if not (folder / "build.json").is_file():
-                raise
-    except ApicalError:
-        # Keep what the tools said; the message names this folder.
-        kept = folder.with_name(folder.name + ".failed")
-        shutil.rmtree(kept, ignore_errors=True)
-        raise_from = sys.exc_info()[1]
-        try:
-            temporary.rename(kept)
-        except OSError:
-            raise raise_from from None
-        raise type(raise_from)(str(raise_from).replace(str(temporary), str(kept))) from None
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-class _Verilated:
-    """Makes a program from Verilog through C++, with neither make nor perl."""
-
-    def __init__(self, bench, simulator, waves, cache):
-        self.bench, self.waves, self.cache = bench, waves, cache
-        self.vpi = simulator == "verilator"
-        self.verilator = find_verilator()
-        self.cxx = find("g++")
-        find("ar")
-        self.main = files(__package__).joinpath("main.cpp" if self.vpi else "bare.cpp").read_text()
-        self.flags = [*_CXX, f"-DVM_TRACE={int(waves)}", f"-DVM_TRACE_VCD={int(waves)}"]
-        self.verilate = [*_VERILATE, "--top-module", bench.top]
-        self.link = ["-pthread"]
-        if self.vpi:
-            from cocotb_tools import config
-
-            self.verilate.append("--vpi")
-            self.link += [f"-L{config.libs_dir}", f"-Wl,-rpath,{config.libs_dir}",
-                          "-lcocotbvpi_verilator"]
-        if waves:
-            self.verilate += ["--trace-vcd", "--trace-structs"]
-
-    def tool_version(self):
-        return f"{self.verilator.version}; {version_of('g++')}"
-
-    def ingredients(self):
-        return (self.tool_version(), self.main, self.flags, self.verilate, self.link,
-                platform.machine())
-
-    def make(self, folder):
-        log = folder / "build.log"
-        command = [self.verilator.binary, *self.verilate, "--Mdir", folder / "obj"]
-        if self.vpi:
-            control = folder / "public.vlt"
-            control.write_text("`verilator_config\n" + "".join(
-                f'public_flat_rw -module "{self.bench.top}" -var "{name}"\n'
-                for name in self.bench.public))
-            command.append(control)
-        call([*command, folder / "bench.v"], log, "Verilator", env=self.verilator.environment())
-        runtime = self._runtime()
-        (folder / "obj" / "main.cpp").write_text(self.main)
-        sources = sorted((folder / "obj").glob("*.cpp"))
-        objects = self._compile(_bundle(sources, folder / "obj"), folder / "obj", log)
-        call([self.cxx, "-o", folder / "sim", *objects, runtime, *self.link], log, "The linker")
-        shutil.rmtree(folder / "obj")
-
-    def _compile(self, sources, folder, log):
-        include = [f"-I{folder}", f"-I{self.verilator.include}",
-                   f"-I{self.verilator.include / 'vltstd'}"]
-
-        def one(source):
-            # Set-up code runs once: compiling it well only takes time.
-            level = "-O0" if source.stem.endswith("__Slow") else "-O2"
-            target = folder / f"{source.stem}.o"
-            call([self.cxx, level, *self.flags, *include, "-c", source, "-o", target], log,
-                 "The C++ compiler")
-            return target
-
-        with ThreadPoolExecutor(_JOBS) as pool:
-            return list(pool.map(one, sources))
-
-    def _runtime(self):
-        """Return Verilator's runtime as a library: the same for all designs, so built once."""
-        names = ["verilated", "verilated_threads"]
-        names += ["verilated_vpi"] if self.vpi else []
-        names += ["verilated_vcd_c"] if self.waves else []
-        folder = self.cache / ("runtime-" + _digest(self.tool_version(), self.flags, names))
-        if not (folder / "build.json").is_file():
-
-            def fill(temporary):
-                log = temporary / "build.log"
-                sources = [self.verilator.include / f"{name}.cpp" for name in names]
-                objects = self._compile(sources, temporary, log)
-                call([find("ar"), "rcs", temporary / "libverilated.a", *objects], log, "ar")
-                for path in objects:
-                    path.unlink()
-                (temporary / "build.json").write_text("{}\n")
-
-            _publish(folder, fill)
-        return folder / "libverilated.a"
-
-
-def _bundle(sources, folder):
-    """Return fewer sources that include the given ones, the largest first.
-
-    Verilator's headers take a compiler two seconds, whatever follows them; a small design is five
-    or ten small files. Large designs keep several bundles, to use more than one core.
-    """
-    bundles = []
-    for kind, slow in (("__Slow", True), ("", False)):
-        group = [path for path in sources if path.stem.endswith("__Slow") == slow]
-        size = len(group) and sum(path.stat().st_size for path in group)
-        count = min(len(group), 1 + size // _BUNDLE)
-        parts = [[0, []] for _ in range(count)]
-        for path in sorted(group, key=lambda path: -path.stat().st_size):
-            part = min(parts, key=lambda part: part[0])
-            part[0] += path.stat().st_size
-            part[1].append(path)
-        for index, (size, paths) in enumerate(parts):
-            target = folder / f"bundle_{index}{kind}.cpp"
-            target.write_text("".join(f'#include "{path.name}"\n' for path in paths))
-            bundles.append((size if not slow else size // 4, target))
-    return [target for _size, target in sorted(bundles, reverse=True)]
-
-
-class _Icarus:
-    """Makes the program that vvp runs."""
-
-    def __init__(self, bench, simulator, waves, cache):
-        self.bench, self.waves = bench, waves
-        self.iverilog = find("iverilog")
-        find("vvp")
-
-    def tool_version(self):
-        return version_of("iverilog", "-V")
-
-    def ingredients(self):
-        return (self.tool_version(),)
-
-    def make(self, folder):
-        sources, tops = [folder / "bench.v"], ["-s", self.bench.top]
-        if self.waves:
-            dump = folder / "waves.v"
-            dump.write_text('`timescale 1ns/1ns\nmodule apical_waves;\ninitial begin '
-                            f'$dumpfile("waves.fst"); $dumpvars(0, {self.bench.top}); end\n'
-                            "endmodule\n")
-            sources.append(dump)
-            tops += ["-s", "apical_waves"]
-        call([self.iverilog, "-g2012", "-DAPICAL_OWN_CLOCK", "-o", folder / "sim.vvp", *tops,
-              *sources], folder / "build.log", "Icarus Verilog")
 
 
 def _work_folder(folder):

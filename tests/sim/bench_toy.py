@@ -11,6 +11,7 @@ from apical.golden.errors import ApicalError
 from apical.sim import host
 from apical.sim.host import HostPort
 
+TOY_FAIL_LIMIT = 2
 LANES = int(os.environ.get("TOY_LANES", "3"))
 
 
@@ -18,6 +19,7 @@ def expected_records(count, first=0):
     """Return the values of records ``first`` and on, as the toy makes them."""
     n = np.arange(first, first + count, dtype=np.int64)
     return {
+        "image": (~n).astype(np.uint32),
         "operation": (n >> 8).astype(np.uint16),
         "vector": ((n ^ 0x5A) & 0xFF).astype(np.uint8),
         "unit": (n * 3).astype(np.uint16),
@@ -138,6 +140,28 @@ async def timers(dut):
     await port.play(host.idle(10))
     # The clock edge that a record's cycle stands for is where the waves show it.
     assert abs(get_sim_time("ns") - (port.cycles * 10 + 5)) <= 10
+
+
+@cocotb.test(skip="TOY_EDGES" not in os.environ)
+async def edges(dut):
+    """With a visit at each edge, a test sees every value of a public signal."""
+    await dut.cycle.value_change
+    for _ in range(20):
+        before = int(dut.cycle.value)
+        await dut.cycle.value_change
+        assert int(dut.cycle.value) == before + 1
+
+
+@cocotb.test(skip="TOY_FAIL" not in os.environ)
+async def failing(dut):
+    """Fails on purpose."""
+    assert TOY_FAIL_LIMIT < 1, "made to fail"
+
+
+@cocotb.test(skip="TOY_HANG" not in os.environ)
+async def hanging(dut):
+    """Waits for what never comes."""
+    await dut.wake.value_change
 
 
 @cocotb.test(skip="TOY_SPEED" not in os.environ)

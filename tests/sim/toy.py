@@ -1,9 +1,9 @@
 """A small design with the engine's ports: a memory, a read counter and a producer of trace records.
 
-Addresses: 0 to 4095 the memory; 0x800000 reads taken so far; 0x800001 write: number of records to
-produce (bits 15:0) and the pause pattern (bits 31:16: a record is held back while the bit of that
-pattern chosen by the low 4 bits of the cycle is set), read: records still to produce; 0x800002
-write: a number of cycles to be busy; 0x800003 write: hold back requests by the same kind of pattern.
+Addresses: 0 to 4095 are the memory; 0x800000 reads: requests to read taken so far; 0x800001 writes:
+number of records to produce (bits 15:0) and a pause pattern (bits 31:16: no record in a cycle whose
+low four bits choose a set bit of it), reads: records still to produce; 0x800002 writes: a number of
+cycles to be busy; 0x800003 writes: a pause pattern for taking requests.
 """
 
 from amaranth.hdl import Array, Module, Signal
@@ -32,6 +32,7 @@ class Toy(wiring.Component):
         if trace:
             ports |= {
                 "trace_valid": Out(1),
+                "trace_image": Out(32),
                 "trace_operation": Out(16),
                 "trace_vector": Out(8),
                 "trace_unit": Out(16),
@@ -99,6 +100,7 @@ class Toy(wiring.Component):
             with m.If(produce):
                 m.d.sync += [
                     number.eq(number + 1),
+                    self.trace_image.eq(~number),
                     self.trace_operation.eq(number >> 8),
                     self.trace_vector.eq(number ^ 0x5A),
                     self.trace_unit.eq(number * 3),

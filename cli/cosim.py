@@ -1,0 +1,93 @@
+"""``apical cosim``: a network on the simulated gateware, compared with the fixed executor."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from .common import argument, check_writable, parse_layers, table, write_json
+from .engine_options import add_engine_arguments, engine_changes, whole
+
+HELP = "run a network on the simulated gateware and compare every bit"
+
+
+def add_arguments(parser):
+    parser.add_argument("--layers", type=argument(parse_layers), metavar="A-B-..-Z",
+                        help="layer sizes, input first (default: 64-32-10)")
+    add_engine_arguments(parser)
+    parser.add_argument("--data", help="digits, mnist, fashion-mnist or random (default: the set "
+                        "with that many pixels; random with random weights)")
+    parser.add_argument("--weights", choices=("trained", "random"),
+                        help="trained ones are trained once and kept (default: trained, random "
+                        "for random data)")
+    parser.add_argument("--density", type=float, help="share of non-zero pixels of random data")
+    parser.add_argument("--images", type=argument(whole("images", 1, 65535)), default=100,
+                        help="held-out images to run")
+    parser.add_argument("--steps", type=argument(whole("steps", 0, 65535)), default=6,
+                        help="relaxation steps behind the sweep")
+    parser.add_argument("--settled", type=float, metavar="DU",
+                        help="end the relaxation when no state moves by more")
+    parser.add_argument("--seed", type=argument(whole("seed", 0, 2**32 - 1)), default=0)
+    parser.add_argument("--fast", action="store_true",
+                        help="compare signatures and write counts only")
+    parser.add_argument("--sim", choices=("verilator", "icarus"), default="verilator",
+                        help="simulator")
+    parser.add_argument("--waves", action="store_true", help="write a wave file")
+    parser.add_argument("--inject", choices=("weight-bit", "state-bit"),
+                        help="flip one bit through the host port; the bench must name the place")
+    parser.add_argument("--json", metavar="FILE", help="write the report")
+
+
+def run(args) -> int:
+    if args.json:
+        check_writable(args.json)
+    from ..sim.cosim import CosimOptions, cosim
+
+    options = CosimOptions(
+        layers=args.layers, lanes=args.lanes, preset=args.preset, engine=engine_changes(args),
+        seed=args.seed, images=args.images, data=args.data, density=args.density,
+        weights=args.weights, steps=args.steps, settled=args.settled, fast=args.fast,
+        simulator=args.sim, waves=args.waves, inject=args.inject)
+    start = time.perf_counter()
+    report = cosim(options, say=lambda text: print(text, file=sys.stderr))
+    report["seconds"] = time.perf_counter() - start
+    if args.json:
+        write_json(args.json, report)
+    print(table(("quantity", "value"), [(name, _shown(value)) for name, value in _rows(report)]))
+    differs = report["mismatches"] or not report["signature_match"]
+    if report["sentence"]:
+        waves = report["waves"] or "run again with --waves for a wave file"
+        print(f"{report['sentence']} (waves: {waves})")
+    elif report["registers_differ"]:
+        print(f"registers that differ: {report['registers_differ']}")
+    elif report["waves"]:
+        print(f"waves: {report['waves']}")
+    print("DIFFERS" if differs else "every bit agrees" if not args.fast else "signatures agree")
+    return 1 if differs else 0
+
+
+def _rows(report):
+    layers = "-".join(map(str, report["layers"]))
+    rows = [("network", f"{layers}, {report['weights']} weights, {report['data']} data"),
+            ("engine", f"{report['lanes']} lanes, {report['update_lanes']} update lanes, "
+                       f"configuration {report['config_hash']}"),
+            ("images", report["images"]),
+            ("values compared" if report["mode"] == "every write" else "signatures compared",
+             report["compared"]),
+            ("mismatches", report["mismatches"]), ("state writes", report["writes"])]
+    rows += [(f"accuracy {name}", report[f"accuracy_{key}"]) for key, name in (
+        ("rtl", "of the gateware"), ("fixed", "of the fixed executor"), ("float", "in float"))
+        if report["accuracy_rtl"] is not None]
+    rows += [("mean cycles an image", report["mean_cycles"]),
+             ("mean load cycles an image", report["load_cycles"]),
+             ("mean relaxation steps", report["mean_steps"]),
+             ("MAC utilization", report["mac_utilization"]),
+             ("simulated cycles/s", report["cycles_per_second"]),
+             ("signature", f"{report['signature']}"
+                           f"{'' if report['signature_match'] else ' (differs)'}")]
+    return rows
+
+
+def _shown(value):
+    return f"{value:.4g}" if isinstance(value, float) and value < 10 else \
+        f"{value:.1f}" if isinstance(value, float) else value

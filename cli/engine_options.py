@@ -1,0 +1,58 @@
+"""Options that describe an engine, shared by the commands that make one."""
+
+from __future__ import annotations
+
+from ..golden.errors import MisuseError
+from .common import argument
+
+
+def add_engine_arguments(parser):
+    """Add ``--preset``, ``--lanes`` and the further parameters of an engine."""
+    parser.add_argument("--preset", help="engine sized for a board: icebreaker, ulx3s-25f")
+    parser.add_argument("--lanes", type=argument(whole("lanes", 1, 64)),
+                        help="multipliers, 1..64")
+    parser.add_argument("--update-lanes", type=argument(whole("update lanes", 1, 64)),
+                        help="units updated a cycle, a power of two")
+    parser.add_argument("--state", metavar="FORMAT", help="format of states, as s16.12")
+    parser.add_argument("--weight", metavar="FORMAT", help="format of weights, as s16.12")
+    parser.add_argument("--accumulator-width", type=argument(whole("accumulator width", 24, 48)))
+
+
+def whole(name, low, high):
+    """Parser of a whole number in a range, with an error that says so."""
+    def parse(text):
+        try:
+            value = int(text)
+        except ValueError:
+            raise MisuseError(f"{name} '{text}' is not a whole number") from None
+        if not low <= value <= high:
+            raise MisuseError(f"{name} is {value}; it goes from {low} to {high}")
+        return value
+    return parse
+
+
+def engine_changes(args) -> dict:
+    """Configuration fields that the options set, without ``lanes``."""
+    from ..golden.formats import Format
+
+    changes = {name: getattr(args, name) for name in ("update_lanes", "accumulator_width")
+               if getattr(args, name) is not None}
+    for name in ("state", "weight"):
+        if getattr(args, name) is not None:
+            changes[name] = Format.parse(getattr(args, name))
+    return changes
+
+
+def engine_config(args):
+    """The configuration that the options describe (a preset, or defaults with some lanes)."""
+    from ..hw.config import EngineConfig, preset
+
+    changes = engine_changes(args)
+    if args.preset is not None:
+        if args.lanes is not None:
+            raise MisuseError("--preset and --lanes exclude each other; a preset has its lanes")
+        return preset(args.preset).replace(**changes)
+    if args.lanes is None:
+        raise MisuseError("name an engine: --preset NAME, or --lanes P")
+    changes.setdefault("update_lanes", min(4, 1 << args.lanes.bit_length() - 1))
+    return EngineConfig(lanes=args.lanes, **changes)

@@ -1,0 +1,54 @@
+"""``apical generate``: an engine as Verilog, with its manifest and memory map."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .common import argument, table, write_json
+from .engine_options import add_engine_arguments, engine_config
+
+HELP = "write the engine as Verilog"
+
+
+def add_arguments(parser):
+    add_engine_arguments(parser)
+    parser.add_argument("--name", default="apical_engine", help="name of the top module",
+                        type=argument(_identifier))
+    parser.add_argument("-o", "--output", metavar="DIR", required=True,
+                        help="folder for NAME.v, NAME.json and NAME_map.md")
+    parser.add_argument("--trace", action="store_true",
+                        help="with the trace port, for simulation")
+
+
+def _identifier(text):
+    from ..golden.errors import MisuseError
+
+    if not text.isidentifier() or not text.isascii():
+        raise MisuseError(f"'{text}' is not a Verilog identifier")
+    return text
+
+
+def run(args) -> int:
+    from ..golden.errors import ApicalError
+    from ..golden.files import check_writable, write_atomically
+    from ..hw.verilog import engine_verilog, manifest, memories, memory_map
+
+    config = engine_config(args)
+    folder = Path(args.output)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ApicalError(f"cannot make folder '{folder}': {error.strerror}; "
+                          "name another one with -o") from error
+    paths = [folder / f"{args.name}{ending}" for ending in (".v", ".json", "_map.md")]
+    for path in paths:
+        check_writable(path)
+    text = engine_verilog(config, args.name, args.trace)
+    write_atomically(paths[0], text.encode())
+    write_json(paths[1], manifest(config, args.name))
+    write_atomically(paths[2], memory_map(config).encode())
+    print(table(("memory", "words", "width", "bits"),
+                [(name, m["words"], m["width"], m["bits"])
+                 for name, m in memories(config).items()]))
+    print(f"configuration {config.hash}: wrote {', '.join(str(path) for path in paths)}")
+    return 0

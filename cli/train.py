@@ -1,0 +1,120 @@
+"""``apical train``: train a network in floating point, evaluate it, write the model."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+
+from ..golden.errors import MisuseError
+from .common import argument, check_writable, parse_layers, write_json
+
+#: Layers where none are given.
+DEFAULT_LAYERS = {"digits": (64, 32, 10), "mnist": (784, 64, 10), "fashion-mnist": (784, 64, 10)}
+
+
+def parse_rates(text):
+    """Learning rates of a text such as ``0.2,0.1``: one, or one a layer of weights."""
+    rates = []
+    for part in text.split(","):
+        try:
+            rates.append(float(part))
+        except ValueError as error:
+            raise MisuseError(f"rate '{part}' of '{text}' is not a number; "
+                              "write rates as 0.2,0.1") from error
+    return tuple(rates)
+
+
+def _whole(text):
+    """A whole number; sizes are checked where they are used."""
+    try:
+        return int(text)
+    except ValueError as error:
+        raise MisuseError(f"'{text}' is not a whole number") from error
+
+
+def add_arguments(parser):
+    """Declare the options."""
+    whole = argument(_whole)
+    tuned = "(default: tuned for the data)"
+    parser.add_argument("--data", metavar="NAME", default="digits",
+                        help="digits, mnist or fashion-mnist")
+    parser.add_argument("--data-folder", metavar="FOLDER",
+                        help="folder of downloaded data (default: the one APICAL_DATA names)")
+    parser.add_argument("--layers", metavar="A-B-..-Z", type=argument(parse_layers),
+                        help="units of each layer (default: 64-32-10 for digits, 784-64-10 else)")
+    parser.add_argument("--rule", default="ep", help="learning rule: ep, equilibrium propagation")
+    parser.add_argument("--seed", metavar="N", type=whole, default=0,
+                        help="of starting weights, order of images and signs of the nudge")
+    parser.add_argument("--epochs", metavar="N", type=whole, help=f"{tuned}")
+    parser.add_argument("--batch", metavar="N", type=whole,
+                        help=f"images of a batch {tuned}")
+    parser.add_argument("--rates", metavar="R,R,..", type=argument(parse_rates),
+                        help=f"learning rate of each layer of weights {tuned}")
+    parser.add_argument("--decay", metavar="F", type=float,
+                        help=f"factor on the rates after each epoch {tuned}")
+    parser.add_argument("--beta-shift", metavar="N", type=whole,
+                        help=f"strength of the nudge, 2**-N {tuned}")
+    parser.add_argument("--steps", metavar="N", type=whole,
+                        help=f"relaxation steps of the free phase {tuned}")
+    parser.add_argument("--nudge-steps", metavar="N", type=whole,
+                        help=f"relaxation steps of the nudged phase {tuned}")
+    parser.add_argument("--save", metavar="MODEL.npz", help="write the trained model")
+    parser.add_argument("--json", metavar="FILE", help="write the result as JSON")
+    parser.add_argument("--checkpoint", metavar="FILE", help="write the state after every epoch")
+    parser.add_argument("--resume", metavar="FILE",
+                        help="go on from a checkpoint, to the weights of an unbroken run")
+    parser.add_argument("--quiet", action=argparse.BooleanOptionalAction, default=None,
+                        help="no progress (default: progress where stderr is a terminal)")
+
+
+def run(args) -> int:
+    """Train, write, print one line."""
+    from ..golden.data import load
+    from ..golden.layered import inference
+    from ..golden.network import layered
+    from ..golden.store import Model, save_model
+    from ..golden.training import default_config, train
+
+    for path in (args.save, args.json, args.checkpoint):
+        if path is not None:
+            check_writable(path)
+    layers = args.layers or DEFAULT_LAYERS.get(args.data, DEFAULT_LAYERS["digits"])
+    config = default_config(args.data, layers, args.rule, epochs=args.epochs, batch=args.batch,
+                            rates=args.rates, decay=args.decay, beta_shift=args.beta_shift,
+                            steps=args.steps, nudge_steps=args.nudge_steps, seed=args.seed)
+    network = layered(layers)
+    dataset = load(args.data, args.data_folder)
+    quiet = not sys.stderr.isatty() if args.quiet is None else args.quiet
+    begin = time.perf_counter()
+    result = train(network, dataset, config, progress=None if quiet else _show,
+                   checkpoint=args.checkpoint, resume=args.resume)
+    seconds = time.perf_counter() - begin
+    report = {
+        "data": args.data, "layers": list(layers), "rule": config.rule, "seed": config.seed,
+        "epochs": config.epochs, "batch": config.batch, "rates": list(config.rates),
+        "decay": config.decay, "beta_shift": config.beta_shift, "steps": config.steps,
+        "nudge_steps": config.nudge_steps, "inference_steps": config.inference_steps,
+        "test_error": result.test_error, "train_error": result.train_error,
+        "test_accuracy": result.test_accuracy, "test_errors": result.test_errors,
+        "greatest_weight": result.greatest_weight,
+    }
+    if args.save is not None:
+        # Without times: equal runs write equal files.
+        save_model(args.save, Model(network, result.weights, meta=report,
+                                    program=inference(network, config.inference_steps)))
+    if args.json is not None:
+        write_json(args.json, {**report, "images_per_second": result.images_per_second,
+                               "seconds": seconds})
+    print(f"{network.name} on {args.data}, seed {config.seed}: "
+          f"test accuracy {100 * result.test_accuracy:.2f} %, "
+          f"train {100 * (1 - result.train_error):.2f} % after {config.epochs} epochs "
+          f"({seconds:.1f} s, {result.images_per_second:.0f} images/s)")
+    return 0
+
+
+def _show(report):
+    """Rewrite the progress line."""
+    print(f"\repoch {report.epoch} of {report.epochs}: test error "
+          f"{100 * report.test_error:.2f} %, {report.images_per_second:.0f} images/s ",
+          end="" if report.epoch < report.epochs else "\n", file=sys.stderr, flush=True)

@@ -1,0 +1,16 @@
+"""Cells of device families behind the memories and the multiplier of the engine.
+
+Each family is one module with three functions, ``word_memory(m, memory)``,
+``lane_memory(m, memory)`` and ``multiplier(m, multiplier)``: they add to module `m` what drives the
+outputs of a component of :mod:`apical.hw.memory` or :mod:`apical.hw.lanes` from its inputs.
+Latency and ports belong to the component, so that all families behave alike, cycle by cycle.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+
+def family(name: str):
+    """The module of a family named in :data:`apical.hw.config.PRIMITIVES`."""
+    return importlib.import_module(f".{name}", __package__)

@@ -1,0 +1,256 @@
+"""Co-simulation of a network: fixed executor and gateware side by side, every bit compared.
+
+The expected values are computed by the fixed executor before the simulator starts; nothing of the
+simulation reaches it.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from ..golden.data import load
+from ..golden.errors import MisuseError
+from ..golden.fixed import FixedExecutor
+from ..golden.floating import FloatExecutor
+from ..golden.formats import STATE, WEIGHT, Format, quantize
+from ..golden.layered import inference
+from ..golden.network import layered
+from ..golden.quantize import quantize_network
+from ..golden.trained import random_weights, trained_model
+from ..hw.assembler import assemble, config_for
+from ..hw.config import preset
+from .benches import bench_job
+from .compare import Comparison, Expectation, compare_reports, compare_trace
+from .inject import choose_fault
+from .job import answers, inference_job
+from .simulator import CACHE, build_engine
+
+DEFAULT_LAYERS = (64, 32, 10)
+#: Data sets by width of their images, for the default.
+BY_WIDTH = {64: "digits", 784: "mnist"}
+DEFAULT_LANES = 16
+
+
+@dataclass(frozen=True)
+class CosimOptions:
+    """What to co-simulate; see ``apical cosim --help``."""
+
+    layers: tuple | None = None
+    lanes: int | None = None
+    preset: str | None = None
+    engine: dict = field(default_factory=dict)
+    seed: int = 0
+    images: int = 100
+    data: str | None = None
+    density: float | None = None
+    weights: str | None = None
+    steps: int = 6
+    settled: float | None = None
+    fast: bool = False
+    simulator: str = "verilator"
+    waves: bool = False
+    inject: str | None = None
+    cache: Path = CACHE
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network, its program, its weights and its images, in floats and in raw integers."""
+
+    network: object
+    program: object
+    real_weights: dict
+    weights: dict
+    images: np.ndarray
+    labels: np.ndarray | None
+    inputs: dict
+    config: object
+    assembly: object
+    data: str
+    trained: bool
+
+
+def resolve(options: CosimOptions, progress=None) -> Case:
+    """Find data and weights, quantize, choose the engine and assemble."""
+    layers = tuple(options.layers or DEFAULT_LAYERS)
+    network = layered(layers)
+    dataset = _data(options, layers)
+    images, labels = dataset.test[:options.images], dataset.test_labels
+    if len(images) < options.images:
+        raise MisuseError(f"data '{dataset.name}' has {len(images)} test images, "
+                          f"{options.images} are asked for")
+    labels = None if labels is None else labels[:options.images]
+    program = inference(network, options.steps, settled=options.settled)
+    state, weight = (_format(options, "state", STATE), _format(options, "weight", WEIGHT))
+    wanted = options.weights or ("random" if dataset.train_labels is None else "trained")
+    if wanted == "trained":
+        if dataset.train_labels is None:
+            raise MisuseError("random data have no classes to train on; use --weights random, or "
+                              "--data digits, mnist or fashion-mnist")
+        real = trained_model(layers, dataset, options.seed, progress=progress).weights
+    elif wanted == "random":
+        real = random_weights(network, options.seed)
+    else:
+        raise MisuseError(f"unknown weights '{wanted}'; known: trained, random")
+    raw = quantize_network(network, real, state, weight).weights
+    inputs = {"x": quantize(images, state, "images")[0]}
+    density = {"x": float(np.count_nonzero(inputs["x"])) / max(1, inputs["x"].size)}
+    if options.preset is not None:
+        if options.lanes is not None:
+            raise MisuseError("--preset and --lanes exclude each other; a preset has its lanes")
+        config = preset(options.preset).replace(**options.engine)
+    else:
+        config = config_for(network, program, options.lanes or DEFAULT_LANES, density,
+                            **options.engine)
+    return Case(network, program, real, raw, images, labels, inputs, config,
+                assemble(network, program, config, density), dataset.name, wanted == "trained")
+
+
+def _data(options, layers):
+    name = options.data
+    if name is None:
+        name = BY_WIDTH.get(layers[0]) if layers[-1] == 10 else None
+        if options.weights == "random" or name is None:
+            name = "random"
+    if name == "random":
+        density = 1.0 if options.density is None else options.density
+        return load("random", width=layers[0], count=options.images, density=density,
+                    seed=options.seed)
+    if options.density is not None:
+        raise MisuseError("--density is for random data; real images have their own")
+    dataset = load(name)
+    if dataset.width != layers[0] or (dataset.classes != layers[-1]):
+        raise MisuseError(f"data '{name}' have {dataset.width} pixels and {dataset.classes} "
+                          f"classes, layers {'-'.join(map(str, layers))} need {layers[0]} and "
+                          f"{layers[-1]}; change --layers or --data")
+    return dataset
+
+
+def _format(options, name, default) -> Format:
+    if name in options.engine:
+        return options.engine[name]
+    return getattr(preset(options.preset), name) if options.preset else default
+
+
+def cosim(options: CosimOptions, progress=None, say=lambda text: None) -> dict:
+    """Co-simulate and report.
+
+    Parameters
+    ----------
+    options : CosimOptions
+    progress : callable, optional
+        Of training, when weights must be trained first.
+    say : callable
+        Takes a line about what goes on.
+
+    Returns
+    -------
+    dict
+        The report (``apical cosim --json``); ``report["mismatches"] == 0`` and
+        ``report["signature_match"]`` when the gateware did what the fixed executor said.
+    """
+    if options.images < 1:
+        raise MisuseError(f"{options.images} images; at least one is needed")
+    case = resolve(options, progress)
+    executor = FixedExecutor(case.network, case.weights, case.config.state, case.config.weight)
+    whole = not options.fast or options.inject is not None
+    expected = executor.run(case.program, case.inputs, seed=options.seed, record=whole)
+    fault = None
+    if options.inject is not None:
+        fault = choose_fault(options.inject, case, expected, options.seed)
+    say(f"engine {case.config.hash}: building the simulator (kept for the next run)")
+    build = build_engine(case.config, options.simulator, options.waves, options.cache)
+    say(f"simulating {options.images} images on {options.simulator}")
+    outcome = _simulate(build, case, options, whole, fault)
+    return _report(case, options, expected, outcome, fault)
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    reported: dict
+    totals: dict
+    records: np.ndarray | None
+    speed: dict
+    job: object
+    waves: Path | None
+
+
+def _simulate(build, case, options, whole, fault) -> _Outcome:
+    job = inference_job(case.assembly, case.weights, case.inputs, options.seed,
+                        extra=None if fault is None else fault.writes)
+    folder = Path(tempfile.mkdtemp(prefix="cosim-", dir=_made(options.cache)))
+    np.save(folder / "job.npy", job.words)
+    environment = {bench_job.JOB: folder / "job.npy", bench_job.RECORD: int(whole)}
+    result = build.run(bench_job.__name__, environment, folder, waves=options.waves)
+    reported, totals = answers(job, np.load(folder / "answers.npy"))
+    records = np.load(folder / "trace.npy") if whole else None
+    speed = json.loads((folder / "speed.json").read_text())
+    if result.waves is None:
+        for path in folder.iterdir():
+            path.unlink()
+        folder.rmdir()
+    return _Outcome(reported, totals, records, speed, job, result.waves)
+
+
+def _made(folder):
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    return Path(folder).resolve()
+
+
+def _report(case, options, expected, outcome, fault) -> dict:
+    agree = compare_reports(expected, outcome.reported)
+    images = options.images
+    if outcome.records is None:
+        wrong = int(np.count_nonzero(~(agree["signature"] & agree["writes"])))
+        comparison = Comparison(images, wrong, None)
+    else:
+        comparison = compare_trace(Expectation(expected), outcome.records)
+    others = {name: int(np.count_nonzero(~ok)) for name, ok in agree.items()}
+    mismatches = comparison.mismatches
+    if not mismatches:
+        # Every write agrees, yet a register tells something else: that is a mismatch too.
+        mismatches = sum(others.values())
+    floats = FloatExecutor(case.network, case.real_weights).run(case.program, {"x": case.images})
+    labels = case.labels
+    lanes = case.config.lanes
+
+    def accuracy(predictions):
+        return None if labels is None else float(np.mean(predictions == labels))
+
+    first = comparison.first
+    report = {
+        "layers": [p.size for p in (case.network.population("x"), *case.network.free)],
+        "data": case.data, "weights": "trained" if case.trained else "random",
+        "seed": options.seed, "simulator": options.simulator,
+        "mode": "signatures" if outcome.records is None else "every write",
+        "images": images, "compared": comparison.compared, "mismatches": mismatches,
+        "writes": int(outcome.reported["writes"][-1]),
+        "writes_expected": int(expected.writes.sum()),
+        "accuracy_rtl": accuracy(outcome.reported["prediction"]),
+        "accuracy_fixed": accuracy(expected.predictions),
+        "accuracy_float": accuracy(floats.predictions),
+        "mean_cycles": float(np.mean(outcome.reported["image_cycles"])),
+        "load_cycles": outcome.job.image_words,
+        "network_load_cycles": outcome.job.load_words,
+        "mac_utilization": outcome.totals["mac_useful"] / (lanes * outcome.totals["mac_cycles"]),
+        "mean_steps": float(np.mean(outcome.reported["image_steps"])),
+        "saturations": int(outcome.reported["saturations"][-1]),
+        "cycles": outcome.speed["cycles"],
+        "cycles_per_second": outcome.speed["cycles"] / max(outcome.speed["seconds"], 1e-9),
+        "signature": f"{int(outcome.reported['signature'][-1]):08x}",
+        "signature_match": bool(agree["signature"].all()),
+        "lanes": lanes, "update_lanes": case.config.update_lanes,
+        "config_hash": case.config.hash, "config": case.config.to_dict(),
+        "registers_differ": {name: count for name, count in others.items() if count},
+        "first_divergence": None if first is None else first.to_dict(),
+        "sentence": None if first is None else first.sentence(case.config.state),
+        "waves": None if outcome.waves is None else str(outcome.waves),
+    }
+    if fault is not None:
+        report["injected"] = fault.to_dict()
+    return report
