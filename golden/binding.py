@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from .errors import MisuseError
+from .kernels import mover
 from .program import (
     STATE,
     Clear,
@@ -27,8 +28,9 @@ from .program import (
     walk,
 )
 
-#: Below this size two plain passes are faster than one call of np.clip.
-_SMALL = 8192
+#: State vectors (batch times units) of this size and more are moved by compiled code; below it two
+#: plain passes are also faster than one call of np.clip.
+LARGE = 8192
 
 
 class Bound:
@@ -166,10 +168,8 @@ class Bound:
         moved = self.moved
         actions = [refresh] if gated is not None else []
 
-        def update():
+        def plain():
             # u + eps (A - u + beta (d - u)) = eps (A + beta d + keep u)
-            if before is not None:
-                np.copyto(before, u)
             keep = 1 / eps - 1 if op.leak else 0.0
             if nudge is not None:
                 strength = beta * call.sign if nudge.random_sign else beta
@@ -192,6 +192,20 @@ class Bound:
             if eps != 1:
                 np.multiply(u, eps, out=u)
             clip()
+
+        move = None
+        if (u.size >= LARGE and op.leak and gated is nudge is None and population.limits
+                and u.dtype.name in ("float32", "float64")):
+            move = mover(u.dtype.name)
+            scalars = [u.dtype.type(v) for v in (1 / eps - 1, eps, *population.limits)]
+
+        def update():
+            if before is not None:
+                np.copyto(before, u)
+            if move is not None:
+                move(u, current, *scalars)
+            else:
+                plain()
             if before is not None:
                 np.subtract(u, before, out=before)
                 np.abs(before, out=before)
@@ -324,7 +338,7 @@ def _clipper(u, limits):
     if limits is None:
         return lambda: None
     low, high = limits
-    if u.size >= _SMALL:
+    if u.size >= LARGE:
         return lambda: np.clip(u, low, high, out=u)
 
     def clip():

@@ -74,7 +74,7 @@ def load_checkpoint(path, identity: dict, network: Network) -> State:
     """
     name = os.fspath(path)
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             header = json.loads(archive["header"].tobytes())
             if header["format"] != FORMAT:
                 raise ValueError(f"its format is {header['format']}")

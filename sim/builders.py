@@ -71,6 +71,7 @@ class Verilated:
         find("ar")
         self.main = files(__package__).joinpath("main.cpp" if self.vpi else "bare.cpp").read_text()
         self.flags = [*_CXX, f"-DVM_TRACE={int(waves)}", f"-DVM_TRACE_VCD={int(waves)}"]
+        self.runtime_flags = [*_CXX, "-DVM_TRACE=1", "-DVM_TRACE_VCD=1"]
         self.verilate = [*_VERILATE, "--top-module", bench.top]
         self.link = ["-pthread"]
         if self.vpi:
@@ -88,8 +89,8 @@ class Verilated:
 
     def ingredients(self):
         """Return everything besides the bench that the result depends on."""
-        return (self.tool_version(), self.main, self.flags, self.verilate, self.link,
-                platform.machine())
+        return (self.tool_version(), self.main, self.flags, self.runtime_flags, self.verilate,
+                self.link, platform.machine())
 
     def make(self, folder):
         """Fill the folder of a build."""
@@ -105,21 +106,20 @@ class Verilated:
         runtime = self._runtime()
         (folder / "obj" / "main.cpp").write_text(self.main)
         sources = sorted((folder / "obj").glob("*.cpp"))
-        objects = self._compile(_bundle(sources, folder / "obj"), folder / "obj", log)
+        sources = _bundle(sources, folder / "obj")
+        objects = self._compile(sources, self.flags, "-O2", folder / "obj", log)
         call([self.cxx, "-o", folder / "sim", *objects, runtime, *self.link], log, "The linker")
         shutil.rmtree(folder / "obj")
 
-    def _compile(self, sources, folder, log):
+    def _compile(self, sources, flags, level, folder, log):
         include = [f"-I{folder}", f"-I{self.verilator.include}",
                    f"-I{self.verilator.include / 'vltstd'}"]
 
         def one(source):
-            # Set-up code runs once: compiling it well only takes time. So does the runtime's.
-            level = "-O0" if source.stem.endswith("__Slow") else "-O2"
-            if source.parent == self.verilator.include:
-                level = "-Os"
+            # Set-up code runs once: compiling it well only takes time.
+            chosen = "-O0" if source.stem.endswith("__Slow") else level
             target = folder / f"{source.stem}.o"
-            call([self.cxx, level, *self.flags, *include, "-c", source, "-o", target], log,
+            call([self.cxx, chosen, *flags, *include, "-c", source, "-o", target], log,
                  "The C++ compiler")
             return target
 
@@ -128,16 +128,14 @@ class Verilated:
 
     def _runtime(self):
         """Return Verilator's runtime as a library: the same for all designs, so built once."""
-        names = ["verilated", "verilated_threads"]
-        names += ["verilated_vpi"] if self.vpi else []
-        names += ["verilated_vcd_c"] if self.waves else []
-        folder = self.cache / ("runtime-" + digest(self.tool_version(), self.flags, names))
+        names = ("verilated", "verilated_threads", "verilated_vpi", "verilated_vcd_c")
+        folder = self.cache / ("runtime-" + digest(self.tool_version(), self.runtime_flags, names))
         if not (folder / MARK).is_file():
 
             def fill(temporary):
                 log = temporary / "build.log"
                 sources = [self.verilator.include / f"{name}.cpp" for name in names]
-                objects = self._compile(sources, temporary, log)
+                objects = self._compile(sources, self.runtime_flags, "-Os", temporary, log)
                 call([find("ar"), "rcs", temporary / "libverilated.a", *objects], log, "ar")
                 for path in objects:
                     path.unlink()

@@ -11,19 +11,26 @@ from apical.golden.layered import inference
 from apical.golden.network import Matrix, Network, Population, Projection, glorot, layered
 from apical.golden.program import Difference, Learn, Relax
 
-LONG = 600  # steps that reach the fixed point to rounding
+LONG = 250  # steps that reach the fixed point to rounding
 
 
-def problem(sizes=(8, 7, 6, 4), batch=5, seed=2):
-    """Network, weights with live units and one fixed point, images and targets."""
+def problem(sizes=(8, 7, 6, 4), batch=5, seed=2, clipped=True):
+    """Network and weights with one fixed point, images and targets.
+
+    Some units rest on a limit of their range where `clipped` is true, none otherwise.
+    """
     rng = np.random.default_rng(seed)
     network = layered(sizes)
     weights = {name: 0.6 * w + rng.uniform(0, 0.12, w.shape)
                for name, w in glorot(network, seed).items()}
+    if not clipped:
+        weights["W1"] *= 0.3
+        for k in range(1, len(sizes)):
+            weights[f"b{k}"] += 0.25
     # With a coupling above 1 the nudge may tip the state into another fixed point.
     coupling = greatest_coupling(network, weights)
     for k in range(2, len(sizes)):
-        weights[f"W{k}"] *= 0.7 / coupling
+        weights[f"W{k}"] *= (0.7 if clipped else 0.4) / coupling
     return network, weights, rng.random((batch, sizes[0])), rng.random((batch, sizes[-1]))
 
 
@@ -42,10 +49,10 @@ def change(network, weights, x, d, beta_shift, sign):
     return {name: executor.weights[name] - weights[name] for name in weights}
 
 
-@pytest.fixture(scope="module")
-def descent():
-    """(problem, negative gradient of the loss by finite differences)."""
-    network, weights, x, d = problem()
+@pytest.fixture(scope="module", params=[True, False], ids=["clipped", "interior"])
+def descent(request):
+    """(clipped, problem, negative gradient of the loss by finite differences)."""
+    network, weights, x, d = problem(clipped=request.param)
     gradient, delta = {}, 1e-5
     for name, values in weights.items():
         gradient[name] = np.zeros_like(values)
@@ -56,33 +63,45 @@ def descent():
                 moved[name][at] += side
                 ends.append(loss(network, moved, x, d))
             gradient[name][at] = (ends[1] - ends[0]) / (2 * delta)
-    return (network, weights, x, d), gradient
+    return request.param, (network, weights, x, d), gradient
 
 
 def cosine(a, b):
     return float((a * b).sum() / np.sqrt((a * a).sum() * (b * b).sum()))
 
 
-@pytest.mark.parametrize(("beta_shift", "least"), [(3, 0.99), (10, 0.99999)])
+def test_the_problems_are_what_they_say(descent):
+    clipped, (network, weights, x, d), _ = descent
+    states = FloatExecutor(network, weights, np.float64).run(
+        inference(network, LONG), {"x": x, "d": d}).states
+    units = np.concatenate([states[p.name, "state"] for p in network.free], axis=1)
+    resting = np.mean((units == 0) | (units == 1))
+    assert (0.05 < resting < 0.6) if clipped else (units.min() > 0.05 and units.max() < 0.95)
+
+
+@pytest.mark.parametrize("beta_shift", [3, 10])
 @pytest.mark.parametrize("sign", [1, -1])
-def test_the_contrast_is_the_gradient_of_the_loss(descent, beta_shift, least, sign):
-    setting, expected = descent
+def test_the_contrast_is_the_gradient_of_the_loss(descent, beta_shift, sign):
+    clipped, setting, expected = descent
     found = change(*setting, beta_shift, sign)
+    # A nudge of 1/8 moves some units onto or off their limits, where there are any.
+    least, error = (0.9999, 0.01) if beta_shift == 10 else (0.9, 0.6) if clipped else (0.999, 0.2)
     for name, gradient in expected.items():
         assert np.abs(gradient).max() > 1e-4, name
         assert cosine(found[name], gradient) > least, name
         # Not only the direction: 1/beta and the sign of beta are divided out.
-        ratio = np.linalg.norm(found[name]) / np.linalg.norm(gradient)
-        assert ratio == pytest.approx(1, abs=0.15 if beta_shift == 3 else 0.005), name
+        assert np.linalg.norm(found[name]) == pytest.approx(
+            np.linalg.norm(gradient), rel=error), name
 
 
+@pytest.mark.parametrize("descent", [False], ids=["interior"], indirect=True)
 def test_the_two_signs_err_in_opposite_directions(descent):
-    setting, expected = descent
+    _, setting, expected = descent
     plus, minus = (change(*setting, 3, sign) for sign in (1, -1))
     for name, gradient in expected.items():
         mean = (plus[name] + minus[name]) / 2
         one_sided = min(np.abs(side[name] - gradient).max() for side in (plus, minus))
-        assert np.abs(mean - gradient).max() < one_sided
+        assert np.abs(mean - gradient).max() < 0.2 * one_sided, name
 
 
 def test_learning_lowers_the_loss():

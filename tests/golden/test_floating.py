@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from apical.golden import binding
 from apical.golden.errors import MisuseError
 from apical.golden.floating import FloatExecutor
+from apical.golden.kernels import mover
 from apical.golden.layered import drive, inference, nudged, start_state, step
 from apical.golden.network import Matrix, Network, Population, Projection, glorot, layered
 from apical.golden.program import (
@@ -212,6 +214,24 @@ def test_batch_sizes_and_programs_may_alternate():
         for program, known in zip(programs, expected, strict=True):
             found = executor.run(program, {"x": x[:size]}).states["y", "state"]
             np.testing.assert_allclose(found[:5], known, atol=1e-6)
+
+
+@pytest.mark.parametrize("rate", ["hard-sigmoid", "hard-tanh"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shift", [0, 1, 2])
+def test_compiled_and_plain_steps_are_bit_identical(monkeypatch, rate, dtype, shift):
+    network, weights, x, d = problem(rate, sizes=(20, 128, 5), batch=80)
+    program, results = relaxation(network, 10, nudged(), shift, settled=0.01), []
+    called = []
+    monkeypatch.setattr(binding, "mover", lambda name: called.append(name) or mover(name))
+    for large, compiled in ((binding.LARGE, True), (10**9, False)):
+        monkeypatch.setattr(binding, "LARGE", large)
+        called.clear()
+        results.append(FloatExecutor(network, weights, dtype).run(program, {"x": x, "d": d}))
+        assert bool(called) == compiled
+    for name in ("h1", "y"):
+        one, other = (result.states[name, "state"] for result in results)
+        assert one.dtype == dtype and np.array_equal(one, other)
 
 
 def test_ties_take_the_lowest_class():

@@ -19,9 +19,9 @@ NEEDS = {"verilator": "g++", "bare": "g++", "icarus": "iverilog"}
 
 
 @pytest.fixture(scope="session")
-def cache(tmp_path_factory):
-    """A folder of builds that begins empty."""
-    return tmp_path_factory.mktemp("cache")
+def cache():
+    """The folder of builds that all tests share; a build is made once, not in every run."""
+    return FOLDER.parents[1] / "build" / "sim"
 
 
 @pytest.fixture(scope="session")

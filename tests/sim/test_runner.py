@@ -19,8 +19,7 @@ def test_second_build_is_taken_from_the_cache(toy_build, cache):
     second = toy_build("verilator")
     assert second.cached and second.folder == first.folder and second.seconds < 1
     assert toy_build("bare").folder != first.folder
-    names = {path.name for path in cache.iterdir()}
-    assert not [name for name in names if name.startswith(".")], "something half-written is left"
+    assert not list(cache.glob(f".{first.folder.name}-*")), "something half-written is left"
 
 
 def test_another_process_uses_the_cache(toy_build, cache):
@@ -38,18 +37,19 @@ def test_another_process_uses_the_cache(toy_build, cache):
     assert answer.stdout.split() == ["True", str(first.folder)]
 
 
-def test_failed_build_leaves_no_build(cache, toy_bench):
+def test_failed_build_leaves_no_build(tmp_path, toy_bench):
     import dataclasses
 
     broken = dataclasses.replace(toy_bench, verilog=toy_bench.verilog + "module x; endmodul\n")
     with pytest.raises(ApicalError, match=r"^Verilator failed .* its output is in (.*)$") as caught:
-        build(broken, cache=cache)
+        build(broken, cache=tmp_path)
     assert "\n" not in str(caught.value)
     log = str(caught.value).rsplit(" ", 1)[1]
     with open(log) as file:
         assert "syntax error" in file.read()
+    assert [path.suffix for path in tmp_path.iterdir()] == [".failed"]
     with pytest.raises(ApicalError, match="Verilator failed"):
-        build(broken, cache=cache)
+        build(broken, cache=tmp_path)
 
 
 def test_waves(toy_build, environment, tmp_path):
