@@ -227,7 +227,7 @@ class Bound:
         return [lambda: np.copyto(into, source), *self._spoil(op.population, op.into)]
 
     def _difference(self, op, position, monitor):
-        into, a, b = (self.vectors[op.population, slot] for slot in (op.into, op.a, op.b))
+        into, (a, b) = self.vectors[op.population, op.into], map(self.vectors.get, op.operands)
         return [lambda: np.subtract(a, b, out=into), *self._spoil(op.population, op.into)]
 
     def _decide(self, op, position, monitor):

@@ -248,6 +248,10 @@ class FixedExecutor:
 
     def _update(self, op, run, path):
         population = self.network.population(op.population)
+        if op.slot != STATE or op.held is not None or op.noise or (
+                op.nudge is not None and op.nudge.of_rate):
+            raise MisuseError(f"{describe(op)}: held currents, noise and nudges of rates run in "
+                              "floating point only")
         old = run.states[op.population, STATE][run.rows]
         force = run.accumulators[op.population, op.current][run.rows]
         scale = self.weight.frac
@@ -294,8 +298,7 @@ class FixedExecutor:
 
     def _difference(self, op, run, path):
         self._write(op, run, path, (op.population, op.into),
-                    run.states[op.population, op.a][run.rows]
-                    - run.states[op.population, op.b][run.rows],
+                    run.states[op.operands[0]][run.rows] - run.states[op.operands[1]][run.rows],
                     (self.state.min, self.state.max))
 
     def _decide(self, op, run, path):

@@ -27,6 +27,7 @@ RATES = {
     "hard-sigmoid": (0.0, 1.0),
     "hard-tanh": (-1.0, 1.0),
     "logistic": None,
+    "binary": (0.0, 1.0),
     "constant": (0.0, 1.0),
 }
 

@@ -61,21 +61,27 @@ class Nudge:
         +1 or -1.
     random_sign : bool
         Multiply beta by the sign drawn for this image or batch; learning divides by it again.
+    of_rate : bool
+        Pull the rate, ``beta * (d - rho(u))``, instead of the state (paper 2).
     """
 
     target: str
     shift: int = 0
     sign: int = 1
     random_sign: bool = False
+    of_rate: bool = False
 
 
 @dataclass(frozen=True)
 class Update:
-    """Move the state along its force and clip (primitives P5, P6, P7).
+    """Move a state along its force and clip (primitives P5, P6, P7, P8, P13).
 
-    ``T = rho'(u) A - u 2**fw + beta (d - u) 2**fw``;
-    ``u = clip(u + rnd(T, fw + shift))``, so the step is ``eps = 2**-shift``.
+    ``T = rho'(u) (A - c 2**fw) - u 2**fw + beta (d - u) 2**fw``;
+    ``u = clip(u + rnd(T, fw + shift) + noise)``, so the step is ``eps = 2**-shift``.
     Without leak (a sweep assigns): ``u = clip(rnd(A, fw + shift))``.
+
+    On another slot than the state it makes that vector follow a current (a held current that
+    tracks feedback, paper 2); such a vector is limited by the number format only.
 
     rho' of the hard rates is 1 on the closed range the state is clipped to: the clip is the gate.
 
@@ -90,6 +96,13 @@ class Update:
     gate : bool
         Multiply the current by rho'(u); off in systems that are no gradient systems (paper 2).
     nudge : Nudge or None
+    slot : str
+        The vector that moves.
+    held : str or None
+        Slot of the population whose vector c is subtracted from the current.
+    noise : float
+        Temperature parameter sigma of Langevin noise: ``sigma sqrt(2 eps) xi`` is added to the
+        state, xi standard normal from addressed random words (papers 4 and 5).
 
     Notes
     -----
@@ -102,6 +115,81 @@ class Update:
     leak: bool = True
     gate: bool = True
     nudge: Nudge | None = None
+    slot: str = STATE
+    held: str | None = None
+    noise: float = 0.0
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Draw binary states from their field A (primitive P9): ``s = 1`` with chance
+    ``sigma(A) = 1 / (1 + exp(-A))``.
+
+    Parameters
+    ----------
+    population : str
+    current : str
+    mode : str
+        ``"sample"``; ``"mean"`` writes the chance itself (mean field); ``"threshold"`` writes 1
+        where it is above 1/2.
+    """
+
+    population: str
+    current: str = "current"
+    mode: str = "sample"
+
+
+@dataclass(frozen=True)
+class FlowRate:
+    """Flow factor of every unit from its field A (primitive P10, paper 3).
+
+    ``q = (s - 1/2) exp((1/2 - s) A)``, the exponent clipped to +-6.
+
+    Parameters
+    ----------
+    population : str
+        Its states s are 0 or 1.
+    into : str
+        Slot that takes q.
+    current : str
+    """
+
+    population: str
+    into: str = "flow"
+    current: str = "current"
+
+
+@dataclass(frozen=True)
+class Residual:
+    """Error of one branch in predicting its share of the state (primitive P12, paper 1).
+
+    ``into = u 2**-share - A``, rounded and saturated to the state format.
+
+    Parameters
+    ----------
+    population : str
+    into : str
+    current : str
+        What the branch alone (and its share of the bias) predicts.
+    share : int
+        The state is divided by ``2**share``, the number of input groups.
+    """
+
+    population: str
+    into: str = "error"
+    current: str = "current"
+    share: int = 0
+
+
+@dataclass(frozen=True)
+class Reseed:
+    """Set the count of drawn noise vectors, so that a second run sees the same noise (twin runs).
+
+    Random words are addressed by (seed, image, draw count, unit); `Sample` and noisy `Update` raise
+    the draw count by one each.
+    """
+
+    count: int = 0
 
 
 @dataclass(frozen=True)
@@ -123,12 +211,28 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Difference:
-    """``slot = a - b`` of two vectors of one population, saturated to the state format (P11)."""
+    """``into = a - b`` elementwise, saturated to the state format (primitives P11, P12).
+
+    Parameters
+    ----------
+    population : str
+        Population that takes the difference.
+    into : str
+        Its slot.
+    a, b : str or (str, str)
+        Slots of the population, or (population, slot) of another one of the same size.
+    """
 
     population: str
     into: str
-    a: str = STATE
-    b: str = "free"
+    a: str | tuple[str, str] = STATE
+    b: str | tuple[str, str] = "free"
+
+    @property
+    def operands(self):
+        """Both operands as (population, slot)."""
+        return tuple((self.population, x) if isinstance(x, str) else tuple(x)
+                     for x in (self.a, self.b))
 
 
 @dataclass(frozen=True)
@@ -158,11 +262,15 @@ class Learn:
     terms : tuple of Outer
     by_sign : bool
         Multiply by the random sign of beta (contrast learning divides by beta).
+    normalize : bool
+        Divide by the batch mean of the squared length of the presynaptic rates (normalized LMS of
+        learned ghosts); in floating point only.
     """
 
     matrix: str
     terms: tuple[Outer, ...]
     by_sign: bool = False
+    normalize: bool = False
 
 
 @dataclass(frozen=True)
@@ -185,16 +293,18 @@ class Relax:
 
 
 #: Operations that write a state vector; each is one state write operation of the signature.
-WRITES_STATE = (Update, Clear, Snapshot, Difference)
+WRITES_STATE = (Update, Sample, FlowRate, Residual, Clear, Snapshot, Difference)
 
 
 def written_vector(op):
     """(population, slot) that an operation writes, or None."""
     if isinstance(op, Update):
+        return op.population, op.slot
+    if isinstance(op, Sample):
         return op.population, STATE
     if isinstance(op, Clear):
         return op.population, op.slot
-    if isinstance(op, Snapshot | Difference):
+    if isinstance(op, Snapshot | Difference | FlowRate | Residual):
         return op.population, op.into
     return None
 
@@ -247,22 +357,34 @@ class Program:
                     raise MisuseError(f"{where}: only rates of the constant population can be "
                                       "shifted")
                 filled.add((projection.target, op.into))
-            elif isinstance(op, Update):
+            elif isinstance(op, Update | Sample | FlowRate | Residual):
                 population = network.population(op.population)
-                if population.fixed_rate:
+                written_state = written_vector(op) == (op.population, STATE)
+                if written_state and population.fixed_rate:
                     raise MisuseError(f"{where}: '{op.population}' is clamped or constant")
                 if (op.population, op.current) not in filled:
                     raise MisuseError(f"{where}: accumulator '{op.current}' is used before it "
                                       "is filled")
-                if not -1 <= op.shift <= 6:
-                    raise MisuseError(f"{where}: shift {op.shift} is outside -1..6 "
-                                      "(eps is 2**-shift)")
-                if op.nudge is not None:
-                    self._check_nudge(op, population, network, where)
-                written.add((op.population, STATE))
-            elif isinstance(op, Clear | Snapshot | Difference):
-                network.population(op.population)
+                if isinstance(op, Update):
+                    self._check_update(op, population, network, where)
+                elif isinstance(op, Sample) and op.mode not in SAMPLE_MODES:
+                    raise MisuseError(f"{where}: unknown mode '{op.mode}'; known: "
+                                      f"{', '.join(SAMPLE_MODES)}")
+                elif isinstance(op, Residual) and not 0 <= op.share <= 3:
+                    raise MisuseError(f"{where}: share {op.share} is outside 0..3")
                 written.add(written_vector(op))
+            elif isinstance(op, Clear | Snapshot | Difference):
+                population = network.population(op.population)
+                if isinstance(op, Difference):
+                    for name, _ in op.operands:
+                        if network.population(name).size != population.size:
+                            raise MisuseError(
+                                f"{where}: '{name}' has {network.population(name).size} units, "
+                                f"'{op.population}' {population.size}")
+                written.add(written_vector(op))
+            elif isinstance(op, Reseed):
+                if not 0 <= op.count <= 65535:
+                    raise MisuseError(f"{where}: count {op.count} is outside 0..65535")
             elif isinstance(op, Relax):
                 if op.steps < 0:
                     raise MisuseError(f"{where}: {op.steps} steps")
@@ -286,6 +408,17 @@ class Program:
             else:
                 raise MisuseError(f"{where}: not an operation")
 
+    @classmethod
+    def _check_update(cls, op, population, network, where):
+        if not -1 <= op.shift <= 6:
+            raise MisuseError(f"{where}: shift {op.shift} is outside -1..6 (eps is 2**-shift)")
+        if not 0 <= op.noise < 16:
+            raise MisuseError(f"{where}: noise {op.noise} is outside 0..16")
+        if op.slot != STATE and (op.nudge is not None or op.noise):
+            raise MisuseError(f"{where}: only states are nudged or get noise, not '{op.slot}'")
+        if op.nudge is not None:
+            cls._check_nudge(op, population, network, where)
+
     @staticmethod
     def _check_nudge(op, population, network, where):
         target = network.population(op.nudge.target)
@@ -306,14 +439,19 @@ class Program:
                 read.add(network.projection(op.projection).source)
             elif isinstance(op, Update) and op.nudge is not None:
                 read.add(op.nudge.target)
-            elif isinstance(op, Snapshot | Difference | Decide):
+            elif isinstance(op, Snapshot | Decide | FlowRate | Residual):
                 read.add(op.population)
+            elif isinstance(op, Difference):
+                read.update(name for name, _ in op.operands)
             elif isinstance(op, Learn):
                 read.update(name for t in op.terms for name in (t.rows[0], t.cols[0]))
         return [p.name for p in network.clamped if p.name in read]
 
 
+#: Loops inside loops.
 MAX_DEPTH = 4
+#: What `Sample` may write.
+SAMPLE_MODES = ("sample", "mean", "threshold")
 
 
 def vectors(network: Network, program: Program):
@@ -331,7 +469,9 @@ def vectors(network: Network, program: Program):
         if isinstance(op, Snapshot):
             named.append((op.population, op.source))
         elif isinstance(op, Difference):
-            named += [(op.population, op.a), (op.population, op.b)]
+            named += op.operands
+        elif isinstance(op, Update) and op.held is not None:
+            named.append((op.population, op.held))
         elif isinstance(op, Learn):
             named += [pair for t in op.terms for pair in (t.rows, t.cols)]
         for pair in named:
@@ -357,6 +497,7 @@ def describe(op) -> str:
         until = "" if op.settled is None else f" until settled within {op.settled:g}"
         return f"Relax at most {op.steps} steps{until}" if until else f"Relax {op.steps} steps"
     first = getattr(op, fields(op)[0].name)
-    slot = f".{op.into}" if isinstance(op, Snapshot | Difference) else ""
-    slot = f".{op.slot}" if isinstance(op, Clear) and op.slot != STATE else slot
+    slot = (f".{op.into}" if isinstance(op, Snapshot | Difference | FlowRate | Residual)
+            else "")
+    slot = f".{op.slot}" if isinstance(op, Clear | Update) and op.slot != STATE else slot
     return f"{type(op).__name__} {first}{slot}"

@@ -201,7 +201,7 @@ class _Writer:
                   t=self.vector(*into))
 
     def difference(self, op):
-        a, b, into = (op.population, op.a), (op.population, op.b), (op.population, op.into)
+        (a, b), into = op.operands, (op.population, op.into)
         self.emit(Opcode.UNIT, op, (a, b), into, mode=Mode.SUBTRACT, a=self.vector(*a),
                   b=self.vector(*b), t=self.vector(*into))
 

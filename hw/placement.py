@@ -180,7 +180,9 @@ def _needs_words(network, program, orientation):
                 needed.add(projection.source)
         elif isinstance(op, Update) and op.nudge is not None:
             needed.add(op.nudge.target)
-        elif isinstance(op, Snapshot | Difference | Clear | Decide):
+        elif isinstance(op, Difference):
+            needed.update(name for name, _ in op.operands)
+        elif isinstance(op, Snapshot | Clear | Decide):
             needed.add(op.population)
     return needed
 
@@ -255,6 +257,12 @@ def _unsupported(network, program, config):
             if op.nudge.random_sign:
                 reasons.append(f"{describe(op)}: a random sign of beta needs the learning unit, "
                                "which this engine has not")
+            if op.nudge.of_rate:
+                reasons.append(f"{describe(op)}: a nudge of rates needs the table unit, which this "
+                               "engine has not")
+        if isinstance(op, Update) and (op.slot != STATE or op.held is not None or op.noise):
+            reasons.append(f"{describe(op)}: held currents and noise need units that this engine "
+                           "has not")
         if not isinstance(op, Project | Update | Clear | Snapshot | Difference | Decide | Relax):
             reasons.append(f"{describe(op)}: this engine has no unit for it")
     for population in network.populations:
