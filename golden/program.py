@@ -2,7 +2,8 @@
 
 Operations name populations, projections, state *vectors* ``(population, slot)`` and *accumulators*
 ``(population, name)``.  Slot ``"state"`` is the state u itself; other slots hold snapshots and
-differences.  Accumulators are exact sums of currents; nothing is rounded until an `Update`.
+differences; slot ``"rate"`` is read only and stands for rho(u), which is u itself where the rate is
+hard.  Accumulators are exact sums of currents; nothing is rounded until an `Update`.
 
 Arithmetic is stated in raw integers: states have ``fs`` fraction bits, weights ``fw``, accumulators
 ``fa = fs + fw``; ``rnd(v, s)`` is :func:`~apical.golden.formats.round_shift`.
@@ -17,6 +18,7 @@ from .errors import MisuseError
 from .network import Network
 
 STATE = "state"
+RATE = "rate"
 
 
 @dataclass(frozen=True)
@@ -256,6 +258,17 @@ class Learn:
     """Outer-product update of a matrix (primitive P14): ``M += rate * sum of terms``, mean over
     the batch; terms are summed exactly before anything is rounded.
 
+    In raw integers, one image at a time, with the rate as a 16-bit multiplier m:
+
+    1. Each term scales its column factor, ``v = sat(rnd(+-m cols, RATE_SHIFT))``, a state write to
+       slot `SCALED` of the term (``"scaled0"``, ``"scaled1"``) of the column population.
+    2. ``total[i, j] = sum of sign rows[i] v[j]`` over the terms, exact.
+    3. ``M[i, j] = sat(M[i, j] + floor((total[i, j] + R) 2**-(fs + UPDATE_FRAC)))`` with R uniform
+       in ``0 .. 2**(fs + UPDATE_FRAC) - 1`` from the addressed word of (operation, i, j): stochastic
+       rounding.  Where the total is 0 nothing is written (and nothing could change).
+
+    So ``rate = m 2**-(RATE_SHIFT + UPDATE_FRAC + fw - fs)``.
+
     Parameters
     ----------
     matrix : str
@@ -346,6 +359,8 @@ class Program:
             raise MisuseError(f"program '{self.name}' nests loops deeper than {MAX_DEPTH}")
         for op in ops:
             where = f"program '{self.name}', {describe(op)}"
+            if (written_vector(op) or (None, None))[1] == RATE:
+                raise MisuseError(f"{where}: the rate follows from the state and is never written")
             if isinstance(op, Project):
                 projection = network.projection(op.projection)
                 if op.start is not None and (projection.target, op.start) not in filled:
@@ -450,6 +465,10 @@ class Program:
 
 #: Loops inside loops.
 MAX_DEPTH = 4
+#: Bits that a scaled factor loses (see `Learn`), and its fraction bits of a weight's last place.
+RATE_SHIFT, UPDATE_FRAC = 10, 6
+#: Slots of the scaled factors of the first, second .. term of an update.
+SCALED = ("scaled0", "scaled1", "scaled2", "scaled3")
 #: What `Sample` may write.
 SAMPLE_MODES = ("sample", "mean", "threshold")
 
@@ -475,7 +494,7 @@ def vectors(network: Network, program: Program):
         elif isinstance(op, Learn):
             named += [pair for t in op.terms for pair in (t.rows, t.cols)]
         for pair in named:
-            if pair is not None and pair not in found:
+            if pair is not None and pair[1] != RATE and pair not in found:
                 found.append(pair)
     return found
 
