@@ -1,0 +1,52 @@
+"""The road to the engine in the Python API: describe, quantize, assemble, simulate, compare.
+
+Uses Amaranth's own simulator, so it needs no compiler: ``python examples/engine.py``.
+"""
+
+import numpy as np
+from apical.golden.fixed import FixedExecutor
+from apical.golden.formats import STATE, quantize
+from apical.golden.layered import inference
+from apical.golden.network import layered
+from apical.golden.quantize import quantize_network
+from apical.golden.trained import random_weights
+from apical.hw.assembler import assemble, config_for
+from apical.hw.image import input_writes, program_writes, register_write, weight_writes
+from apical.hw.isa import disassemble
+from apical.sim.pysim import PysimEngine
+
+
+def main():
+    network = layered([12, 8, 4])
+    program = inference(network, steps=3)
+    raw = quantize_network(network, random_weights(network, seed=1)).weights
+    images = {"x": quantize(np.random.default_rng(1).random((1, 12)), STATE)[0]}
+
+    config = config_for(network, program, lanes=4)
+    assembly = assemble(network, program, config)
+    print("\n".join(disassemble(assembly.instructions)))
+
+    expected = FixedExecutor(network, raw).run(program, images, seed=5, record=True)
+    engine, told = PysimEngine(config), {}
+
+    async def script(port):
+        for writes in (program_writes(assembly), weight_writes(assembly, raw),
+                       register_write("seed", 5), input_writes(assembly, images, 0, bank=0),
+                       register_write("commit", 1), register_write("start", 1)):
+            await port.write(*writes)
+        await port.wait("done", 1)
+        for name in ("prediction", "signature", "image_cycles"):
+            told[name] = await port.register(name)
+
+    engine.run(script)
+    values = [value for write in engine.trace for value in write.values]
+    agree = values == [int(v) & 0xFFFF for v in expected.trace.image(0).values]
+    print(f"{len(values)} state writes in {told['image_cycles']} cycles, "
+          f"{'every bit as expected' if agree else 'NOT as expected'}; "
+          f"signature {told['signature']:08x}")
+    assert agree and told["signature"] == expected.signatures[0]
+    return told
+
+
+if __name__ == "__main__":
+    main()
