@@ -1,7 +1,8 @@
 """Speed of co-simulation against a bare Verilator loop over the same Verilog.
 
-``python -m bench.cosim --json FILE`` plays one job in fast mode through cocotb and through a C++ loop
-with neither VPI nor Python, in turns, and gives the median of the ratios of simulated cycles a second.
+``python -m bench.cosim --json FILE`` plays one job in fast mode through cocotb and through a C++
+loop with neither VPI nor Python, in turns, and gives the median of the ratios of simulated cycles
+a second.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+
 from apical.cli.common import parse_layers, write_json
 from apical.sim.benches import bench_job
 from apical.sim.cosim import CosimOptions, resolve
@@ -57,6 +59,7 @@ def measure(options: CosimOptions, rounds=5) -> dict:
 
 
 def main():
+    """Parse, measure, print."""
     parser = argparse.ArgumentParser(prog="python -m bench.cosim", description=__doc__)
     parser.add_argument("--preset", default="ulx3s-25f", help="engine (default: %(default)s)")
     parser.add_argument("--layers", type=parse_layers, default=(784, 64, 10))

@@ -31,6 +31,7 @@ PAGES = {"operations.md": operations, "register-map.md": memory_map}
 
 
 def main():
+    """Write or check the pages."""
     parser = argparse.ArgumentParser(prog="python -m bench.docs", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing")
     args = parser.parse_args()

@@ -20,10 +20,15 @@ from ..golden.errors import ApicalError
 
 #: Sub-command -> (module, what it does in one line).
 COMMANDS = {
-    "train": (".train", "train a network in floating point by a local rule"),
+    "train": (".train", "train a network by a local rule"),
+    "reproduce": (".reproduce", "check the systems against the claims of their papers"),
+    "sample": (".sample", "draw samples of a trained Boltzmann machine"),
     "quantize": (".quantize", "turn a trained network into raw integers and report the range"),
     "cosim": (".cosim", "run a network on the simulated gateware and compare every bit"),
     "generate": (".generate", "write the engine as Verilog"),
+    "boards": (".boards", "list the boards and the networks that fit"),
+    "build": (".build", "synthesize, place and route the bitstream of a board"),
+    "flash": (".flash", "load a bitstream into a board"),
 }
 
 EXIT_FAILED, EXIT_MISUSE, EXIT_INTERRUPTED, EXIT_PIPE = 1, 2, 130, 141

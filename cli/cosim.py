@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 
+from ..golden.errors import MisuseError
 from .common import argument, check_writable, parse_layers, table, write_json
 from .engine_options import add_engine_arguments, engine_changes, whole
 
@@ -12,6 +13,7 @@ HELP = "run a network on the simulated gateware and compare every bit"
 
 
 def add_arguments(parser):
+    """Declare the options."""
     parser.add_argument("--layers", type=argument(parse_layers), metavar="A-B-..-Z",
                         help="layer sizes, input first (default: 64-32-10)")
     add_engine_arguments(parser)
@@ -35,16 +37,29 @@ def add_arguments(parser):
     parser.add_argument("--waves", action="store_true", help="write a wave file")
     parser.add_argument("--inject", choices=("weight-bit", "state-bit"),
                         help="flip one bit through the host port; the bench must name the place")
+    parser.add_argument("--netlist", metavar="BOARD",
+                        help="simulate the netlist that synthesis makes of the board's engine: "
+                        "with trace port, every write; as shipped, signatures")
     parser.add_argument("--json", metavar="FILE", help="write the report")
 
 
 def run(args) -> int:
+    """Run the command; returns the exit code."""
     if args.json:
         check_writable(args.json)
     from ..sim.cosim import CosimOptions, cosim
 
+    preset = args.preset
+    if args.netlist is not None:
+        from ..boards.records import board
+
+        if preset is not None or args.lanes is not None:
+            raise MisuseError("--netlist names a board, whose engine it takes; drop --preset and "
+                              "--lanes")
+        preset = board(args.netlist).preset
     options = CosimOptions(
-        layers=args.layers, lanes=args.lanes, preset=args.preset, engine=engine_changes(args),
+        layers=args.layers, lanes=args.lanes, preset=preset, engine=engine_changes(args),
+        netlist=args.netlist is not None,
         seed=args.seed, images=args.images, data=args.data, density=args.density,
         weights=args.weights, steps=args.steps, settled=args.settled, fast=args.fast,
         simulator=args.sim, waves=args.waves, inject=args.inject)
@@ -62,6 +77,9 @@ def run(args) -> int:
         print(f"registers that differ: {report['registers_differ']}")
     elif report["waves"]:
         print(f"waves: {report['waves']}")
+    if report["netlist"]:
+        shipped = "agree" if report["shipped_signature_match"] else "DIFFER"
+        print(f"shipped netlist: signatures {shipped}")
     print("DIFFERS" if differs else "every bit agrees" if not args.fast else "signatures agree")
     return 1 if differs else 0
 

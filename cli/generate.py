@@ -9,8 +9,22 @@ from .engine_options import add_engine_arguments, engine_config
 
 HELP = "write the engine as Verilog"
 
+#: Words of Verilog-2001, no name of a module.
+KEYWORDS = """
+    always and assign automatic begin buf bufif0 bufif1 case casex casez cell cmos config deassign
+    default defparam design disable edge else end endcase endconfig endfunction endgenerate
+    endmodule endprimitive endspecify endtable endtask event for force forever fork function
+    generate genvar highz0 highz1 if ifnone incdir include initial inout input instance integer
+    join large liblist library localparam macromodule medium module nand negedge nmos nor
+    noshowcancelled not notif0 notif1 or output parameter pmos posedge primitive pull0 pull1
+    pulldown pullup pulsestyle_ondetect pulsestyle_onevent rcmos real realtime reg release repeat
+    rnmos rpmos rtran rtranif0 rtranif1 scalared showcancelled signed small specify specparam
+    strong0 strong1 supply0 supply1 table task time tran tranif0 tranif1 tri tri0 tri1 triand
+    trior trireg unsigned use vectored wait wand weak0 weak1 while wire wor xnor xor"""
+
 
 def add_arguments(parser):
+    """Declare the options."""
     add_engine_arguments(parser)
     parser.add_argument("--name", default="apical_engine", help="name of the top module",
                         type=argument(_identifier))
@@ -25,10 +39,13 @@ def _identifier(text):
 
     if not text.isidentifier() or not text.isascii():
         raise MisuseError(f"'{text}' is not a Verilog identifier")
+    if text in KEYWORDS.split():
+        raise MisuseError(f"'{text}' is a word of Verilog; give the module another name")
     return text
 
 
 def run(args) -> int:
+    """Run the command; returns the exit code."""
     from ..golden.errors import ApicalError
     from ..golden.files import check_writable, write_atomically
     from ..hw.verilog import engine_verilog, manifest, memories, memory_map

@@ -1,4 +1,4 @@
-"""``apical train``: train a network in floating point, evaluate it, write the model."""
+"""``apical train``: train a network, evaluate it, write the model."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 import time
 
 from ..golden.errors import MisuseError
+from . import train_fixed, train_machine
 from .common import argument, check_writable, parse_layers, write_json
 
 #: Layers where none are given.
@@ -43,7 +44,9 @@ def add_arguments(parser):
                         help="folder of downloaded data (default: the one APICAL_DATA names)")
     parser.add_argument("--layers", metavar="A-B-..-Z", type=argument(parse_layers),
                         help="units of each layer (default: 64-32-10 for digits, 784-64-10 else)")
-    parser.add_argument("--rule", default="ep", help="learning rule: ep, equilibrium propagation")
+    parser.add_argument("--rule", default="ep",
+                        help="learning rule: ep, equilibrium propagation; flow, probability flow "
+                        "of a Boltzmann machine; cd, contrastive divergence")
     parser.add_argument("--seed", metavar="N", type=whole, default=0,
                         help="of starting weights, order of images and signs of the nudge")
     parser.add_argument("--epochs", metavar="N", type=whole, help=f"{tuned}")
@@ -59,20 +62,25 @@ def add_arguments(parser):
                         help=f"relaxation steps of the free phase {tuned}")
     parser.add_argument("--nudge-steps", metavar="N", type=whole,
                         help=f"relaxation steps of the nudged phase {tuned}")
+    train_machine.add_arguments(parser, whole)
     parser.add_argument("--save", metavar="MODEL.npz", help="write the trained model")
     parser.add_argument("--json", metavar="FILE", help="write the result as JSON")
     parser.add_argument("--checkpoint", metavar="FILE", help="write the state after every epoch")
     parser.add_argument("--resume", metavar="FILE",
                         help="go on from a checkpoint, to the weights of an unbroken run")
+    train_fixed.add_arguments(parser, whole)
     parser.add_argument("--quiet", action=argparse.BooleanOptionalAction, default=None,
                         help="no progress (default: progress where stderr is a terminal)")
 
 
 def run(args) -> int:
     """Train, write, print one line."""
+    if args.rule in train_machine.RULES:
+        return train_machine.run(args)
+    train_machine.refuse(args)
+
     from ..golden.data import load
-    from ..golden.layered import inference
-    from ..golden.network import layered
+    from ..golden.rules import rule
     from ..golden.store import Model, save_model
     from ..golden.training import default_config, train
 
@@ -80,18 +88,23 @@ def run(args) -> int:
         if path is not None:
             check_writable(path)
     layers = args.layers or DEFAULT_LAYERS.get(args.data, DEFAULT_LAYERS["digits"])
+    quiet = not sys.stderr.isatty() if args.quiet is None else args.quiet
+    if args.executor == "fixed":
+        return train_fixed.run(args, layers, None if quiet else _show)
+    train_fixed.refuse(args)
     config = default_config(args.data, layers, args.rule, epochs=args.epochs, batch=args.batch,
                             rates=args.rates, decay=args.decay, beta_shift=args.beta_shift,
                             steps=args.steps, nudge_steps=args.nudge_steps, seed=args.seed)
-    network = layered(layers)
+    chosen = rule(config.rule)
+    network = chosen.network(layers)
     dataset = load(args.data, args.data_folder)
-    quiet = not sys.stderr.isatty() if args.quiet is None else args.quiet
     begin = time.perf_counter()
     result = train(network, dataset, config, progress=None if quiet else _show,
                    checkpoint=args.checkpoint, resume=args.resume)
     seconds = time.perf_counter() - begin
     report = {
-        "data": args.data, "layers": list(layers), "rule": config.rule, "seed": config.seed,
+        "executor": "float", "data": args.data, "layers": list(layers), "rule": config.rule,
+        "seed": config.seed,
         "epochs": config.epochs, "batch": config.batch, "rates": list(config.rates),
         "decay": config.decay, "beta_shift": config.beta_shift, "steps": config.steps,
         "nudge_steps": config.nudge_steps, "inference_steps": config.inference_steps,
@@ -102,7 +115,7 @@ def run(args) -> int:
     if args.save is not None:
         # Without times: equal runs write equal files.
         save_model(args.save, Model(network, result.weights, meta=report,
-                                    program=inference(network, config.inference_steps)))
+                                    program=chosen.inference(network, config.inference_steps)))
     if args.json is not None:
         write_json(args.json, {**report, "images_per_second": result.images_per_second,
                                "seconds": seconds})

@@ -4,6 +4,7 @@ Uses Amaranth's own simulator, so it needs no compiler: ``python examples/engine
 """
 
 import numpy as np
+
 from apical.golden.fixed import FixedExecutor
 from apical.golden.formats import STATE, quantize
 from apical.golden.layered import inference
@@ -17,6 +18,7 @@ from apical.sim.pysim import PysimEngine
 
 
 def main():
+    """Run the whole road on a network of 12-8-4."""
     network = layered([12, 8, 4])
     program = inference(network, steps=3)
     raw = quantize_network(network, random_weights(network, seed=1)).weights

@@ -7,6 +7,7 @@ Runs in a second: ``python examples/settle.py``; with a file name it draws the c
 import sys
 
 import numpy as np
+
 from apical.golden.data import load
 from apical.golden.energy import energy
 from apical.golden.floating import FloatExecutor
@@ -20,6 +21,7 @@ SHOWN, STEPS = 12, 100
 
 
 def main():
+    """Relax 100 digits from both starts and show the energies."""
     network = layered([64, 32, 10])
     weights = starting_weights(network, default_config("digits", (64, 32, 10)))
     images = {"x": load("digits").test[:100].astype(np.float64)}

@@ -10,27 +10,24 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from . import binding_states, binding_weights
+from .binding_stochastic import bind_flow_rate, bind_sample
 from .errors import MisuseError
-from .kernels import mover
+from .noise import Noise
 from .program import (
+    RATE,
     STATE,
-    Clear,
     Decide,
-    Difference,
+    FlowRate,
     Learn,
-    Project,
     Relax,
-    Snapshot,
+    Sample,
     Update,
     accumulators,
     describe,
     vectors,
     walk,
 )
-
-#: State vectors (batch times units) of this size and more are moved by compiled code; below it two
-#: plain passes are also faster than one call of np.clip.
-LARGE = 8192
 
 
 class Bound:
@@ -64,7 +61,8 @@ class Bound:
         self.needed = program.inputs(self.network)
         self.learned = [op.matrix for op in ops if isinstance(op, Learn)]
         #: What changes from run to run, shared with the bound programs of parts of the batch.
-        self.call = whole.call if whole else SimpleNamespace(rates={}, sign=1, on_step=None)
+        self.call = whole.call if whole else SimpleNamespace(
+            rates={}, sign=1, on_step=None, noise=Noise(dtype=dtype))
         self.images_in_batch = whole.images_in_batch if whole else rows
         self.scratch = {}
         #: Rates of populations whose rate is not their state, and which of them are out of date.
@@ -93,7 +91,7 @@ class Bound:
         """
         actions = []
         for number, op in enumerate(ops):
-            handler = self._HANDLERS.get(type(op))
+            handler = HANDLERS.get(type(op))
             if handler is None:
                 raise MisuseError(f"the float executor has no operation {describe(op)}")
             actions += handler(self, op, (*position, number), monitor)
@@ -106,7 +104,7 @@ class Bound:
             self.scratch[key] = np.zeros(shape, self.executor.dtype)
         return self.scratch[key]
 
-    def _rates(self, population):
+    def rates(self, population):
         """(rate buffer, function that brings it up to date or None)."""
         state = self.vectors[population, STATE]
         if population not in self.rate:
@@ -123,139 +121,27 @@ class Bound:
                 stale.discard(population)
         return rate, refresh
 
-    def _project(self, op, position, monitor):
-        network, executor = self.network, self.executor
-        projection = network.projection(op.projection)
-        weights = executor.weights[projection.matrix]
-        into = self.sums[projection.target, op.into]
-        start = None if op.start is None else self.sums[projection.target, op.start]
-        source = network.population(projection.source)
-        combine = np.add if projection.sign > 0 else np.subtract
-        if source.constant and source.size == 1:
-            row = weights[:, 0] if projection.transpose else weights[0]
-            share, origin = 2.0 ** -op.shift, 0.0 if start is None else start
-            scaled = self.buffer("row", row.shape)
+    def operand(self, population, slot):
+        """A vector that an operation reads: (buffer, list of actions that come before)."""
+        if slot != RATE:
+            return self.vectors[population, slot], []
+        rate, refresh = self.rates(population)
+        return rate, [refresh] if refresh else []
 
-            def bias():
-                np.multiply(row, share, out=scaled)
-                combine(origin, scaled, out=into)
-            return [bias]
-        if projection.transpose:
-            weights = executor.transposed[projection.matrix]
-        rates, refresh = self._rates(projection.source)
-        actions = [refresh] if refresh else []
-        if start is None and projection.sign > 0:
-            return [*actions, lambda: np.matmul(rates, weights, out=into)]
-        product = self.buffer("product", into.shape) if start is into else into
-        origin = 0.0 if start is None else start
-
-        def project():
-            np.matmul(rates, weights, out=product)
-            combine(origin, product, out=into)
-        return [*actions, project]
-
-    def _update(self, op, position, monitor):
-        population = self.network.population(op.population)
-        u, current = self.vectors[op.population, STATE], self.sums[op.population, op.current]
-        clip, nudge, call = _clipper(u, population.limits), op.nudge, self.call
-        eps = 2.0 ** -op.shift
-        rate, refresh = self._rates(op.population)
-        gated = self.buffer("gated", u.shape) if op.gate and op.leak and refresh else None
-        if nudge is not None:
-            target, beta = self.vectors[nudge.target, STATE], nudge.sign * 2.0 ** -nudge.shift
-            pull = self.buffer("pull", u.shape)
-        before = self.buffer("before", u.shape) if monitor else None
-        moved = self.moved
-        actions = [refresh] if gated is not None else []
-
-        def plain():
-            # u + eps (A - u + beta (d - u)) = eps (A + beta d + keep u)
-            keep = 1 / eps - 1 if op.leak else 0.0
-            if nudge is not None:
-                strength = beta * call.sign if nudge.random_sign else beta
-                np.multiply(target, strength, out=pull)
-                keep -= strength
-            force = current
-            if gated is not None:  # rho' = r (1 - r)
-                np.subtract(1, rate, out=gated)
-                np.multiply(gated, rate, out=gated)
-                np.multiply(gated, current, out=gated)
-                force = gated
-            if keep == 0:
-                np.copyto(u, force)
-            else:
-                if keep != 1:
-                    np.multiply(u, keep, out=u)
-                np.add(u, force, out=u)
-            if nudge is not None:
-                np.add(u, pull, out=u)
-            if eps != 1:
-                np.multiply(u, eps, out=u)
-            clip()
-
-        move = None
-        if (u.size >= LARGE and op.leak and gated is nudge is None and population.limits
-                and u.dtype.name in ("float32", "float64")):
-            move = mover(u.dtype.name)
-            scalars = [u.dtype.type(v) for v in (1 / eps - 1, eps, *population.limits)]
-
-        def update():
-            if before is not None:
-                np.copyto(before, u)
-            if move is not None:
-                move(u, current, *scalars)
-            else:
-                plain()
-            if before is not None:
-                np.subtract(u, before, out=before)
-                np.abs(before, out=before)
-                np.maximum(moved, before.max(axis=1), out=moved)
-        return [*actions, update, *self._spoil(op.population, STATE)]
-
-    def _spoil(self, population, slot):
+    def spoil(self, population, slot):
         """Actions that mark rates as out of date after a state was written."""
         if slot != STATE or population not in self.rate:
             return []
         return [lambda: self.stale.add(population)]
 
-    def _clear(self, op, position, monitor):
-        vector = self.vectors[op.population, op.slot]
-        return [lambda: vector.fill(0), *self._spoil(op.population, op.slot)]
-
-    def _snapshot(self, op, position, monitor):
-        into, source = self.vectors[op.population, op.into], self.vectors[op.population, op.source]
-        return [lambda: np.copyto(into, source), *self._spoil(op.population, op.into)]
-
-    def _difference(self, op, position, monitor):
-        into, (a, b) = self.vectors[op.population, op.into], map(self.vectors.get, op.operands)
-        return [lambda: np.subtract(a, b, out=into), *self._spoil(op.population, op.into)]
-
-    def _decide(self, op, position, monitor):
-        state, predictions = self.vectors[op.population, STATE], self.predictions
-        return [lambda: np.argmax(state, axis=1, out=predictions)]
-
-    def _learn(self, op, position, monitor):
-        executor, call, images = self.executor, self.call, self.images_in_batch
-        weights = executor.weights[op.matrix]
-        change = self.buffer("change", weights.shape)
-        terms = [(self.vectors[t.rows].T, self.vectors[t.cols], t.sign,
-                  self.buffer("scaled", self.vectors[t.cols].shape)) for t in op.terms]
-
-        def learn():
-            rate = call.rates[op.matrix] / images
-            if op.by_sign:
-                rate *= call.sign
-            for rows, cols, sign, scaled in terms:
-                # The rate goes onto the small factor, not onto the product.
-                np.multiply(cols, sign * rate, out=scaled)
-                np.matmul(rows, scaled, out=change)
-                np.add(weights, change, out=weights)
-            executor.refresh(op.matrix)
-        return [learn]
-
-    def _relax(self, op, position, monitor):
+    def relax(self, op, position, monitor):
+        """A loop as one action."""
         steps = self.steps.setdefault(position, np.zeros(self.rows, np.int64))
         if op.settled is not None:
+            if any(isinstance(inner, Sample) and inner.mode == "sample"
+                   or isinstance(inner, Update) and inner.noise for inner in walk(op.body)):
+                raise MisuseError(f"program '{self.program.name}', {describe(op)}: noise never "
+                                  "settles; give a fixed number of steps")
             body = self.bind(op.body, position, monitor=True)
             return [lambda: self._until_settled(op, body, position)]
         body, call = self.bind(op.body, position, monitor), self.call
@@ -329,19 +215,10 @@ class Bound:
         else:
             self.call.on_step(position, step, self.vectors)
 
-    _HANDLERS = {Project: _project, Update: _update, Clear: _clear, Snapshot: _snapshot,
-                 Difference: _difference, Decide: _decide, Learn: _learn, Relax: _relax}
+
+def _relax(bound, op, position, monitor):
+    return bound.relax(op, position, monitor)
 
 
-def _clipper(u, limits):
-    """Function that clips a state vector into its range, in place."""
-    if limits is None:
-        return lambda: None
-    low, high = limits
-    if u.size >= LARGE:
-        return lambda: np.clip(u, low, high, out=u)
-
-    def clip():
-        np.maximum(u, low, out=u)
-        np.minimum(u, high, out=u)
-    return clip
+HANDLERS = {**binding_states.HANDLERS, **binding_weights.HANDLERS, Relax: _relax,
+            Sample: bind_sample, FlowRate: bind_flow_rate}

@@ -49,7 +49,7 @@ def accumulator_bounds(network: Network, program: Program, state: Format, weight
 
 
 def _scan(ops, network, program, state, weight, now, most):
-    """Follow the operations: `now` is what an accumulator may hold here, `most` what it ever may."""
+    """Follow the operations: `now` is what an accumulator may hold here, `most` what ever."""
     for op in ops:
         if isinstance(op, Project):
             projection = network.projection(op.projection)

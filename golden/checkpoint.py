@@ -11,7 +11,7 @@ import json
 import os
 import zipfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -36,12 +36,15 @@ class State:
         State of the bit generator.
     test_errors : list of float
         Of the epochs done.
+    totals : dict of str to int
+        Counts over the epochs done (training in raw integers).
     """
 
     weights: dict
     epoch: int
     rng: dict
     test_errors: list
+    totals: dict = field(default_factory=dict)
 
 
 def save_checkpoint(path, state: State, identity: dict):
@@ -56,7 +59,7 @@ def save_checkpoint(path, state: State, identity: dict):
     """
     header = json.dumps({"format": FORMAT, "version": VERSION, "identity": identity,
                          "epoch": state.epoch, "rng": state.rng,
-                         "test_errors": state.test_errors})
+                         "test_errors": state.test_errors, "totals": state.totals})
     memory = io.BytesIO()
     np.savez(memory, header=np.frombuffer(header.encode(), np.uint8),
              **{f"weights_{name}": values for name, values in state.weights.items()})
@@ -83,7 +86,8 @@ def load_checkpoint(path, identity: dict, network: Network) -> State:
                                   f"a reader of version {VERSION}")
             weights = {m.name: archive[f"weights_{m.name}"] for m in network.matrices
                        if f"weights_{m.name}" in archive}
-            state = State(weights, int(header["epoch"]), header["rng"], header["test_errors"])
+            state = State(weights, int(header["epoch"]), header["rng"], header["test_errors"],
+                          dict(header.get("totals", {})))
             saved = dict(header["identity"])
     except FileNotFoundError as error:
         raise MisuseError(f"checkpoint '{name}' does not exist") from error

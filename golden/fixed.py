@@ -6,6 +6,9 @@ nothing of them.
 Raw integers are held in float64 arrays so that products run in BLAS: every product and partial sum
 is an integer below 2**53, proven from the formats by :mod:`apical.golden.bounds` before a program
 runs, so the result does not depend on summation order, blocking or threads.
+
+A program that learns runs image by image, since the weights change between them; the compiled road
+(:mod:`apical.golden.online`) does the same, to the bit, much faster.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import numpy as np
 
 from .bounds import accumulator_bounds, force_bound, state_limits
 from .errors import MisuseError
+from .fixed_learning import beta_sign, check_learning, learn, multipliers
 from .formats import STATE as STATE_FORMAT
 from .formats import WEIGHT as WEIGHT_FORMAT
 from .formats import Format, round_shift
@@ -23,9 +27,11 @@ from .mix import mix_key, signature
 from .network import Network
 from .program import (
     STATE,
+    UPDATE_FRAC,
     Clear,
     Decide,
     Difference,
+    Learn,
     Program,
     Project,
     Relax,
@@ -53,9 +59,9 @@ class FixedResult:
     steps : ndarray of shape (batch,), int64
         Relaxation steps taken, all loops together.
     operations : ndarray of shape (batch,), int64
-        State-writing operations.
+        Operations that write states or weights.
     writes : ndarray of shape (batch,), int64
-        Scalar values written.
+        Scalar values written, states and weights.
     saturations : ndarray of shape (batch,), int64
         Values that were clipped when written.
     signatures : ndarray of shape (batch,), int64
@@ -74,6 +80,23 @@ class FixedResult:
     trace: Trace | None = None
 
 
+def check_project(op: Project, state: Format):
+    """Raise `MisuseError` for a shift that leaves nothing of a constant rate."""
+    if op.shift > state.frac:
+        raise MisuseError(f"{describe(op)}: shift {op.shift} leaves nothing of 1.0 in {state}")
+
+
+def check_update(op: Update, weight: Format):
+    """Raise `MisuseError` for an update that raw integers cannot do."""
+    if op.slot != STATE or op.held is not None or op.noise or (
+            op.nudge is not None and op.nudge.of_rate):
+        raise MisuseError(f"{describe(op)}: held currents, noise and nudges of rates run in "
+                          "floating point only")
+    if op.nudge is not None and op.nudge.shift > weight.frac:
+        raise MisuseError(f"{describe(op)}: nudge shift {op.nudge.shift} is more than the "
+                          f"{weight.frac} fraction bits of the weights")
+
+
 @dataclass
 class _Run:
     """Working storage of one batch."""
@@ -83,11 +106,18 @@ class _Run:
     vector_number: dict
     states: dict
     result: FixedResult
+    #: Multiplier of each matrix that is learned.
+    multipliers: dict
     accumulators: dict = field(default_factory=dict)
     #: Images that still run: a slice, or an index array inside an early-stopping loop.
     rows: slice | np.ndarray = field(default_factory=lambda: slice(None))
     #: Greatest |du| of the step, by image; None outside early-stopping loops.
     moved: np.ndarray | None = None
+
+    @property
+    def signs(self):
+        """Sign of beta of the images that run, as a column."""
+        return beta_sign(self.keys[self.rows])[:, None].astype(np.float64)
 
 
 class FixedExecutor:
@@ -99,6 +129,9 @@ class FixedExecutor:
     weights : dict of str to ndarray of int64
         Raw weights by matrix name.
     state, weight : Format
+    update_frac : int
+        Fraction bits of a weight's last place that scaled factors keep, see
+        :class:`~apical.golden.program.Learn`.
 
     Raises
     ------
@@ -107,9 +140,11 @@ class FixedExecutor:
     """
 
     def __init__(self, network: Network, weights, state: Format = STATE_FORMAT,
-                 weight: Format = WEIGHT_FORMAT):
+                 weight: Format = WEIGHT_FORMAT, update_frac: int = UPDATE_FRAC):
         network.check_weights(weights)
         self.network, self.state, self.weight = network, state, weight
+        self.update_frac = update_frac
+        self.matrix_number = {m.name: i for i, m in enumerate(network.matrices)}
         self._weights = {}
         for matrix in network.matrices:
             raw = np.asarray(weights[matrix.name])
@@ -121,10 +156,17 @@ class FixedExecutor:
                 raise MisuseError(f"raw weight {worst} of matrix '{matrix.name}' is outside format "
                                   f"{weight} ({weight.min}..{weight.max})")
             self._weights[matrix.name] = raw.astype(np.float64)
-        self._transposed = {name: np.ascontiguousarray(w.T) for name, w in self._weights.items()}
+        # Views: learning changes both at once, and BLAS takes either order.
+        self._transposed = {name: w.T for name, w in self._weights.items()}
 
-    def run(self, program: Program, inputs, seed=0, first_image=0, record=False) -> FixedResult:
-        """Run a program on a batch of images.
+    @property
+    def weights(self) -> dict:
+        """Copies of the present raw weights: dict of str to ndarray of int64."""
+        return {name: values.astype(np.int64) for name, values in self._weights.items()}
+
+    def run(self, program: Program, inputs, seed=0, first_image=0, record=False,
+            rates=None) -> FixedResult:
+        """Run a program on a batch of images; one that learns takes them one by one, in order.
 
         Parameters
         ----------
@@ -138,26 +180,36 @@ class FixedExecutor:
             batch is number ``first_image + b``.
         record : bool
             Keep every write in ``result.trace``.
+        rates : dict of str to float, optional
+            Learning rate of each matrix that the program learns.
         """
         program.check(self.network)
         self._prove(program)
         run = self._prepare(program, inputs, seed, first_image, record)
+        run.multipliers = multipliers(program, rates, self.state, self.weight, self.update_frac)
+        parts = [slice(None)]
+        if run.multipliers and run.batch > 1:
+            parts = [np.array([image]) for image in range(run.batch)]
         with np.errstate(all="raise"):
-            self._execute(program.ops, run, ())
+            for part in parts:
+                run.rows = part
+                self._execute(program.ops, run, ())
         run.result.states = {key: value.astype(np.int64) for key, value in run.states.items()}
         return run.result
 
     def _prove(self, program):
+        check_learning(self.network, program, self.state, self.update_frac)
         bounds = accumulator_bounds(self.network, program, self.state, self.weight)
         for key, bound in bounds.items():
             if bound + force_bound(Update("", nudge=None), 0, self.state, self.weight) >= EXACT:
                 raise MisuseError(f"accumulator '{key[1]}' of '{key[0]}' can reach {bound}, beyond "
-                                  "the exact range 2**52 of float64; use fewer weight or state bits")
+                                  "the exact range 2**52 of float64; use fewer weight or state "
+                                  "bits")
 
-    def _prepare(self, program, inputs, seed, first_image, record):
+    def _given(self, program, inputs):
+        """Checked inputs as arrays by population, and the number of images."""
         given = {name: np.asarray(values) for name, values in inputs.items()}
-        needed = program.inputs(self.network)
-        for name in needed:
+        for name in program.inputs(self.network):
             if name not in given:
                 raise MisuseError(f"program '{program.name}' reads population '{name}', "
                                   "for which no input is given")
@@ -165,7 +217,11 @@ class FixedExecutor:
         sizes = {values.shape[0] for values in given.values()} or {1}
         if len(sizes) > 1:
             raise MisuseError(f"inputs have different numbers of images: {sorted(sizes)}")
-        batch = sizes.pop()
+        return given, sizes.pop()
+
+    def _prepare(self, program, inputs, seed, first_image, record):
+        given, batch = self._given(program, inputs)
+        needed = program.inputs(self.network)
         numbers = vectors(self.network, program)
         states = {}
         for name, slot in numbers:
@@ -179,7 +235,7 @@ class FixedExecutor:
         image = np.arange(first_image, first_image + batch, dtype=np.int64)
         count = np.zeros((5, batch), np.int64)
         return _Run(batch, mix_key(np.int64(seed), image), {v: i for i, v in enumerate(numbers)},
-                    states, FixedResult({}, None, *count, Trace(batch) if record else None))
+                    states, FixedResult({}, None, *count, Trace(batch) if record else None), {})
 
     def _check_input(self, name, values):
         population = self.network.population(name)
@@ -231,8 +287,7 @@ class FixedExecutor:
 
     def _project(self, op, run, path):
         projection = self.network.projection(op.projection)
-        if self.network.population(projection.source).constant and op.shift > self.state.frac:
-            raise MisuseError(f"{describe(op)}: shift {op.shift} leaves nothing of 1.0 in {self.state}")
+        check_project(op, self.state)
         matrix = (self._transposed if projection.transpose else self._weights)[projection.matrix]
         total = self._rates(run, projection.source, op.shift) @ matrix
         if projection.sign < 0:
@@ -248,20 +303,16 @@ class FixedExecutor:
 
     def _update(self, op, run, path):
         population = self.network.population(op.population)
-        if op.slot != STATE or op.held is not None or op.noise or (
-                op.nudge is not None and op.nudge.of_rate):
-            raise MisuseError(f"{describe(op)}: held currents, noise and nudges of rates run in "
-                              "floating point only")
+        check_update(op, self.weight)
         old = run.states[op.population, STATE][run.rows]
         force = run.accumulators[op.population, op.current][run.rows]
         scale = self.weight.frac
         if op.leak:
             force = force - old * 2.0 ** scale
         if op.nudge is not None:
-            if op.nudge.shift > scale:
-                raise MisuseError(f"{describe(op)}: nudge shift {op.nudge.shift} is more than the "
-                                  f"{scale} fraction bits of the weights")
             pull = run.states[op.nudge.target, STATE][run.rows] - old
+            if op.nudge.random_sign:
+                pull *= run.signs
             force = force + pull * float(op.nudge.sign << scale - op.nudge.shift)
         move = round_shift(force, scale + op.shift)
         self._write(op, run, path, (op.population, STATE), move + old if op.leak else move,
@@ -294,12 +345,18 @@ class FixedExecutor:
     def _snapshot(self, op, run, path):
         self._write(op, run, path, (op.population, op.into),
                     run.states[op.population, op.source][run.rows],
-                    (self.state.min, self.state.max))
+                    self._limits(op.population, op.into))
 
     def _difference(self, op, run, path):
         self._write(op, run, path, (op.population, op.into),
                     run.states[op.operands[0]][run.rows] - run.states[op.operands[1]][run.rows],
-                    (self.state.min, self.state.max))
+                    self._limits(op.population, op.into))
+
+    def _limits(self, name, slot):
+        """Range of a vector: states keep to that of their rate, whoever writes them."""
+        if slot == STATE:
+            return state_limits(self.network.population(name), self.state)
+        return self.state.min, self.state.max
 
     def _decide(self, op, run, path):
         result = run.result
@@ -308,4 +365,4 @@ class FixedExecutor:
         result.predictions[run.rows] = run.states[op.population, STATE][run.rows].argmax(axis=1)
 
     _HANDLERS = {Project: _project, Update: _update, Clear: _clear, Snapshot: _snapshot,
-                 Difference: _difference, Decide: _decide}
+                 Difference: _difference, Decide: _decide, Learn: learn}

@@ -96,7 +96,7 @@ class FloatExecutor:
             copy[...] = self.weights[matrix].T
 
     def run(self, program: Program, inputs, states=None, rates=None, beta_sign=1, on_step=None,
-            collect=True) -> FloatResult:
+            collect=True, seed=0, first_image=0) -> FloatResult:
         """Run a program on a batch of images.
 
         Parameters
@@ -117,6 +117,9 @@ class FloatExecutor:
             (step 0) and after each step (1, 2, ..); `states` is live, copy what is to be kept.
         collect : bool
             Copy the final vectors into the result.
+        seed, first_image : int
+            Address of the noise, see :class:`~apical.golden.noise.Noise`: equal addresses give
+            equal noise, so a run that is to differ from the last needs others.
 
         Raises
         ------
@@ -145,6 +148,7 @@ class FloatExecutor:
             self._fill(bound, f"state of '{key[0]}'", key, values)
         call = bound.call
         call.rates, call.sign, call.on_step = rates or {}, beta_sign, on_step
+        call.noise.start(seed, first_image)
         for action in bound.actions:
             action()
         call.on_step = None

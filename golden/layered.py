@@ -35,8 +35,10 @@ def _accumulate(projections, into, start=None, shift=0):
 
 
 def drive(network: Network):
-    """Accumulate what never changes while an image runs: clamped sources (kept apart as
-    ``"input"`` for the sweep) and biases, into ``"drive"``."""
+    """Accumulate what never changes while an image runs, into ``"drive"``.
+
+    These are clamped sources (kept apart as ``"input"`` for the sweep) and biases.
+    """
     ops = []
     for population in network.free:
         clamped, bias, _ = _split(network, population.name)

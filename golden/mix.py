@@ -18,6 +18,11 @@ KEY_ROUNDS = 8
 #: Rounds spent on each element, paid once a lane: enough for a signature (swapped neighbours
 #: that differ in one bit show in all but 5e-6 of the cases), too few for random words.
 ELEMENT_ROUNDS = 4
+#: Rounds of the random word of one weight, the least number that leaves no correlation between
+#: neighbours (five: 0.1 between some rows; four: 0.3 and a matrix of noise of too low a rank).
+WEIGHT_ROUNDS = 6
+#: Rounds that mix a written weight into its random word, for the signature.
+WRITTEN_ROUNDS = 2
 
 _M16 = 0xFFFF
 _M32 = 0xFFFFFFFF
@@ -80,3 +85,39 @@ def signature(keys, values):
     address = np.arange(values.shape[1], dtype=np.int64)
     words = mix_element(np.asarray(keys, np.int64)[:, None], address, values)
     return words.sum(axis=1) & _M32
+
+
+def mix_weight(key, row, col):
+    """The 32-bit random word of weight (row, column) of one weight-writing operation.
+
+    Parameters
+    ----------
+    key : int or ndarray
+        Operation key, 32 bits: ``mix_key(image key, operation count << 8 | 128 + matrix number)``.
+    row, col : int or ndarray
+        Address in the matrix, 16 bits each.
+    """
+    high, low = key >> 16 & _M16, key & _M16
+    x, y = row & _M16 ^ high, col & _M16 ^ low
+    for i in range(WEIGHT_ROUNDS):
+        x, y = mix_round(x, y, high if i & 1 else low)
+    return x << 16 | y
+
+
+def mix_written(key, word, value):
+    """What one written weight adds to the signature, modulo 2**32.
+
+    Parameters
+    ----------
+    key : int or ndarray
+        Operation key.
+    word : int or ndarray
+        Random word of the weight, by :func:`mix_weight`.
+    value : int or ndarray
+        New raw value, taken modulo 2**16.
+    """
+    high, low = key >> 16 & _M16, key & _M16
+    x, y = (word >> 16 ^ value) & _M16, word & _M16
+    for i in range(WEIGHT_ROUNDS, WEIGHT_ROUNDS + WRITTEN_ROUNDS):
+        x, y = mix_round(x, y, high if i & 1 else low)
+    return x << 16 | y

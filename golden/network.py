@@ -60,6 +60,9 @@ class Population:
         if self.rate not in RATES:
             raise MisuseError(f"population '{self.name}' has unknown rate '{self.rate}'; "
                               f"known: {', '.join(RATES)}")
+        if self.constant and self.size != 1:
+            raise MisuseError(f"constant population '{self.name}' has {self.size} units; "
+                              "it has one, the constant 1")
 
     @property
     def constant(self) -> bool:
@@ -240,7 +243,8 @@ def layered(sizes, rate="hard-sigmoid", name=None) -> Network:
     names = layer_names(len(sizes))
     populations = [Population("x", sizes[0], rate, clamped=True)]
     populations += [Population(n, s, rate) for n, s in zip(names[1:], sizes[1:])]
-    populations += [Population("d", sizes[-1], rate, clamped=True), Population("one", 1, "constant")]
+    populations += [Population("d", sizes[-1], rate, clamped=True),
+                    Population("one", 1, "constant")]
     matrices, projections = [], []
     for k in range(1, len(sizes)):
         matrices += [Matrix(f"W{k}", sizes[k - 1], sizes[k]), Matrix(f"b{k}", 1, sizes[k])]

@@ -124,8 +124,9 @@ class Update:
 
 @dataclass(frozen=True)
 class Sample:
-    """Draw binary states from their field A (primitive P9): ``s = 1`` with chance
-    ``sigma(A) = 1 / (1 + exp(-A))``.
+    """Draw binary states from their field A (primitive P9).
+
+    ``s = 1`` with chance ``sigma(A) = 1 / (1 + exp(-A))``.
 
     Parameters
     ----------
@@ -255,19 +256,26 @@ class Outer:
 
 @dataclass(frozen=True)
 class Learn:
-    """Outer-product update of a matrix (primitive P14): ``M += rate * sum of terms``, mean over
-    the batch; terms are summed exactly before anything is rounded.
+    """Outer-product update of a matrix (primitive P14).
+
+    ``M += rate * sum of terms``, mean over the batch; terms are summed exactly before anything is
+    rounded.
 
     In raw integers, one image at a time, with the rate as a 16-bit multiplier m:
 
     1. Each term scales its column factor, ``v = sat(rnd(+-m cols, RATE_SHIFT))``, a state write to
-       slot `SCALED` of the term (``"scaled0"``, ``"scaled1"``) of the column population.
+       slot `SCALED` of the term (``"scaled0"``, ``"scaled1"``) of the column population.  All
+       terms are scaled before any weight changes.
     2. ``total[i, j] = sum of sign rows[i] v[j]`` over the terms, exact.
     3. ``M[i, j] = sat(M[i, j] + floor((total[i, j] + R) 2**-(fs + UPDATE_FRAC)))`` with R uniform
-       in ``0 .. 2**(fs + UPDATE_FRAC) - 1`` from the addressed word of (operation, i, j): stochastic
-       rounding.  Where the total is 0 nothing is written (and nothing could change).
+       in ``0 .. 2**(fs + UPDATE_FRAC) - 1`` from the addressed word of (operation, i, j):
+       stochastic rounding.  R is the top ``fs + UPDATE_FRAC`` bits of the 32-bit word
+       :func:`~apical.golden.mix.mix_weight`.  Where the total is 0 nothing is written (and nothing
+       could change).
 
-    So ``rate = m 2**-(RATE_SHIFT + UPDATE_FRAC + fw - fs)``.
+    So ``rate = m 2**-(RATE_SHIFT + UPDATE_FRAC + fw - fs)``.  `UPDATE_FRAC` is the default of a
+    parameter of the executor: formats with few weight bits need more.  The weight writes of an
+    operation count as one in the operation count, after those of its scaled factors.
 
     Parameters
     ----------
@@ -390,6 +398,8 @@ class Program:
                 written.add(written_vector(op))
             elif isinstance(op, Clear | Snapshot | Difference):
                 population = network.population(op.population)
+                if population.fixed_rate and written_vector(op)[1] == STATE:
+                    raise MisuseError(f"{where}: '{op.population}' is clamped or constant")
                 if isinstance(op, Difference):
                     for name, _ in op.operands:
                         if network.population(name).size != population.size:
@@ -409,7 +419,9 @@ class Program:
                         isinstance(inner, Relax) and inner.settled is not None
                         for inner in walk(op.body)):
                     raise MisuseError(f"{where}: a loop until settled cannot hold another one")
-                self._check(op.body, network, written, filled, depth + 1)
+                # A loop without steps leaves nothing behind.
+                left = (written, filled) if op.steps else (set(written), set(filled))
+                self._check(op.body, network, *left, depth + 1)
             elif isinstance(op, Decide):
                 network.population(op.population)
             elif isinstance(op, Learn):
@@ -480,7 +492,7 @@ def vectors(network: Network, program: Program):
     -------
     list of (str, str)
         (population, slot): the states of all populations in network order, then further slots in
-        the order the program first names them.
+        the order the program first names them, then the scaled factors of weight updates.
     """
     found = [(p.name, STATE) for p in network.populations]
     for op in walk(program.ops):
@@ -496,6 +508,10 @@ def vectors(network: Network, program: Program):
         for pair in named:
             if pair is not None and pair[1] != RATE and pair not in found:
                 found.append(pair)
+    for op in walk(program.ops):
+        if isinstance(op, Learn):
+            scaled = [(term.cols[0], slot) for term, slot in zip(op.terms, SCALED)]
+            found += [pair for pair in scaled if pair not in found]
     return found
 
 

@@ -17,11 +17,12 @@ from .checkpoint import State, load_checkpoint, save_checkpoint
 from .data import Dataset, one_hot
 from .errors import ApicalError, MisuseError
 from .floating import FloatExecutor
-from .layered import inference
-from .network import Network, glorot
+from .network import Network
+from .rules import backprop_batch, starting_weights
+from .rules import rule as _rule
 
-#: Learning rules that :func:`train` knows.
-RULES = ("ep",)
+__all__ = ["EpochReport", "TrainResult", "TrainingConfig", "default_config", "evaluate",
+           "starting_weights", "train"]
 #: Images that are evaluated at a time.
 _EVALUATED = 500
 
@@ -33,7 +34,7 @@ class TrainingConfig:
     Parameters
     ----------
     rule : str
-        One of `RULES`; ``"ep"`` is equilibrium propagation.
+        A key of :data:`~apical.golden.rules.RULES`; ``"ep"`` is equilibrium propagation.
     epochs : int
     batch : int
         Images of a batch; the weights change once a batch by the mean over it.
@@ -46,10 +47,12 @@ class TrainingConfig:
         The nudge is ``beta = +-2**-beta_shift``, its sign drawn for each batch.
     steps, nudge_steps : int
         Relaxation steps of the free phase (after the sweep) and of the nudged phase.
+        The free phase of ghost units needs none.
     inference_steps : int
         Relaxation steps (after the sweep) of the evaluation.
     gain : float
-        Factor on the Glorot-uniform starting weights.  With 1 some hard-sigmoid outputs start so
+        Factor on the Glorot-uniform starting weights (of ghost units: deviation times the root of
+        the fan-in).  With 1 some hard-sigmoid outputs start so
         far below 0 that no nudge reaches them, and their class is never learned; with 1/2 none
         did.
     hidden_bias : float
@@ -73,8 +76,7 @@ class TrainingConfig:
 
     def __post_init__(self):
         object.__setattr__(self, "rates", tuple(float(rate) for rate in self.rates))
-        if self.rule not in RULES:
-            raise MisuseError(f"unknown rule '{self.rule}'; known: {', '.join(RULES)}")
+        _rule(self.rule)
         for name, least in (("epochs", 0), ("batch", 1), ("beta_shift", 0), ("steps", 0),
                             ("nudge_steps", 1), ("inference_steps", 0), ("seed", 0)):
             value = getattr(self, name)
@@ -97,9 +99,23 @@ class TrainingConfig:
 _DEFAULTS = {
     ("ep", "digits", 2): TrainingConfig(epochs=80, batch=10, rates=(0.2, 0.1), decay=0.97,
                                            beta_shift=0, steps=10, nudge_steps=8),
-    ("ep", "mnist", 2): TrainingConfig(epochs=8, batch=20, rates=(0.4, 0.2), decay=0.85),
-    ("ep", "fashion-mnist", 2): TrainingConfig(epochs=8, batch=20, rates=(0.4, 0.2), decay=0.85),
+    ("ep", "mnist", 2): TrainingConfig(epochs=20, rates=(0.2, 0.1), decay=0.85, steps=10,
+                                       nudge_steps=4),
+    ("ep", "mnist", 3): TrainingConfig(epochs=20, rates=(0.2, 0.2, 0.1), decay=0.85, steps=10,
+                                       nudge_steps=6),
+    ("ep", "fashion-mnist", 2): TrainingConfig(epochs=20, rates=(0.1, 0.05), decay=0.85,
+                                               steps=10, nudge_steps=4),
+    ("ghost", "digits", 3): TrainingConfig(rule="ghost", epochs=30, rates=(4.0,), steps=0, nudge_steps=8,
+                                           gain=1.5),
+    ("ghost", "mnist", 3): TrainingConfig(rule="ghost", epochs=20, rates=(2.0,), decay=0.85, steps=0,
+                                          nudge_steps=6, gain=1.5),
 }
+for _name in ("stdp-contrast", "stdp-integrated", "stdp-one-way"):
+    _DEFAULTS.update({(_name, *key[1:]): replace(config, rule=_name)
+                      for key, config in list(_DEFAULTS.items()) if key[0] == "ep"})
+for _name in ("ghost-online", "backprop"):
+    _DEFAULTS.update({(_name, *key[1:]): replace(config, rule=_name)
+                      for key, config in list(_DEFAULTS.items()) if key[0] == "ghost"})
 
 
 def default_config(data, sizes, rule="ep", **changes) -> TrainingConfig:
@@ -115,13 +131,12 @@ def default_config(data, sizes, rule="ep", **changes) -> TrainingConfig:
     **changes
         Fields of `TrainingConfig` to be replaced; None leaves the default.
     """
-    if rule not in RULES:
-        raise MisuseError(f"unknown rule '{rule}'; known: {', '.join(RULES)}")
+    _rule(rule)
     depth = len(sizes) - 1
     near = sorted((abs(key[2] - depth), key) for key in _DEFAULTS if key[0] == rule
                   and key[1] in (data, "digits"))
     exact = [key for _, key in near if key[1] == data]
-    config = _DEFAULTS[(exact or [key for _, key in near])[0]]
+    config = replace(_DEFAULTS[(exact or [key for _, key in near])[0]], rule=rule)
     if len(config.rates) not in (1, depth):
         config = replace(config, rates=config.rates[:1])
     known = {f.name for f in fields(TrainingConfig)}
@@ -187,18 +202,18 @@ class TrainResult:
 
 def train(network: Network, dataset: Dataset, config: TrainingConfig, weights=None, progress=None,
           checkpoint=None, resume=None) -> TrainResult:
-    """Train a layered network.
+    """Train a network.
 
     Parameters
     ----------
     network : Network
-        With populations ``x`` (images), ``y`` (output) and ``d`` (target), as
-        :func:`~apical.golden.network.layered` makes it.
+        With populations ``x`` (images), ``y`` (output) and ``d`` (target), as the rule makes it
+        (:data:`~apical.golden.rules.RULES`).
     dataset : Dataset
         With labels.
     config : TrainingConfig
     weights : dict of str to ndarray, optional
-        Starting weights; by default :func:`starting_weights` of the seed.
+        Starting weights; by default those of the rule.
     progress : callable, optional
         Called with an `EpochReport` after each epoch.
     checkpoint : path-like, optional
@@ -214,14 +229,14 @@ def train(network: Network, dataset: Dataset, config: TrainingConfig, weights=No
     ApicalError
         When weights stop being finite numbers.
     """
-    _check_sizes(network, dataset)
-    program = equilibrium.training(network, config.steps, config.nudge_steps, config.beta_shift)
-    rates = equilibrium.learning_rates(
-        network, config.rates[0] if len(config.rates) == 1 else config.rates, config.beta_shift)
+    check_sizes(network, dataset)
+    rule = _rule(config.rule)
+    program = rule.program(network, config) if rule.program else None
+    rates = rule.rates(network, config)
     rng = np.random.default_rng(config.seed)
     identity = _identity(network, dataset, config)
     if weights is None:
-        weights = starting_weights(network, config)
+        weights = rule.weights(network, config)
     errors, first = [], 0
     if resume is not None:
         state = load_checkpoint(resume, identity, network)
@@ -255,16 +270,6 @@ def train(network: Network, dataset: Dataset, config: TrainingConfig, weights=No
         max(float(np.abs(values).max()) for values in executor.weights.values()))
 
 
-def starting_weights(network: Network, config: TrainingConfig) -> dict:
-    """Glorot-uniform weights of the seed times `gain`, hidden biases of the configuration."""
-    # Biases are 0 here, so the gain changes the weights between populations only.
-    weights = {name: config.gain * values for name, values in glorot(network, config.seed).items()}
-    for projection in network.projections:
-        if network.population(projection.source).constant and projection.target != "y":
-            weights[projection.matrix][...] = config.hidden_bias
-    return weights
-
-
 def evaluate(network: Network, weights, images, labels, steps=6) -> float:
     """Share of images, 0..1, that the inference program of that many steps puts in a wrong class.
 
@@ -284,12 +289,15 @@ def _epoch(executor, program, images, targets, rng, batch, rates):
     for begin in range(0, len(order), batch):
         chosen = order[begin:begin + batch]
         sign = 1 if rng.integers(2) else -1
+        if program is None:
+            backprop_batch(executor, images[chosen], targets[chosen], rates)
+            continue
         executor.run(program, {"x": images[chosen], "d": targets[chosen]}, rates=rates,
                      beta_sign=sign, collect=False)
 
 
 def _error(executor, images, labels, config):
-    program = inference(executor.network, config.inference_steps)
+    program = _rule(config.rule).inference(executor.network, config.inference_steps)
     wrong = 0
     for begin in range(0, len(labels), _EVALUATED):
         part = slice(begin, begin + _EVALUATED)
@@ -298,7 +306,8 @@ def _error(executor, images, labels, config):
     return wrong / max(len(labels), 1)
 
 
-def _check_sizes(network, dataset):
+def check_sizes(network, dataset):
+    """Raise `MisuseError` for data without labels or of other sizes than the network."""
     if dataset.train_labels is None:
         raise MisuseError(f"data '{dataset.name}' has no labels to learn; "
                           "use digits, mnist or fashion-mnist")

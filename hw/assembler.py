@@ -70,7 +70,8 @@ def assemble(network: Network, program: Program, config: EngineConfig, density=N
     writer.mark_overlaps()
     reasons = []
     for what, have, depth in (("instructions", writer.instructions, config.program_depth),
-                              ("descriptors", writer.descriptors, config.descriptor_depth)):
+                              ("descriptors", writer.descriptors, config.descriptor_depth),
+                              ("nested loops", range(writer.deepest), config.loop_counters)):
         if len(have) > depth:
             reasons.append(f"needs {len(have)} {what}, the engine has {depth}")
     if reasons:
@@ -95,7 +96,7 @@ def config_for(network: Network, program: Program, lanes: int, density=None, **f
 
     Depths are rounded up to powers of two, so that networks of like sizes share an engine.
     """
-    fields.setdefault("update_lanes", min(4, 1 << lanes.bit_length() - 1))
+    fields.setdefault("update_lanes", min(4, 1 << max(1, lanes).bit_length() - 1))
     wide = EngineConfig(lanes=lanes, weight_depth=1 << 15, state_depth=1 << 12,
                         accumulator_depth=1 << 12, event_depth=1 << 14,
                         program_depth=1 << 12, descriptor_depth=256, **fields)
@@ -128,7 +129,9 @@ class _Writer:
     instructions: list = field(default_factory=list)
     #: Descriptor words in order; equal descriptors are shared.
     descriptors: dict = field(default_factory=dict)
+    #: Loops around the instruction that is written, and the most of them so far.
     depth: int = 0
+    deepest: int = 0
 
     def emit(self, opcode, origin=None, reads=(), writes=None, span=0, **fields):
         self.instructions.append(_Instruction(opcode, fields, origin, reads, writes, span))
@@ -215,12 +218,13 @@ class _Writer:
             return
         loop = self.depth
         self.depth += 1
+        self.deepest = max(self.deepest, self.depth)
         fields = {"loop": loop, "until": op.settled is not None}
         self.emit(Opcode.REPEAT, op, operand=op.steps, **fields)
         body = len(self.instructions)
         self.block(op.body)
         if op.settled is not None:
-            fields["threshold"] = min(int(op.settled * 2 ** self.config.state.frac), 0xFFFF)
+            fields["threshold"] = int(min(op.settled * 2 ** self.config.state.frac, 0xFFFF))
         self.emit(Opcode.LOOP, op, operand=body, **fields)
         self.depth -= 1
 

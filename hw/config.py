@@ -36,11 +36,18 @@ class EngineConfig:
     weight_depth, state_depth, accumulator_depth : int
         Words of P values.
     event_depth : int
-        Events of one of the two input banks.
+        Events of one input bank.
+    input_banks : int
+        2: the next image loads while one runs.  1: writes of inputs wait until it is done.
     program_depth, descriptor_depth : int
         Instructions; descriptors (at most 256).
     weight_latency, multiplier_latency : int
         Cycles of a weight read and of a product; what the primitives declare.
+    loop_counters : int
+        Loops that may be nested, 1..4.
+    counters : bool
+        Whether there are counters of multiplications and of all cycles (else they read 0; an engine
+        with its trace port always has them).
     primitives : str
         ``"portable"`` or the family whose cells are instanced.
 
@@ -59,23 +66,28 @@ class EngineConfig:
     state_depth: int = 32
     accumulator_depth: int = 32
     event_depth: int = 1024
+    input_banks: int = 2
     program_depth: int = 128
     descriptor_depth: int = 64
     weight_latency: int = 2
     multiplier_latency: int = 2
+    loop_counters: int = 4
+    counters: bool = True
     primitives: str = "portable"
 
     def __post_init__(self):
         ranges = {"lanes": (1, 64), "update_lanes": (1, self.lanes),
                   "accumulator_width": (24, 48), "weight_depth": (2, 1 << 15),
                   "state_depth": (2, 1 << 12), "accumulator_depth": (2, 1 << 12),
-                  "event_depth": (2, 1 << 14), "program_depth": (2, 1 << 12),
+                  "event_depth": (2, 1 << 14), "input_banks": (1, 2),
+                  "program_depth": (2, 1 << 12),
                   "descriptor_depth": (2, 256), "weight_latency": (1, 4),
-                  "multiplier_latency": (1, 4)}
+                  "multiplier_latency": (1, 4), "loop_counters": (1, 4)}
         for name, (low, high) in ranges.items():
             value = getattr(self, name)
             if not low <= value <= high:
-                raise MisuseError(f"{name.replace('_', ' ')} is {value}; it goes from {low} to {high}")
+                raise MisuseError(f"{name.replace('_', ' ')} is {value}; "
+                                  f"it goes from {low} to {high}")
         if self.update_lanes & self.update_lanes - 1:
             raise MisuseError(f"update lanes is {self.update_lanes}; it must be a power of two")
         for name in ("state", "weight"):
@@ -125,14 +137,19 @@ class EngineConfig:
 
 #: Configurations sized for devices, by board name.
 PRESETS = {
-    # 4 lanes of 16 bits are exactly the four SPRAM of the UP5K.
-    "icebreaker": EngineConfig(lanes=4, update_lanes=1, weight_depth=16384, state_depth=256,
-                               accumulator_depth=256, event_depth=1024, program_depth=128,
-                               descriptor_depth=64),
-    # 22 lanes: 64 hidden units are 3 blocks, and 2,560 words are 50 of the 56 EBR.
-    "ulx3s-25f": EngineConfig(lanes=22, update_lanes=4, weight_depth=2560, state_depth=32,
+    # 4 lanes of 16 bits are exactly the four SPRAM of the UP5K.  Block RAM: sums 10, events 8,
+    # code 4, states 4 + 2; a second input bank would take 8 more of the 30.
+    # 38 bits are what 784 inputs need.
+    "icebreaker": EngineConfig(lanes=4, update_lanes=1, accumulator_width=38, weight_depth=16384,
+                               state_depth=128, accumulator_depth=128, event_depth=1024,
+                               input_banks=1, program_depth=128, descriptor_depth=64,
+                               weight_latency=1, loop_counters=2, counters=False,
+                               primitives="ice40"),
+    # 22 lanes: 64 hidden units are 3 blocks, and 2,560 words are 50 of the 56 block RAMs; events
+    # take 4, code 2.
+    "ulx3s-25f": EngineConfig(lanes=22, update_lanes=4, weight_depth=2560, state_depth=16,
                               accumulator_depth=32, event_depth=1024, program_depth=128,
-                              descriptor_depth=64),
+                              descriptor_depth=64, primitives="ecp5"),
 }
 
 

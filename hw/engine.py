@@ -12,17 +12,18 @@ from __future__ import annotations
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
 
 from .config import ENGINE_VERSION, EngineConfig
 from .host import HostPort
 from .isa import ADDRESS_BITS, IDENTITY, MATRIX, PROJECT, REGISTERS, UNIT, VECTOR
 from .issue import ProjectionIssue
 from .lanes import Lanes
-from .memory import LaneMemory, WordMemory
+from .memory import ChunkMemory, LaneMemory, WordMemory, address_bits
 from .mix import SignatureUnit
+from .primitives.portable import select_chunk
 from .sequencer import Sequencer
 from .unit import UnitPipeline
-
 
 #: Ports of every engine beside clock and reset.
 HOST_MEMBERS = {
@@ -78,14 +79,21 @@ class Engine(wiring.Component):
         m.submodules.lanes = mac = Lanes(config)
         m.submodules.unit = unit = UnitPipeline(config)
         m.submodules.signature = signature = SignatureUnit(config.update_lanes)
-        m.submodules.program = program = WordMemory(64, config.program_depth, primitives=family)
-        m.submodules.descriptors = descriptors = WordMemory(
-            64, config.descriptor_depth, primitives=family)
-        m.submodules.events = events = WordMemory(32, 2 * config.event_depth, primitives=family)
-        m.submodules.weights = weights = WordMemory(16 * lanes, config.weight_depth,
-                                                    config.weight_latency, family)
-        m.submodules.states = states = LaneMemory(lanes, 16, config.state_depth, 2, family)
-        m.submodules.sums = sums = LaneMemory(lanes, width, config.accumulator_depth, 1, family)
+        # Instructions and descriptors are never read in the same cycle: one memory holds both.
+        self.code_bits = max(address_bits(config.program_depth),
+                             address_bits(config.descriptor_depth))
+        halves = [WordMemory(32, (1 << self.code_bits) + config.descriptor_depth, 1, family)
+                  for _ in range(2)]
+        m.submodules.code_low, m.submodules.code_high = halves
+        m.submodules.events = events = WordMemory(
+            32, config.input_banks * config.event_depth, primitives=family)
+        m.submodules.weights = weights = WordMemory(
+            config.weight.width * lanes, config.weight_depth, config.weight_latency, family)
+        # Two copies of the states: one read by words, one by chunks.
+        m.submodules.states = states = LaneMemory(lanes, 16, config.state_depth, family)
+        m.submodules.chunks = chunks = ChunkMemory(lanes, config.update_lanes, 16,
+                                                   config.state_depth, family)
+        m.submodules.sums = sums = LaneMemory(lanes, width, config.accumulator_depth, family)
 
         for name in ("valid", "write", "address", "write_data"):
             m.d.comb += getattr(host, f"host_{name}").eq(getattr(self, f"host_{name}"))
@@ -93,9 +101,9 @@ class Engine(wiring.Component):
             m.d.comb += getattr(self, f"host_{name}").eq(getattr(host, f"host_{name}"))
         m.d.comb += [self.busy.eq(sequencer.active), self.done.eq(sequencer.finish)]
         self._control(m, host, sequencer, issue, mac, unit, signature)
-        self._program(m, host, sequencer, program, descriptors)
+        self._code(m, host, sequencer, halves)
         self._projection(m, host, issue, mac, events, weights, states)
-        self._units(m, host, unit, mac, issue, states, sums)
+        self._units(m, host, unit, mac, issue, states, chunks, sums)
         self._observe(m, sequencer, unit, signature)
         self._registers(m, host, sequencer, unit, issue, signature)
         return m
@@ -111,6 +119,8 @@ class Engine(wiring.Component):
             sequencer.signing.eq(signature.busy), sequencer.hold.eq(host.reading),
             sequencer.moved.eq(unit.moved), unit.clear_moved.eq(sequencer.clear_moved),
             host.active.eq(sequencer.active),
+            host.inputs_taken.eq(sequencer.active
+                                 | (sequencer.left != 0) & (sequencer.ready != 0)),
             issue.start.eq(sequencer.start_projection), issue.kind.eq(VECTOR.slice(a, "kind")),
             issue.source.eq(base_a), issue.source_blocks.eq(VECTOR.slice(a, "blocks")),
             issue.source_tail.eq(VECTOR.slice(a, "tail")),
@@ -127,20 +137,23 @@ class Engine(wiring.Component):
         for name in ("mode", "nudge", "nudge_negative", "shift", "nudge_shift"):
             m.d.comb += getattr(unit, name).eq(UNIT.slice(flags, name))
 
-    def _program(self, m, host, sequencer, program, descriptors):
+    def _code(self, m, host, sequencer, halves):
         # The host reads and writes these only while no image runs.
-        chosen = Mux(host.reading, host.address[1:], sequencer.program_address)
-        m.d.comb += [
-            program.read_address.eq(chosen), program.write_address.eq(host.address[1:]),
-            program.write.eq(host.program_write), program.write_data.eq(host.word),
-            descriptors.read_address.eq(Mux(host.reading, host.address[1:],
-                                            sequencer.descriptor_address)),
-            descriptors.write_address.eq(host.address[1:]),
-            descriptors.write.eq(host.descriptor_write), descriptors.write_data.eq(host.word),
-            sequencer.program_data.eq(program.read_data),
-            sequencer.descriptor_data.eq(descriptors.read_data),
-            host.program_data.eq(program.read_data),
-            host.descriptor_data.eq(descriptors.read_data)]
+        bits = self.code_bits
+        address, place = Signal(bits + 1), Cat(host.address[1:bits + 1], host.descriptor)
+        with m.If(host.reading):
+            m.d.comb += address.eq(place)
+        with m.Elif(sequencer.describing):
+            m.d.comb += address.eq(sequencer.descriptor_address | 1 << bits)
+        with m.Else():
+            m.d.comb += address.eq(sequencer.program_address)
+        writes = host.program_write | host.descriptor_write
+        for number, half in enumerate(halves):
+            m.d.comb += [half.read_address.eq(address), half.write_address.eq(place),
+                         half.write.eq(writes & (host.address[0] == number)),
+                         half.write_data.eq(host.data)]
+        word = Cat(*(half.read_data for half in halves))
+        m.d.comb += [sequencer.code.eq(word), host.code_data.eq(word)]
 
     def _projection(self, m, host, issue, mac, events, weights, states):
         # The state word of a dot beat is asked one cycle before its weights arrive.
@@ -157,56 +170,67 @@ class Engine(wiring.Component):
             events.write_data.eq(host.data),
             weights.read_address.eq(Mux(host.reading, host.lane_word, issue.weight_address)),
             weights.write.eq(host.weight_write), weights.write_address.eq(host.lane_word),
-            weights.write_data.eq(host.weight_word), host.weight_data.eq(weights.read_data),
-            mac.beat.eq(issue.beat), mac.value.eq(issue.value), mac.weights.eq(weights.read_data),
-            mac.rates.eq(states.read_data0), issue.state_data.eq(states.read_data0)]
+            mac.beat.eq(issue.beat), mac.value.eq(issue.value),
+            mac.weights.eq(host.weight_data),
+            mac.rates.eq(states.read_data), issue.state_data.eq(states.read_data)]
 
-    def _units(self, m, host, unit, mac, issue, states, sums):
+        # Weights lie in memory in their own width, elsewhere in 16 bits.
+        bits = self.config.weight.width
+        for lane in range(self.config.lanes):
+            m.d.comb += [
+                weights.write_data.word_select(lane, bits).eq(
+                    host.weight_word.word_select(lane, 16)),
+                host.weight_data.word_select(lane, 16).eq(
+                    weights.read_data.word_select(lane, bits).as_signed())]
+
+    def _units(self, m, host, unit, mac, issue, states, copy, sums):
         """State and accumulator memories, and the chunks of Q lanes selected from their words."""
         config = self.config
         lanes, quick, width = config.lanes, config.update_lanes, config.accumulator_width
         with m.If(unit.issue):
-            m.d.comb += states.read_address0.eq(unit.a_address)
+            m.d.comb += states.read_address.eq(unit.a_address)
         with m.Elif(self.dot_reads):
-            m.d.comb += states.read_address0.eq(self.dot_word)
+            m.d.comb += states.read_address.eq(self.dot_word)
         with m.Elif(host.reading):
-            m.d.comb += states.read_address0.eq(host.lane_word)
+            m.d.comb += states.read_address.eq(host.lane_word)
         with m.Else():
-            m.d.comb += states.read_address0.eq(issue.state_address)
-        m.d.comb += [states.read_address1.eq(unit.b_address), host.state_data.eq(states.read_data0),
-                     sums.read_address0.eq(Mux(mac.sum_read, mac.sum_address, unit.sum_address)),
+            m.d.comb += states.read_address.eq(issue.state_address)
+        m.d.comb += [copy.read_address.eq(unit.b_address), copy.read_chunk.eq(unit.b_chunk),
+                     host.state_data.eq(states.read_data),
+                     sums.read_address.eq(Mux(mac.sum_read, mac.sum_address, unit.sum_address)),
                      sums.write_lanes.eq(mac.write_lanes), sums.write_address.eq(mac.write_address),
-                     sums.write_data.eq(mac.write_data), mac.sums.eq(sums.read_data0)]
-        dot_next = Signal()
-        m.d.sync += dot_next.eq(mac.sum_read)
-        select = Mux(dot_next, mac.dot_chunk, unit.chunk_select)
-        chunks = [self._chunk(m, words, bits, select, name) for words, bits, name in (
-            (states.read_data0, 16, "a"), (states.read_data1, 16, "b"),
-            (sums.read_data0, width, "sum"))]
-        m.d.comb += [unit.state_a.eq(chunks[0]), unit.state_b.eq(chunks[1]),
-                     unit.sums.eq(chunks[2]), mac.chunk.eq(chunks[2])]
+                     sums.write_data.eq(mac.write_data), mac.sums.eq(sums.read_data)]
+        chunks = [self._chunk(m, words, bits, unit.chunk_select, name) for words, bits, name in (
+            (states.read_data, 16, "a"), (sums.read_data, width, "sum"))]
+        m.d.comb += [unit.state_a.eq(chunks[0]), unit.state_b.eq(copy.read_data),
+                     unit.sums.eq(chunks[1])]
         written = unit.write_valid.any()
         m.d.comb += host.state_taken.eq(written)
+        # Lanes of one chunk are written at a time, by the host one lane.
         with m.If(written):
-            m.d.comb += states.write_address.eq(unit.write_word)
+            m.d.comb += [copy.write_address.eq(unit.write_word),
+                         copy.write_chunk.eq(unit.write_chunk),
+                         copy.write_lanes.eq(unit.write_valid),
+                         copy.write_data.eq(unit.write_values)]
         with m.Else():
-            m.d.comb += states.write_address.eq(host.lane_word)
+            place = host.lane & (quick - 1)
+            m.d.comb += [copy.write_address.eq(host.lane_word),
+                         copy.write_chunk.eq(host.lane >> ceil_log2(quick)),
+                         copy.write_lanes.eq(host.state_write << place),
+                         copy.write_data.eq(host.data[:16].replicate(quick))]
+        m.d.comb += states.write_address.eq(copy.write_address)
         for lane in range(lanes):
-            mine = (unit.write_chunk == lane // quick) & unit.write_valid[lane % quick]
             m.d.comb += [
-                states.write_lanes[lane].eq(mine | (host.state_write & (host.lane == lane))),
+                states.write_lanes[lane].eq(copy.write_lanes[lane % quick]
+                                            & (copy.write_chunk == lane // quick)),
                 states.write_data.word_select(lane, 16).eq(
-                    Mux(written, unit.write_values.word_select(lane % quick, 16),
-                        host.data[:16]))]
+                    copy.write_data.word_select(lane % quick, 16))]
 
     def _chunk(self, m, words, bits, select, name):
         """Q lanes of a word, registered."""
         quick = self.config.update_lanes
         chunk = Signal(bits * quick, name=f"chunk_{name}")
-        with m.Switch(select):
-            for number in range(-(-self.config.lanes // quick)):
-                with m.Case(number):
-                    m.d.sync += chunk.eq(words[number * bits * quick:(number + 1) * bits * quick])
+        m.d.sync += chunk.eq(select_chunk(words, select, bits * quick))
         return chunk
 
     def _observe(self, m, sequencer, unit, signature):
@@ -230,10 +254,10 @@ class Engine(wiring.Component):
     def _registers(self, m, host, sequencer, unit, issue, signature):
         config = self.config
         number = {name: register.number for name, register in REGISTERS.items()}
-        held = {name: Signal(32, name=name) for name in (
-            "seed", "image", "done", "prediction", "image_cycles", "image_steps", "writes",
+        short = ("done", "image_steps")
+        held = {name: Signal(16 if name in short else 32, name=name) for name in (
+            "seed", "image", "done", "image_cycles", "image_steps", "writes",
             "saturations", "mac_useful", "mac_cycles", "cycles")}
-        steps, cycle = Signal(32), Signal(32)
         projecting = Signal()
         written = sum(unit.write_valid[1:], unit.write_valid[0]) if config.update_lanes > 1 \
             else unit.write_valid
@@ -242,30 +266,26 @@ class Engine(wiring.Component):
             m.d.sync += projecting.eq(1)
         with m.Elif(unit.issue | ~sequencer.active):
             m.d.sync += projecting.eq(0)
-        m.d.sync += [held["writes"].eq(held["writes"] + written),
-                     held["saturations"].eq(held["saturations"] + unit.clipped)]
-        with m.If(issue.beat.valid):
-            m.d.sync += held["mac_useful"].eq(held["mac_useful"] + issue.useful)
-        with m.If((projecting & ~unit.issue) | issue.beat.valid):
-            m.d.sync += held["mac_cycles"].eq(held["mac_cycles"] + 1)
-        with m.If(sequencer.stepped):
-            m.d.sync += steps.eq(steps + 1)
-        with m.If(sequencer.active):
-            m.d.sync += [cycle.eq(cycle + 1), held["cycles"].eq(held["cycles"] + 1)]
+        # Adding 0 or 1 instead of enabling leaves a counter one cell a bit.
+        beat = issue.beat.valid
+        extra = () if not (config.counters or self.trace) else (
+            ("mac_useful", Mux(beat, issue.useful, 0)),
+            ("mac_cycles", (projecting & ~unit.issue) | beat), ("cycles", sequencer.active))
+        for name, amount in (("writes", written), ("saturations", unit.clipped),
+                             ("image_steps", sequencer.stepped),
+                             ("image_cycles", sequencer.active), ("done", sequencer.finish),
+                             ("image", sequencer.finish), *extra):
+            m.d.sync += held[name].eq(held[name] + amount)
         with m.If(sequencer.begin):
-            m.d.sync += [cycle.eq(0), steps.eq(0)]
-        with m.If(sequencer.finish):
-            m.d.sync += [held["done"].eq(held["done"] + 1), held["image"].eq(held["image"] + 1),
-                         held["prediction"].eq(unit.winner), held["image_cycles"].eq(cycle + 1),
-                         held["image_steps"].eq(steps)]
+            m.d.sync += [held["image_cycles"].eq(0), held["image_steps"].eq(0)]
         m.d.comb += [sequencer.seed.eq(held["seed"]), sequencer.image.eq(held["image"]),
                      self.image_number.eq(held["image"]),
-                     sequencer.images.eq(host.data), signature.clear_to.eq(host.data)]
+                     sequencer.images.eq(host.data)]
         shown = {"identity": IDENTITY, "version": ENGINE_VERSION,
                  "config_hash": int(config.hash, 16),
                  "shape": config.lanes | config.update_lanes << 8,
                  "status": Cat(sequencer.active, sequencer.bank, sequencer.ready),
-                 "signature": signature.total, **held}
+                 "prediction": unit.winner, "signature": signature.total, **held}
         with m.Switch(host.register):
             for name, value in shown.items():
                 with m.Case(number[name]):
@@ -276,8 +296,10 @@ class Engine(wiring.Component):
                     if "w" not in register.access:
                         continue
                     with m.Case(register.number):
-                        if name in held:
+                        if name in ("seed", "image"):
                             m.d.sync += held[name].eq(host.data)
+                        elif name in held:
+                            m.d.sync += held[name].eq(0)
                         elif name == "signature":
                             m.d.comb += signature.clear.eq(1)
                         else:

@@ -16,8 +16,10 @@ def round_shift(value, shift: int):
     return (value >> shift - 1) + 1 >> 1
 
 
-def round_shift_by(m, value, shift, least: int, greatest: int, name="shifted"):
-    """``round_shift`` by a run-time amount ``least + shift``.
+def halves_shift_by(m, value, shift, least: int, greatest: int, name="shifted"):
+    """``floor(value * 2**-(least + shift) * 2)`` by a run-time amount: the shift before rounding.
+
+    ``round_shift`` is this plus 1, halved; an adder behind it takes the 1 as its carry.
 
     Parameters
     ----------
@@ -32,15 +34,20 @@ def round_shift_by(m, value, shift, least: int, greatest: int, name="shifted"):
     -------
     signed Signal, combinational
     """
-    # Round after the variable part: floor commutes with it, so one adder serves all amounts.
     kept = value >> least - 1 if least >= 1 else value << 1 - least
-    floored = Signal.like(kept, name=f"{name}_floored")
-    rounded = Signal.like(kept, name=name)
+    halves = Signal.like(kept, name=f"{name}_halves")
     with m.Switch(shift):
         for amount in range(greatest - least + 1):
             with m.Case(amount):
-                m.d.comb += floored.eq(kept >> amount)
-    m.d.comb += rounded.eq(floored + 1 >> 1)
+                m.d.comb += halves.eq(kept >> amount)
+    return halves
+
+
+def round_shift_by(m, value, shift, least: int, greatest: int, name="shifted"):
+    """``round_shift`` by a run-time amount ``least + shift``; see `halves_shift_by`."""
+    halves = halves_shift_by(m, value, shift, least, greatest, name)
+    rounded = Signal.like(halves, name=name)
+    m.d.comb += rounded.eq(halves + 1 >> 1)
     return rounded
 
 

@@ -6,7 +6,7 @@ Rules
 2. Answers to reads come in order, each with ``host_read_valid`` high for one cycle.
 3. Program, descriptors, weights, and reads of states wait while an image runs (``host_ready`` stays
    low); registers, events and writes of states do not, so the next input bank loads while an
-   image runs.
+   image runs (with one input bank they wait too, until the started images are done).
 4. The lanes of a weight word are written in order; the last lane stores the word.
 5. Unknown addresses are ignored when written and read as 0.
 """
@@ -35,9 +35,11 @@ class HostPort(wiring.Component):
         An image is running.
     state_taken : In(1)
         The engine writes a state in this cycle.
+    inputs_taken : In(1)
+        The committed inputs are in use, or will be.
     register : Out(5), register_write : Out(1), data : Out(32), register_data : In(32)
     {program,descriptor,event}_write, address : Out
-        Half-word writes of 64-bit memories carry both halves in `word`.
+        Of a 64-bit memory, bit 0 of the address tells the half that is written.
     state_lane, state_write, weight_write, weight_word : Out
     reading : Out(1)
         A memory port is used by the host; no image may begin.
@@ -49,36 +51,40 @@ class HostPort(wiring.Component):
             "host_valid": In(1), "host_write": In(1), "host_address": In(ADDRESS_BITS),
             "host_write_data": In(32), "host_ready": Out(1),
             "host_read_valid": Out(1), "host_read_data": Out(32),
-            "active": In(1), "state_taken": In(1),
+            "active": In(1), "state_taken": In(1), "inputs_taken": In(1),
             "register": Out(5), "register_write": Out(1), "data": Out(32),
             "register_data": In(32),
-            "address": Out(SPACE_LOW), "word": Out(64),
+            "address": Out(SPACE_LOW),
             "program_write": Out(1), "descriptor_write": Out(1), "event_write": Out(1),
             "state_write": Out(1), "weight_write": Out(1),
             "weight_word": Out(16 * config.lanes),
-            "program_data": In(64), "descriptor_data": In(64),
+            "code_data": In(64), "descriptor": Out(1),
             "state_data": In(16 * config.lanes), "weight_data": In(16 * config.lanes),
             "reading": Out(1), "lane": Out(LANE_BITS), "lane_word": Out(SPACE_LOW - LANE_BITS)})
 
     def elaborate(self, platform):
         m = Module()
-        lanes = self.config.lanes
         valid, write = Signal(), Signal()
         space, address = Signal(3), self.address
         # The request is registered, then carried out: `go` says in which cycle.
         free, go = Signal(), Signal()
+        fixed = self.inputs_taken if self.config.input_banks == 1 else 0
         with m.Switch(space):
-            with m.Case(Space.REGISTERS, Space.EVENTS):
+            with m.Case(Space.REGISTERS):
                 m.d.comb += free.eq(1)
+            with m.Case(Space.EVENTS):
+                m.d.comb += free.eq(~(write & fixed))
             with m.Case(Space.STATE):
-                m.d.comb += free.eq(Mux(write, ~self.state_taken, ~self.active))
+                m.d.comb += free.eq(Mux(write, ~(self.state_taken | fixed), ~self.active))
             with m.Default():
                 m.d.comb += free.eq(~self.active)
         wait = Signal(range(READ_WAIT + 1))
         pending = Signal()
         m.d.comb += [go.eq(valid & free & ~pending),
                      self.host_ready.eq(~valid | (go & write)),
-                     self.reading.eq(valid & ~write & (space != Space.REGISTERS)),
+                     # A read that waits must not take the memories of the image that runs.
+                     self.reading.eq(valid & ~write & ~self.active & (space != Space.REGISTERS)
+                                     & (space != Space.EVENTS)),
                      self.lane.eq(address[:LANE_BITS]), self.lane_word.eq(address[LANE_BITS:])]
         with m.If(go & write):
             m.d.sync += valid.eq(0)
@@ -86,7 +92,8 @@ class HostPort(wiring.Component):
             m.d.sync += [valid.eq(1), write.eq(self.host_write), self.data.eq(self.host_write_data),
                          space.eq(self.host_address[SPACE_LOW:]),
                          address.eq(self.host_address[:SPACE_LOW])]
-        self._writes(m, go & write, space)
+        known = self._known(m, space)
+        self._writes(m, go & write & known, space)
         # Reads hold their address for READ_WAIT cycles, which every memory meets.
         m.d.sync += self.host_read_valid.eq(0)
         with m.If(go & ~write):
@@ -99,42 +106,51 @@ class HostPort(wiring.Component):
         with m.Switch(space):
             with m.Case(Space.REGISTERS):
                 m.d.sync += self.host_read_data.eq(self.register_data)
-            for case, words in ((Space.PROGRAM, self.program_data),
-                                (Space.DESCRIPTORS, self.descriptor_data)):
-                with m.Case(case):
-                    m.d.sync += self.host_read_data.eq(Mux(half, words[32:], words[:32]))
+            with m.Case(Space.PROGRAM, Space.DESCRIPTORS):
+                words = self.code_data
+                m.d.sync += self.host_read_data.eq(Mux(half, words[32:], words[:32]))
             for case, words in ((Space.STATE, self.state_data), (Space.WEIGHTS, self.weight_data)):
                 with m.Case(case):
-                    chosen = Mux(self.lane < lanes, words.word_select(self.lane, 16), 0)
+                    chosen = words.word_select(self.lane, 16)
                     m.d.sync += self.host_read_data.eq(chosen.as_signed())
-            with m.Default():
-                m.d.sync += self.host_read_data.eq(0)
-        m.d.comb += self.register.eq(address[:5])
+        with m.If(~known | (space == Space.EVENTS)):
+            m.d.sync += self.host_read_data.eq(0)
+        m.d.comb += [self.register.eq(address[:5]),
+                     self.descriptor.eq(space == Space.DESCRIPTORS)]
         return m
 
+    def _known(self, m, space):
+        """Whether the address is one of its space."""
+        config, address, known = self.config, self.address, Signal()
+        lane = self.lane < config.lanes
+        with m.Switch(space):
+            for case, there in (
+                    (Space.REGISTERS, address[5:] == 0),
+                    (Space.PROGRAM, address[1:] < config.program_depth),
+                    (Space.DESCRIPTORS, address[1:] < config.descriptor_depth),
+                    (Space.EVENTS, address < config.input_banks * config.event_depth),
+                    (Space.STATE, lane & (self.lane_word < config.state_depth)),
+                    (Space.WEIGHTS, lane & (self.lane_word < config.weight_depth))):
+                with m.Case(case):
+                    m.d.comb += known.eq(there)
+        return known
+
     def _writes(self, m, go, space):
-        lanes, config = self.config.lanes, self.config
-        low, staged = Signal(32), Signal(16 * lanes)
-        m.d.comb += [self.word.eq(Cat(low, self.data)),
-                     self.weight_word.eq(Cat(staged[:16 * (lanes - 1)], self.data[:16]))]
-        half = self.address[0]
+        lanes = self.config.lanes
+        staged = Signal(16 * lanes)
+        m.d.comb += [self.weight_word.eq(Cat(staged[:16 * (lanes - 1)], self.data[:16]))]
         with m.If(go):
             with m.Switch(space):
                 with m.Case(Space.REGISTERS):
-                    m.d.comb += self.register_write.eq(~(self.address[5:] != 0))
-                for case, strobe, depth in (
-                        (Space.PROGRAM, self.program_write, config.program_depth),
-                        (Space.DESCRIPTORS, self.descriptor_write, config.descriptor_depth)):
+                    m.d.comb += self.register_write.eq(1)
+                for case, strobe in ((Space.PROGRAM, self.program_write),
+                                     (Space.DESCRIPTORS, self.descriptor_write)):
                     with m.Case(case):
-                        m.d.comb += strobe.eq(half & (self.address[1:] < depth))
-                        with m.If(~half):
-                            m.d.sync += low.eq(self.data)
+                        m.d.comb += strobe.eq(1)
                 with m.Case(Space.EVENTS):
-                    m.d.comb += self.event_write.eq(self.address < 2 * config.event_depth)
+                    m.d.comb += self.event_write.eq(1)
                 with m.Case(Space.STATE):
-                    m.d.comb += self.state_write.eq((self.lane < lanes)
-                                                    & (self.lane_word < config.state_depth))
+                    m.d.comb += self.state_write.eq(1)
                 with m.Case(Space.WEIGHTS):
                     m.d.sync += staged.word_select(self.lane, 16).eq(self.data[:16])
-                    m.d.comb += self.weight_write.eq((self.lane == lanes - 1)
-                                                     & (self.lane_word < config.weight_depth))
+                    m.d.comb += self.weight_write.eq(self.lane == lanes - 1)

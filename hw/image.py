@@ -92,10 +92,12 @@ def input_writes(assembly: Assembly, inputs, image: int, bank: int):
     image : int
         Row of the arrays.
     bank : int
-        0 or 1; banks are used in turn, starting with 0 after reset.
+        0 or 1; banks are used in turn, starting with 0 after reset.  An engine with one input
+        bank makes the writes wait until the bank is free.
     """
     parts = [(np.zeros(0, np.uint32), np.zeros(0, np.uint32))]
     config = assembly.config
+    bank %= config.input_banks
     for (name, _), place in assembly.placement.vectors.items():
         if not place.banked:
             continue

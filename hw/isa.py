@@ -232,16 +232,17 @@ _REGISTERS = (
     ("status", "r", "bit 0 busy, bit 1 input bank the next image takes, bits 3..2 banks committed"),
     ("seed", "rw", "seed of signature keys and random words"),
     ("image", "rw", "number of the next image"),
-    ("done", "rw", "images finished"),
-    ("prediction", "r", "class of the last image"),
-    ("image_cycles", "r", "cycles of the last image, from start accepted to done"),
-    ("image_steps", "r", "relaxation steps of the last image"),
-    ("signature", "rw", "sum of mixed state writes, modulo 2**32"),
-    ("writes", "rw", "scalar state values written, modulo 2**32"),
-    ("saturations", "rw", "values clipped when written, modulo 2**32"),
-    ("mac_useful", "rw", "lane-cycles with a real weight, modulo 2**32"),
-    ("mac_cycles", "rw", "cycles from the first issue of a projection to the next operation's"),
-    ("cycles", "rw", "cycles of all images, modulo 2**32"),
+    ("done", "rw", "images finished; any write clears"),
+    ("prediction", "r", "class decided last"),
+    ("image_cycles", "r", "cycles of the running or the last image, from start accepted to done"),
+    ("image_steps", "r", "relaxation steps of the running or the last image"),
+    ("signature", "rw", "sum of mixed state writes, modulo 2**32; any write clears"),
+    ("writes", "rw", "scalar state values written, modulo 2**32; any write clears"),
+    ("saturations", "rw", "values clipped when written, modulo 2**32; any write clears"),
+    ("mac_useful", "rw", "lane-cycles with a real weight, modulo 2**32; any write clears"),
+    ("mac_cycles", "rw", "cycles from first issue of a projection to the next operation; "
+                         "any write clears"),
+    ("cycles", "rw", "cycles of all images, modulo 2**32; any write clears"),
 )
 
 REGISTERS = {name: Register(name, number, access, meaning)

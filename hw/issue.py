@@ -1,9 +1,9 @@
 """Issue of a projection: one beat (a weight word and its operand) a cycle.
 
 Broadcast direction (lanes are targets): for each block of the target, every non-zero rate of
-the source once.  Rates come from the event memory (inputs), from words of state memory of which zero
-lanes are skipped, or from a constant.  Dot direction (lanes are sources): for each target unit,
-every block of the source.
+the source once.  Rates come from the event memory (inputs), from words of state memory of which
+zero lanes are skipped, or from a constant.  Dot direction (lanes are sources): for each target
+unit, every block of the source.
 
 Weight word ``base + block * rows + i``: both directions walk it by adding, no product is needed.
 """
@@ -13,6 +13,7 @@ from __future__ import annotations
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
 
 from .config import EngineConfig
 from .isa import Kind
@@ -28,14 +29,14 @@ def beat_layout(config: EngineConfig):
         "first": 1, "last": 1,
         "dot": 1, "negative": 1, "started": 1,
         # Accumulator words written and started from; the lane of it in dot direction.
-        "into": words, "start": words, "lane": 6,
+        "into": words, "start": words, "lane": max(1, ceil_log2(config.lanes)),
     })
 
 
 class ProjectionIssue(wiring.Component):
     """Turns one decoded PROJECT instruction into beats.
 
-    Latency: first beat 2 (dot), 2 (constant), 4 (events) or 5 (state words) cycles after `start`.
+    Latency: first beat 2 (dot, constant) or 4 (events, state words) cycles after `start`.
     Throughput: one beat a cycle; 3 cycles are lost between blocks of events, and a state word
     takes at least 2.
 
@@ -60,6 +61,8 @@ class ProjectionIssue(wiring.Component):
 
     def __init__(self, config: EngineConfig):
         self.config = config
+        # Numbers of words: of state memory, and of the lane side of a matrix.
+        self.block_bits = address_bits(max(config.state_depth, config.accumulator_depth) + 1)
         weights, states = address_bits(config.weight_depth), address_bits(config.state_depth)
         sums = address_bits(config.accumulator_depth)
         super().__init__({
@@ -68,7 +71,8 @@ class ProjectionIssue(wiring.Component):
             "matrix": In(weights), "rows": In(16), "blocks": In(10), "tail": In(7),
             "into": In(sums), "from_": In(sums),
             "issuing": Out(1),
-            "event_address": Out(address_bits(2 * config.event_depth)), "event_data": In(32),
+            "event_address": Out(address_bits(config.input_banks * config.event_depth)),
+            "event_data": In(32),
             "state_address": Out(states), "state_data": In(16 * config.lanes),
             "beat": Out(beat_layout(config)), "weight_address": Out(weights), "value": Out(16),
             "word": Out(states), "useful": Out(7)})
@@ -77,9 +81,9 @@ class ProjectionIssue(wiring.Component):
         m = Module()
         active, dot = Signal(), Signal()
         # Blocks (broadcast) or rows (dot) that are left.
-        left = Signal(16)
-        base, rows = Signal(len(self.matrix)), Signal(16)
-        tail, blocks = Signal(7), Signal(10)
+        left = Signal(max(len(self.matrix) + 1, self.block_bits))
+        base, rows = Signal(len(self.matrix)), Signal(len(self.matrix) + 1)
+        tail, blocks = Signal(7), Signal(self.block_bits)
         kind, source = Signal(2), Signal(16)
         control = Signal(self.beat.shape())
         fresh = Signal()
@@ -144,71 +148,60 @@ class ProjectionIssue(wiring.Component):
 
         A pass that finds nothing gives one item of value 0, so that every sum is written.
         """
-        lanes = self.config.lanes
-        fetching, asked, asked_last = Signal(), Signal(), Signal()
-        passes, word_number = Signal(10), Signal(10)
-        tail, blocks, source = Signal(7), Signal(10), Signal(len(self.state_address))
-        next_valid, next_last = Signal(), Signal()
-        next_word, next_mask = Signal(16 * lanes), Signal(lanes)
+        lanes, bits = self.config.lanes, self.block_bits
+        fetching, arrived = Signal(), Signal()
+        passes, word_number = Signal(bits), Signal(bits)
+        tail, blocks, source = Signal(7), Signal(bits), Signal(len(self.state_address))
         valid, last = Signal(), Signal()
         word, mask = Signal(16 * lanes), Signal(lanes)
-        row = Signal(16)
-        # Fetch side.
-        m.d.comb += self.state_address.eq(source + word_number)
-        m.d.sync += asked.eq(0)
-        take = Signal()
-        with m.If(fetching & ~asked & (~next_valid | take)):
-            m.d.sync += [asked.eq(1), asked_last.eq(word_number == blocks - 1),
-                         word_number.eq(word_number + 1)]
-            with m.If(word_number == blocks - 1):
+        row = Signal(len(self.weight_address))
+        # Fetch side: the memory shows the next word until it is taken.
+        take, next_last, next_mask = Signal(), Signal(), Signal(lanes)
+        m.d.comb += [self.state_address.eq(source + word_number),
+                     next_last.eq(word_number == blocks - 1)]
+        for lane in range(lanes):
+            full = self.state_data.word_select(lane, 16).any()
+            m.d.comb += next_mask[lane].eq(take & full & (~next_last | (tail > lane)))
+        m.d.sync += arrived.eq(fetching & ~take)
+        with m.If(take):
+            m.d.sync += word_number.eq(word_number + 1)
+            with m.If(next_last):
                 m.d.sync += [word_number.eq(0), passes.eq(passes - 1)]
                 with m.If(passes == 1):
                     m.d.sync += fetching.eq(0)
-        with m.If(take):
-            m.d.sync += next_valid.eq(0)
-        with m.If(asked):
-            m.d.sync += [next_valid.eq(1), next_last.eq(asked_last), next_word.eq(self.state_data)]
-            for lane in range(lanes):
-                full = self.state_data.word_select(lane, 16).any()
-                m.d.sync += next_mask[lane].eq(full & (~asked_last | (tail > lane)))
-        # Pick side: one lane a cycle, the lowest first.
-        rest = Signal(lanes)
-        m.d.comb += rest.eq(mask & (mask - 1))
+        # Pick side: one lane a cycle, the lowest first; `low` is the lowest one of `mask`.
+        low, rest, coming = Signal(lanes), Signal(lanes), Signal(lanes)
+        m.d.comb += rest.eq(mask & ~low)
         done = ~valid | (rest == 0)
-        m.d.comb += take.eq(next_valid & done)
-        picked, picked_valid, picked_last = Signal(lanes), Signal(), Signal()
-        picked_word, picked_row = Signal(16 * lanes), Signal(16)
-        m.d.sync += [picked_valid.eq(valid & (mask.any() | last)), picked.eq(mask & ~rest),
-                     picked_last.eq(last & (rest == 0)), picked_word.eq(word), picked_row.eq(row),
-                     mask.eq(rest)]
+        m.d.comb += [take.eq(arrived & fetching & done), coming.eq(Mux(done, next_mask, rest))]
+        m.d.sync += [mask.eq(coming), low.eq(coming & ~(coming - 1))]
         with m.If(done):
             m.d.sync += valid.eq(0)
         with m.If(take):
-            m.d.sync += [valid.eq(1), last.eq(next_last), word.eq(next_word), mask.eq(next_mask),
+            m.d.sync += [valid.eq(1), last.eq(next_last), word.eq(self.state_data),
                          row.eq(Mux(last, 0, row + lanes))]
-        # Select side.  A pass without any rate keeps lane 0, whose value is 0.
+        # Select side.  A pass without any rate gives one item of value 0.
         value = Signal(16)
         index_bits = []
         for bit in range(6):
-            chosen = [picked[lane] for lane in range(lanes) if lane >> bit & 1]
+            chosen = [low[lane] for lane in range(lanes) if lane >> bit & 1]
             index_bits.append(Cat(*chosen).any() if chosen else 0)
-        gated = [picked_word.word_select(lane, 16) & picked[lane].replicate(16)
-                 for lane in range(lanes)]
+        gated = [word.word_select(lane, 16) & low[lane].replicate(16) for lane in range(lanes)]
         selected = gated[0]
         for term in gated[1:]:
             selected = selected | term
-        item_valid, item_last, item_index = Signal(), Signal(), Signal(16)
-        m.d.sync += [item_valid.eq(picked_valid), item_last.eq(picked_last), value.eq(selected),
-                     item_index.eq(picked_row + Cat(*index_bits))]
+        item_valid, item_last, item_index = Signal(), Signal(), Signal(len(row))
+        m.d.sync += [item_valid.eq(valid & (low.any() | last)), item_last.eq(last & (rest == 0)),
+                     value.eq(selected), item_index.eq(row + Cat(*index_bits))]
         with m.If(self.start):
             m.d.sync += [fetching.eq((self.kind == Kind.STATE) & ~self.dot), passes.eq(self.blocks),
                          word_number.eq(0), source.eq(self.source), blocks.eq(self.source_blocks),
-                         tail.eq(self.source_tail), last.eq(1), valid.eq(0), next_valid.eq(0)]
+                         tail.eq(self.source_tail), last.eq(1), valid.eq(0), arrived.eq(0)]
         return item_valid, item_last, item_index, value
 
     def _dot(self, m, running, base, rows, left, blocks, tail, source, control, active):
         """Rows of the target, blocks of the source; addresses walk by `rows` within a row."""
-        block = Signal(10)
+        block = Signal(self.block_bits)
         address = Signal(len(self.weight_address))
         lanes = self.config.lanes
         with m.If(self.start):

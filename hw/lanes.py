@@ -1,18 +1,20 @@
 """The lanes: P multipliers, P accumulators and an adder tree over one weight word a cycle.
 
-The same multipliers serve both directions.  Broadcast: each lane adds its product to its own
-accumulator.  Dot: the tree adds all products to one sum, which is written to one lane.
+The same multipliers and accumulators serve both directions.  Broadcast: each lane adds its product
+to its own accumulator.  Dot: the tree adds all products, and the accumulator of one lane adds that.
 
 Stages, counted from the beat (weights LW, product LM, tree T cycles)::
 
     0              weight address out (state word address at LW - 1)
     LW             weights and operand meet
-    LW + LM = S    products; start word asked one cycle before
+    LW + LM = S    products; start word of a broadcast sum asked one cycle before
     S + 1          broadcast sums; the last beat of a sum writes it
-    S + T = D      dot sum of one word; start word asked
-    D + 1 .. D + 3 sum over words, start lane selected, total written
+    S + T = D      tree; start word of a dot sum asked one cycle before
+    D + 1          dot sum; the last beat writes it
 
-What an instruction may read of the one before follows from this table (`assembler`).
+Broadcast beats reach the accumulators T cycles sooner than dot beats: behind a dot projection a
+broadcast one waits.  What else an instruction may read of the one before follows from this table
+(`assembler`).
 """
 
 from __future__ import annotations
@@ -29,17 +31,19 @@ from .primitives import family
 
 
 class Multiplier(wiring.Component):
-    """Signed 16 x 16 product, `latency` cycles, one a cycle.
+    """Signed product of a weight and a rate or its negative, `latency` cycles, one a cycle.
 
     Members
     -------
-    a, b : In(signed(16))
+    a : In(signed(16))
+    b : In(signed(17))
+        Within -2**15..2**15: any 16-bit value or the negative of one.
     product : Out(signed(32))
     """
 
     def __init__(self, latency, primitives="portable"):
         self.latency, self.primitives = latency, primitives
-        super().__init__({"a": In(signed(16)), "b": In(signed(16)), "product": Out(signed(32))})
+        super().__init__({"a": In(signed(16)), "b": In(signed(17)), "product": Out(signed(32))})
 
     def elaborate(self, platform):
         m = Module()
@@ -48,8 +52,12 @@ class Multiplier(wiring.Component):
 
 
 def tree_stages(lanes: int) -> int:
-    """Register stages of the adder tree: one for every two levels, at least one."""
-    return max(1, -(-ceil_log2(lanes) // 2))
+    """Register stages of the adder tree: one a level, at least two (see the stages).
+
+    Two levels a stage would save cycles, but Yosys makes carry-save adders of them: 770 LUTs more
+    for 22 lanes.
+    """
+    return max(2, ceil_log2(lanes))
 
 
 class Lanes(wiring.Component):
@@ -68,10 +76,6 @@ class Lanes(wiring.Component):
     sum_read : Out(1), sum_address : Out
         Accumulator word wanted; `sums` follows one cycle later.
     sums : In(width * P)
-    dot_chunk : Out
-        Chunk of `sums` wanted in dot direction, at stage D + 1.
-    chunk : In(width * Q)
-        That chunk, registered (stage D + 2).
     write_lanes, write_address, write_data : Out
         Accumulator memory write port.
     busy : Out(1)
@@ -79,13 +83,12 @@ class Lanes(wiring.Component):
 
     def __init__(self, config: EngineConfig):
         self.config = config
-        width, lanes, quick = config.accumulator_width, config.lanes, config.update_lanes
+        width, lanes = config.accumulator_width, config.lanes
         bits = address_bits(config.accumulator_depth)
         super().__init__({
             "beat": In(beat_layout(config)), "value": In(16),
             "weights": In(16 * lanes), "rates": In(16 * lanes),
             "sum_read": Out(1), "sum_address": Out(bits), "sums": In(width * lanes),
-            "dot_chunk": Out(6), "chunk": In(width * quick),
             "write_lanes": Out(lanes), "write_address": Out(bits),
             "write_data": Out(width * lanes), "busy": Out(1)})
 
@@ -95,61 +98,58 @@ class Lanes(wiring.Component):
         lanes, width = config.lanes, config.accumulator_width
         product_stage = config.weight_latency + config.multiplier_latency
         dot_stage = product_stage + tree_stages(lanes)
-        beats = self._pipe(m, self.beat, dot_stage + 3, "beat")
-        value = self._pipe(m, self.value, config.weight_latency, "value")[-1]
-        meet = beats[config.weight_latency]
-        products = []
-        for lane in range(lanes):
-            m.submodules[f"multiplier{lane}"] = mul = Multiplier(
-                config.multiplier_latency, config.primitives)
-            rate = Mux(meet.dot, self.rates.word_select(lane, 16), value)
-            m.d.comb += [mul.a.eq(self.weights.word_select(lane, 16)), mul.b.eq(rate)]
-            products.append(mul.product)
+        beats = self._pipe(m, self.beat, dot_stage + 1, "beat")
+        products = self._products(m, beats)
+        tree = self._tree(m, products)
 
-        # Broadcast: one accumulator a lane.
-        now, written = beats[product_stage], beats[product_stage + 1]
-        totals = []
+        # What the accumulators do at stage S or D, decided one cycle before.
+        ask, dot_ask = beats[product_stage - 1], beats[dot_stage - 1]
+        dot = dot_ask.valid & dot_ask.dot
+        control, enables = Signal(beat_layout(config)), Signal(lanes)
+        with m.If(dot):
+            m.d.sync += [control.eq(dot_ask), enables.eq(1 << dot_ask.lane)]
+        with m.Else():
+            m.d.sync += [control.eq(ask), enables.eq((ask.valid & ~ask.dot).replicate(lanes))]
+        m.d.comb += [self.sum_read.eq(Mux(dot, dot_ask.first, ask.valid & ~ask.dot & ask.first)),
+                     self.sum_address.eq(Mux(dot, dot_ask.start, ask.start))]
+        carry = control.dot & control.negative
+        term = Signal(signed(width))
+        m.d.comb += term.eq(tree)
         for lane, product in enumerate(products):
             total = Signal(signed(width), name=f"total{lane}")
-            begin = Mux(now.started, self.sums.word_select(lane, width).as_signed(), 0)
-            so_far = Mux(now.first, begin, total)
-            with m.If(now.valid):
-                m.d.sync += total.eq(Mux(now.negative, so_far - product, so_far + product))
-            totals.append(total)
+            begin = Mux(control.started, self.sums.word_select(lane, width).as_signed(), 0)
+            so_far = Mux(control.first, begin, total)
+            # so_far - x is so_far + ~x + 1; the 1 goes into the carry.
+            added = Mux(control.dot, term ^ control.negative.replicate(width), product)
+            with m.If(enables[lane]):
+                m.d.sync += total.eq(
+                    (Cat(1, so_far).as_signed() + Cat(carry, added).as_signed()) >> 1)
+            m.d.comb += self.write_data.word_select(lane, width).eq(total)
 
-        # Dot: tree, sum over words, start lane.
-        tree = self._tree(m, products)
-        here, summed, picked, ended = beats[dot_stage:dot_stage + 4]
-        dot_total, dot_final = Signal(signed(width)), Signal(signed(width))
-        result = Signal(signed(width))
-        with m.If(here.valid & here.dot):
-            m.d.sync += dot_total.eq(Mux(here.first, 0, dot_total) + tree)
-        quick = config.update_lanes
-        select = Signal(range(max(2, quick)))
-        m.d.comb += [self.dot_chunk.eq(summed.lane >> ceil_log2(quick)),
-                     select.eq(picked.lane & (quick - 1))]
-        lane_start = self.chunk.word_select(select, width).as_signed()
-        begin = Mux(picked.started, lane_start, 0)
-        m.d.sync += [dot_final.eq(dot_total),
-                     result.eq(Mux(picked.negative, begin - dot_final, begin + dot_final))]
-
-        # Accumulator memory: reads of start words, writes of sums.
-        ask = beats[product_stage - 1]
-        broadcast_ask = ask.valid & ~ask.dot & ask.first
-        m.d.comb += [self.sum_read.eq(broadcast_ask | (here.valid & here.dot)),
-                     self.sum_address.eq(Mux(broadcast_ask, ask.start, here.start))]
-        with m.If(ended.valid & ended.dot & ended.last):
-            m.d.comb += [self.write_lanes.eq(1 << ended.lane), self.write_address.eq(ended.into)]
-        with m.Elif(written.valid & ~written.dot & written.last):
-            m.d.comb += [self.write_lanes.eq(~0), self.write_address.eq(written.into)]
-        for lane, total in enumerate(totals):
-            m.d.comb += self.write_data.word_select(lane, width).eq(
-                Mux(ended.valid & ended.dot, result, total))
+        # The last beat of a sum writes it.
+        m.d.sync += [self.write_lanes.eq(enables & control.last.replicate(lanes)),
+                     self.write_address.eq(control.into)]
         # A broadcast beat has retired behind stage S + 1.
         m.d.comb += self.busy.eq(Cat(
             *(beat.valid if stage <= product_stage + 1 else beat.valid & beat.dot
               for stage, beat in enumerate(beats))).any())
         return m
+
+    def _products(self, m, beats):
+        config = self.config
+        # Subtracting is multiplying by the negative rate: one negation serves all lanes.
+        value = Signal(signed(17))
+        scalar = self._pipe(m, self.value, config.weight_latency - 1, "value")[-1].as_signed()
+        m.d.sync += value.eq(Mux(beats[config.weight_latency - 1].negative, -scalar, scalar))
+        meet = beats[config.weight_latency]
+        products = []
+        for lane in range(config.lanes):
+            m.submodules[f"multiplier{lane}"] = mul = Multiplier(
+                config.multiplier_latency, config.primitives)
+            rate = Mux(meet.dot, self.rates.word_select(lane, 16).as_signed(), value)
+            m.d.comb += [mul.a.eq(self.weights.word_select(lane, 16)), mul.b.eq(rate)]
+            products.append(mul.product)
+        return products
 
     @staticmethod
     def _pipe(m, value, stages, name):
@@ -165,9 +165,8 @@ class Lanes(wiring.Component):
     def _tree(self, m, terms):
         """Exact sum of the products after `tree_stages` cycles."""
         for stage in range(tree_stages(len(terms))):
-            for _ in range(2):
-                terms = [terms[i] + terms[i + 1] if i + 1 < len(terms) else terms[i]
-                         for i in range(0, len(terms), 2)]
+            terms = [terms[i] + terms[i + 1] if i + 1 < len(terms) else terms[i]
+                     for i in range(0, len(terms), 2)]
             registered = []
             for i, term in enumerate(terms):
                 late = Signal.like(term, name=f"tree{stage}_{i}")

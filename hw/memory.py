@@ -27,27 +27,22 @@ class LaneMemory(wiring.Component):
     Parameters
     ----------
     lanes, width, depth : int
-    reads : int
-        Number of read ports.
     primitives : str
         Family of the cells.
 
     Members
     -------
     write_lanes : In(lanes), write_address : In, write_data : In(lanes * width)
-    read_address{i} : In, read_data{i} : Out(lanes * width)
+    read_address : In, read_data : Out(lanes * width)
     """
 
-    def __init__(self, lanes, width, depth, reads=1, primitives="portable"):
-        self.lanes, self.width, self.depth, self.reads = lanes, width, depth, reads
+    def __init__(self, lanes, width, depth, primitives="portable"):
+        self.lanes, self.width, self.depth = lanes, width, depth
         self.primitives = primitives
         bits = address_bits(depth)
-        members = {"write_lanes": In(lanes), "write_address": In(bits),
-                   "write_data": In(lanes * width)}
-        for i in range(reads):
-            members[f"read_address{i}"] = In(bits)
-            members[f"read_data{i}"] = Out(lanes * width)
-        super().__init__(members)
+        super().__init__({"write_lanes": In(lanes), "write_address": In(bits),
+                          "write_data": In(lanes * width),
+                          "read_address": In(bits), "read_data": Out(lanes * width)})
 
     def elaborate(self, platform):
         m = Module()
@@ -55,10 +50,44 @@ class LaneMemory(wiring.Component):
         return m
 
 
-class WordMemory(wiring.Component):
-    """Whole words, one write and one read port: weights, events, program, descriptors.
+class ChunkMemory(wiring.Component):
+    """Words of P lanes of which Q neighbours, a chunk, are written and read at a time.
 
-    Read latency: `latency` cycles.
+    Read latency: 2 cycles.
+
+    Parameters
+    ----------
+    lanes, chunk, width, depth : int
+        P, Q, bits of a lane, words.
+    primitives : str
+        Family of the cells.
+
+    Members
+    -------
+    write_lanes : In(chunk), write_chunk, write_address : In, write_data : In(chunk * width)
+    read_chunk, read_address : In, read_data : Out(chunk * width)
+    """
+
+    def __init__(self, lanes, chunk, width, depth, primitives="portable"):
+        self.lanes, self.chunk, self.width, self.depth = lanes, chunk, width, depth
+        self.primitives = primitives
+        self.chunk_bits, bits = ceil_log2(-(-lanes // chunk)), address_bits(depth)
+        super().__init__({"write_lanes": In(chunk), "write_chunk": In(self.chunk_bits),
+                          "write_address": In(bits), "write_data": In(chunk * width),
+                          "read_chunk": In(self.chunk_bits), "read_address": In(bits),
+                          "read_data": Out(chunk * width)})
+
+    def elaborate(self, platform):
+        m = Module()
+        family(self.primitives).chunk_memory(m, self)
+        return m
+
+
+class WordMemory(wiring.Component):
+    """Whole words, one write and one read port: weights, events, instructions with descriptors.
+
+    Read latency: `latency` cycles.  The weights are never read in a cycle in which any of them is
+    written: on the iCE40 they lie in SPRAM, which has one port.
 
     Members
     -------

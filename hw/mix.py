@@ -70,8 +70,8 @@ class SignatureUnit(wiring.Component):
     address : In(16)
         Unit of lane 0.
     values : In(16 * lanes)
-    clear_to : In(32), clear : In(1)
-        Sets the sum.
+    clear : In(1)
+        Sets the sum to 0.
     total : Out(32)
     busy : Out(1)
         Writes are on their way.
@@ -80,7 +80,7 @@ class SignatureUnit(wiring.Component):
     def __init__(self, lanes):
         self.lanes = lanes
         super().__init__({"valid": In(lanes), "key": In(32), "address": In(16),
-                          "values": In(16 * lanes), "clear": In(1), "clear_to": In(32),
+                          "values": In(16 * lanes), "clear": In(1),
                           "total": Out(32), "busy": Out(1)})
 
     def elaborate(self, platform):
@@ -114,7 +114,7 @@ class SignatureUnit(wiring.Component):
         partial, arrived = Signal(32), Signal()
         m.d.sync += [partial.eq(words[0]), arrived.eq(valid.any())]
         with m.If(self.clear):
-            m.d.sync += self.total.eq(self.clear_to)
+            m.d.sync += self.total.eq(0)
         with m.Elif(arrived):
             m.d.sync += self.total.eq(self.total + partial)
         m.d.comb += self.busy.eq(Cat(*(f.any() for f in flags), arrived, self.valid.any()).any())

@@ -25,9 +25,10 @@ from ..golden.program import (
     describe,
     vectors,
     walk,
+    written_vector,
 )
 from .config import EngineConfig
-from .isa import Kind
+from .isa import CONTROL, VECTOR, Kind
 
 #: Share of non-zero rates assumed where none was measured.
 DEFAULT_DENSITY = 0.25
@@ -155,19 +156,28 @@ def choose_orientations(network: Network, program: Program, config: EngineConfig
                     network, projection, side, config.lanes, density)
     words = {m.name: {side: matrix_words(m, side, config.lanes) for side in (True, False)}
              for m in network.matrices}
+    fixed = _broadcast_only(network, program)
     chosen = {}
     for name, cost in cycles.items():
-        chosen[name] = (cost[True], words[name][True]) <= (cost[False], words[name][False])
+        chosen[name] = fixed.get(
+            name, (cost[True], words[name][True]) <= (cost[False], words[name][False]))
     # Turn matrices round while they do not fit, the cheapest cycles per word saved first.
     while sum(words[name][side] for name, side in chosen.items()) > config.weight_depth:
         savings = {name: words[name][side] - words[name][not side] for name, side in chosen.items()}
-        better = [name for name, saved in savings.items() if saved > 0]
+        better = [name for name, saved in savings.items() if saved > 0 and name not in fixed]
         if not better:
             break
         turn = min(better, key=lambda n: (cycles[n][not chosen[n]] - cycles[n][chosen[n]])
                    / savings[n])
         chosen[turn] = not chosen[turn]
     return chosen
+
+
+def _broadcast_only(network, program):
+    """Orientation of matrices that the constant 1, which lies in no memory, is source of."""
+    uses = (network.projection(op.projection) for op in walk(program.ops)
+            if isinstance(op, Project))
+    return {p.matrix: not p.transpose for p in uses if network.population(p.source).constant}
 
 
 def _needs_words(network, program, orientation):
@@ -243,7 +253,7 @@ def _place_vectors(network, program, config, orientation):
         else:
             places[name, slot] = VectorPlace(words, blocks, tail, Kind.STATE, clamped,
                                              population.size, number)
-            words += blocks * (2 if clamped else 1)
+            words += blocks * (config.input_banks if clamped else 1)
     return places, words, events
 
 
@@ -265,6 +275,7 @@ def _unsupported(network, program, config):
                            "has not")
         if not isinstance(op, Project | Update | Clear | Snapshot | Difference | Decide | Relax):
             reasons.append(f"{describe(op)}: this engine has no unit for it")
+    reasons += _unread(network, program) + _uncountable(network, program, config)
     for population in network.populations:
         if population.rate == "logistic":
             reasons.append(f"population '{population.name}' has a logistic rate, which needs the "
@@ -283,6 +294,75 @@ def _unsupported(network, program, config):
         elif bits_for(bound + 3 * force) > config.accumulator_width + 2:
             reasons.append(f"the force on '{name}' needs {bits_for(bound + 3 * force) - 2} "
                            f"accumulator bits, the engine has {config.accumulator_width}")
+    return reasons
+
+
+def _vectors_read(op):
+    """Vectors that an operation of the engine reads, but rates of projections."""
+    state = getattr(op, "population", None), STATE
+    if isinstance(op, Update):
+        return ([state] if op.leak or op.nudge is not None else []) + (
+            [(op.nudge.target, STATE)] if op.nudge is not None else [])
+    if isinstance(op, Snapshot):
+        return [(op.population, op.source)]
+    if isinstance(op, Difference):
+        return list(op.operands)
+    return [state] if isinstance(op, Decide) else []
+
+
+def _unread(network, program):
+    """Vectors read before anything is written to them: the engine keeps what was there."""
+    written, reasons = {(p.name, STATE) for p in network.populations if p.fixed_rate}, []
+
+    def scan(ops):
+        for op in ops:
+            if isinstance(op, Relax):
+                scan(op.body if op.steps else ())
+                continue
+            read = _vectors_read(op)
+            for name, _ in read:
+                if network.population(name).constant:
+                    reasons.append(f"{describe(op)}: the constant '{name}' lies in no memory")
+            if isinstance(op, Project):
+                read = [(network.projection(op.projection).source, STATE)]
+            for name, slot in read:
+                if (name, slot) not in written:
+                    what = "states" if slot == STATE else f"slot '{slot}'"
+                    reasons.append(f"{describe(op)}: {what} of '{name}' are read before the "
+                                   "program writes them, and an engine keeps what was there; "
+                                   "begin with a sweep or Clear")
+                    written.add((name, slot))
+            target = written_vector(op)
+            if target is not None:
+                if network.population(target[0]).constant:
+                    reasons.append(f"{describe(op)}: the constant '{target[0]}' lies in no memory")
+                written.add(target)
+
+    scan(program.ops)
+    return reasons
+
+
+def _uncountable(network, program, config):
+    """Counts that the encoding and the counters of the engine do not hold."""
+    reasons = []
+    for name in sorted({name for name, _ in vectors(network, program)}):
+        blocks = blocks_of(network.population(name).size, config.lanes)
+        if blocks >= 1 << VECTOR.fields["blocks"].width:
+            reasons.append(f"population '{name}' takes {blocks} words of {config.lanes}, the "
+                           f"engine counts to {(1 << VECTOR.fields['blocks'].width) - 1}: use "
+                           "more lanes")
+    number = len(vectors(network, program))
+    if number > 1 << VECTOR.fields["number"].width:
+        reasons.append(f"the program has {number} state vectors, the engine numbers "
+                       f"{1 << VECTOR.fields['number'].width}")
+    for op in walk(program.ops):
+        if isinstance(op, Relax) and op.steps >= 1 << CONTROL.fields["operand"].width:
+            reasons.append(f"{describe(op)}: the engine repeats "
+                           f"{(1 << CONTROL.fields['operand'].width) - 1} times at most")
+    writes = sum(times for op, times in trips(program.ops) if written_vector(op) is not None)
+    if writes > 1 << 16:
+        reasons.append(f"the program makes up to {writes} state-writing operations an image, the "
+                       "engine counts 65536: use fewer steps")
     return reasons
 
 

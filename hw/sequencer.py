@@ -10,6 +10,7 @@ from __future__ import annotations
 from amaranth.hdl import Array, Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
 
 from .config import EngineConfig
 from .isa import CONTROL, PROJECT, UNIT, VECTOR, Kind, Mode, Opcode
@@ -31,8 +32,10 @@ class Sequencer(wiring.Component):
         The next input bank is loaded.
     seed, image : In(32)
         Session seed and number of this image.
-    program_address, program_data; descriptor_address, descriptor_data
-        Memory ports, latency 1.
+    program_address, descriptor_address : Out
+        Words wanted; `describing` says that it is the descriptor.
+    code : In(64)
+        The word, one cycle later.
     projecting, updating : In(1)
         Issue of a unit goes on.
     projected, updated : In(1)
@@ -65,9 +68,9 @@ class Sequencer(wiring.Component):
         self.config = config
         super().__init__({
             "start": In(1), "images": In(16), "commit": In(1), "seed": In(32), "image": In(32),
-            "program_address": Out(address_bits(config.program_depth)), "program_data": In(64),
+            "program_address": Out(address_bits(config.program_depth)),
             "descriptor_address": Out(address_bits(config.descriptor_depth)),
-            "descriptor_data": In(64),
+            "describing": Out(1), "code": In(64),
             "projecting": In(1), "updating": In(1), "projected": In(1), "updated": In(1),
             "signing": In(1), "hold": In(1), "moved": In(16), "clear_moved": Out(1),
             "start_projection": Out(1), "start_unit": Out(1), "flags": Out(64),
@@ -79,11 +82,12 @@ class Sequencer(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        word = self.program_data
+        word = self.code
         opcode = CONTROL.slice(self.flags, "opcode")
         pc = Signal(len(self.program_address))
-        loops = Array(Signal(16, name=f"loop{i}") for i in range(4))
+        loops = Array(Signal(16, name=f"loop{i}") for i in range(self.config.loop_counters))
         operand, loop = CONTROL.slice(self.flags, "operand"), CONTROL.slice(self.flags, "loop")
+        loop = loop[:ceil_log2(self.config.loop_counters)]
         unit_decoded = Signal()
         keyed = self._keys(m, unit_decoded)
         idle = Signal()
@@ -97,10 +101,13 @@ class Sequencer(wiring.Component):
                 with m.If(self.left != 0):
                     m.next = "FETCH"
             with m.State("FETCH"):
-                m.next = "DECODE"
+                # Between images the host may be reading the memory of instructions.
+                with m.If(~self.hold):
+                    m.next = "DECODE"
             with m.State("DECODE"):
                 m.d.sync += [self.flags.eq(word), pc.eq(pc + 1)]
-                m.d.comb += self.descriptor_address.eq(PROJECT.slice(word, "t"))
+                m.d.comb += [self.descriptor_address.eq(PROJECT.slice(word, "t")),
+                             self.describing.eq(1)]
                 with m.Switch(CONTROL.slice(word, "opcode")):
                     with m.Case(Opcode.PROJECT, Opcode.UNIT):
                         m.next = "TARGET"
@@ -116,8 +123,9 @@ class Sequencer(wiring.Component):
                     ("TARGET", "a", self.t, "FIRST"), ("FIRST", "b", self.a, "SECOND"),
                     ("SECOND", "c", self.b, "THIRD"), ("THIRD", "c", self.c, "READY")):
                 with m.State(state):
-                    m.d.sync += register.eq(self.descriptor_data)
-                    m.d.comb += self.descriptor_address.eq(PROJECT.slice(self.flags, address))
+                    m.d.sync += register.eq(self.code)
+                    m.d.comb += [self.descriptor_address.eq(PROJECT.slice(self.flags, address)),
+                                 self.describing.eq(state != "THIRD")]
                     if state == "TARGET":
                         m.d.comb += unit_decoded.eq(opcode == Opcode.UNIT)
                     m.next = following
@@ -152,8 +160,9 @@ class Sequencer(wiring.Component):
             with m.State("DONE"):
                 with m.If(idle & ~self.signing):
                     m.d.comb += self.finish.eq(1)
-                    m.d.sync += [pc.eq(0), self.left.eq(self.left - 1),
-                                 self.bank.eq(~self.bank)]
+                    m.d.sync += [pc.eq(0), self.left.eq(self.left - 1)]
+                    if self.config.input_banks == 2:
+                        m.d.sync += self.bank.eq(~self.bank)
                     with m.If(self.left == 1):
                         m.next = "IDLE"
                     with m.Else():
@@ -167,7 +176,7 @@ class Sequencer(wiring.Component):
         return m
 
     def _banks(self, m):
-        """Clamped vectors have two places, used in turn."""
+        """Clamped vectors may have two places, used in turn."""
         for descriptor, offset in ((self.a, self.bank_offset), (self.b, self.bank_offset_b)):
             events = VECTOR.slice(descriptor, "kind") == Kind.EVENT
             distance = Mux(events, self.config.event_depth, VECTOR.slice(descriptor, "blocks"))

@@ -61,8 +61,8 @@ def memories(config: EngineConfig) -> dict:
     sizes = {
         "program": (config.program_depth, 64),
         "descriptors": (config.descriptor_depth, 64),
-        "events": (2 * config.event_depth, 32),
-        "weights": (config.weight_depth, 16 * lanes),
+        "events": (config.input_banks * config.event_depth, 32),
+        "weights": (config.weight_depth, config.weight.width * lanes),
         "states": (config.state_depth, 16 * lanes),
         "accumulators": (config.accumulator_depth, config.accumulator_width * lanes),
     }
@@ -113,7 +113,8 @@ def memory_map(config: EngineConfig | None = None) -> str:
     parts += ["## Registers", ""]
     parts += _table(("number", "name", "access", "meaning"),
                     [(r.number, r.name, r.access, r.meaning) for r in REGISTERS.values()])
-    parts += ["## Instructions", "", "64 bits each; operands a, b, c, t are descriptor numbers.", ""]
+    parts += ["## Instructions", "",
+              "64 bits each; operands a, b, c, t are descriptor numbers.", ""]
     parts += _table(("opcode", "name", "layout"),
                     [(int(o), o.name.lower(), INSTRUCTIONS[o].name) for o in Opcode])
     parts += _table(("mode", "name"), [(int(x), x.name.lower()) for x in Mode])

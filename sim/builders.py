@@ -2,6 +2,7 @@
 
 import hashlib
 import platform
+import re
 import shutil
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -168,8 +169,19 @@ def _bundle(sources, folder):
     return [target for _size, target in sorted(bundles, reverse=True)]
 
 
+#: What Yosys puts into a module so that its ``always @*`` blocks run once at time 0.
+_TIME_ZERO = re.compile(r"^( *)reg (\\(?:initial|\$auto\$verilog_backend\.cc\S*) ) = 0;$",
+                        re.MULTILINE)
+
+
 class Icarus:
-    """Makes the program that vvp runs."""
+    """Makes the program that vvp runs.
+
+    Icarus 11 takes the initial value of a register for no event, so blocks whose other inputs rest
+    would never run and leave X behind; here that register changes once more.
+    """
+
+    _WAKE = r"\1reg \2 = 0; initial #1 \2 = 1;"
 
     def __init__(self, bench, simulator, waves, cache):
         self.bench, self.waves = bench, waves
@@ -182,11 +194,13 @@ class Icarus:
 
     def ingredients(self):
         """Return everything besides the bench that the result depends on."""
-        return (self.tool_version(),)
+        return (self.tool_version(), self._WAKE)
 
     def make(self, folder):
         """Fill the folder of a build."""
-        sources, tops = [folder / "bench.v"], ["-s", self.bench.top]
+        woken = folder / "woken.v"
+        woken.write_text(_TIME_ZERO.sub(self._WAKE, self.bench.verilog))
+        sources, tops = [woken], ["-s", self.bench.top]
         if self.waves:
             dump = folder / "waves.v"
             dump.write_text('`timescale 1ns/1ns\nmodule apical_waves;\ninitial begin '

@@ -28,6 +28,7 @@ from .benches import bench_job
 from .compare import Comparison, Expectation, compare_reports, compare_trace
 from .inject import choose_fault
 from .job import answers, inference_job
+from .runner import check_tools
 from .simulator import CACHE, build_engine
 
 DEFAULT_LAYERS = (64, 32, 10)
@@ -55,6 +56,7 @@ class CosimOptions:
     simulator: str = "verilator"
     waves: bool = False
     inject: str | None = None
+    netlist: bool = False
     cache: Path = CACHE
 
 
@@ -105,8 +107,8 @@ def resolve(options: CosimOptions, progress=None) -> Case:
             raise MisuseError("--preset and --lanes exclude each other; a preset has its lanes")
         config = preset(options.preset).replace(**options.engine)
     else:
-        config = config_for(network, program, options.lanes or DEFAULT_LANES, density,
-                            **options.engine)
+        lanes = DEFAULT_LANES if options.lanes is None else options.lanes
+        config = config_for(network, program, lanes, density, **options.engine)
     return Case(network, program, real, raw, images, labels, inputs, config,
                 assemble(network, program, config, density), dataset.name, wanted == "trained")
 
@@ -156,6 +158,7 @@ def cosim(options: CosimOptions, progress=None, say=lambda text: None) -> dict:
     """
     if options.images < 1:
         raise MisuseError(f"{options.images} images; at least one is needed")
+    check_tools(options.simulator)
     case = resolve(options, progress)
     executor = FixedExecutor(case.network, case.weights, case.config.state, case.config.weight)
     whole = not options.fast or options.inject is not None
@@ -163,11 +166,21 @@ def cosim(options: CosimOptions, progress=None, say=lambda text: None) -> dict:
     fault = None
     if options.inject is not None:
         fault = choose_fault(options.inject, case, expected, options.seed)
-    say(f"engine {case.config.hash}: building the simulator (kept for the next run)")
-    build = build_engine(case.config, options.simulator, options.waves, options.cache)
+    what = "synthesizing it and building" if options.netlist else "building"
+    say(f"engine {case.config.hash}: {what} the simulator (kept for the next run)")
+    build = build_engine(case.config, options.simulator, options.waves, options.cache,
+                         options.netlist)
     say(f"simulating {options.images} images on {options.simulator}")
     outcome = _simulate(build, case, options, whole, fault)
-    return _report(case, options, expected, outcome, fault)
+    report = _report(case, options, expected, outcome, fault)
+    if options.netlist:
+        say("simulating the shipped netlist, without the trace port")
+        build = build_engine(case.config, options.simulator, False, options.cache, True, False)
+        shipped = _simulate(build, case, options, False, fault)
+        agree = compare_reports(expected, shipped.reported)
+        report["shipped_signature_match"] = bool(agree["signature"].all() & agree["writes"].all())
+        report["mismatches"] += 0 if report["shipped_signature_match"] else 1
+    return report
 
 
 @dataclass(frozen=True)
@@ -227,6 +240,7 @@ def _report(case, options, expected, outcome, fault) -> dict:
         "layers": [p.size for p in (case.network.population("x"), *case.network.free)],
         "data": case.data, "weights": "trained" if case.trained else "random",
         "seed": options.seed, "simulator": options.simulator,
+        "netlist": options.netlist,
         "mode": "signatures" if outcome.records is None else "every write",
         "images": images, "compared": comparison.compared, "mismatches": mismatches,
         "writes": int(outcome.reported["writes"][-1]),

@@ -1,7 +1,7 @@
 """Faults to inject: one bit flipped through the host port, sure to show.
 
-The fixed executor is asked which bit of a loaded weight or input state reaches a write, and where it
-shows first; a bench that does not name that very place is blind.
+The fixed executor is asked which bit of a loaded weight or input state reaches a write, and where
+it shows first; a bench that does not name that very place is blind.
 """
 
 from __future__ import annotations

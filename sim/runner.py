@@ -201,6 +201,16 @@ class Build:
         return json.loads(log.read_text().splitlines()[-1])
 
 
+def check_tools(simulator="verilator"):
+    """Raise unless the tools of a simulator are installed: before long work, not behind it."""
+    if simulator not in SIMULATORS:
+        raise MisuseError(f"unknown simulator {simulator!r}; there are {', '.join(SIMULATORS)}")
+    if simulator == "verilator":
+        find_verilator()
+    for program in {"verilator": ("g++", "ar"), "icarus": ("iverilog", "vvp")}[simulator]:
+        find(program)
+
+
 def build(bench, simulator="verilator", *, waves=False, cache="build/sim", key=""):
     """Build a simulator, or take the one that was built before.
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from importlib.resources import files
 from pathlib import Path
 
+from ..golden.errors import MisuseError
 from ..golden.files import write_atomically
 from ..hw.config import EngineConfig
-from ..hw.engine import Engine, trace_ports
+from ..hw.engine import HOST_MEMBERS, Engine, trace_ports
+from ..hw.synthesis import find_tool, netlist
 from ..hw.verilog import engine_verilog
-from .harness import component_ports, harness
+from .harness import harness
+from .netlist import with_models
 from .runner import Build, build
 from .streams import Field, Stream
 
@@ -38,27 +42,72 @@ def source_digest() -> str:
     return digest.hexdigest()[:16]
 
 
+def engine_ports(config: EngineConfig, trace=True) -> dict:
+    """Ports of an engine as the bench wants them: name -> (direction, width)."""
+    ports = {"clk": ("in", 1), "rst": ("in", 1)}
+    for name, member in HOST_MEMBERS.items():
+        ports[name] = ("in" if member.flow.name == "In" else "out", int(member.shape))
+    if trace:
+        ports |= {name: ("out", width) for name, width in trace_ports(config).items()}
+    return ports
+
+
+def _kept(path: Path, make) -> str:
+    """A text that is made once and kept."""
+    if path.is_file():
+        return path.read_text()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = make()
+    write_atomically(path, text.encode())
+    return text
+
+
 def traced_verilog(config: EngineConfig, cache=CACHE) -> str:
     """Verilog of an engine with its trace port; kept, since writing it takes seconds."""
     path = Path(cache) / "verilog" / f"{config.hash}-{source_digest()}.v"
-    if not path.is_file():
-        text = engine_verilog(config, "dut", trace=True)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, text.encode())
-        return text
-    return path.read_text()
+    return _kept(path, lambda: engine_verilog(config, "dut", trace=True))
 
 
-def build_engine(config: EngineConfig, simulator="verilator", waves=False, cache=CACHE) -> Build:
+def netlist_verilog(config: EngineConfig, trace=True, cache=CACHE) -> str:
+    """An engine after synthesis for its family of primitives, with models of all cells.
+
+    Parameters
+    ----------
+    trace : bool
+        Keep the trace port; without it this is the netlist that is shipped.
+    """
+    if config.primitives == "portable":
+        raise MisuseError("an engine of portable primitives belongs to no device family; "
+                          "name a board or a preset")
+    yosys = hashlib.sha256(find_tool("yosys").version.encode()).hexdigest()[:8]
+    name = f"{config.hash}-{source_digest()}-{yosys}{'-trace' if trace else ''}.netlist.v"
+
+    def make():
+        with tempfile.TemporaryDirectory(prefix="netlist-", dir=_folder(cache)) as folder:
+            text = netlist(Engine(config, trace=trace), config.primitives, Path(folder))
+        return with_models(text, config.primitives)
+
+    return _kept(Path(cache) / "verilog" / name, make)
+
+
+def _folder(path):
+    Path(path).mkdir(parents=True, exist_ok=True)
+    return Path(path).resolve()
+
+
+def build_engine(config: EngineConfig, simulator="verilator", waves=False, cache=CACHE,
+                 synthesized=False, trace=True) -> Build:
     """The simulator of an engine in its bench.
 
     Parameters
     ----------
     simulator : str
         As for :func:`apical.sim.runner.build`; ``"bare"`` for the loop without VPI.
+    synthesized : bool
+        Simulate the netlist of cells instead of the description.
+    trace : bool
+        With the trace port; only a netlist goes without.
     """
-    engine = Engine(config, trace=True)
-    engine._MustUse__used = True  # only its ports are read here
-    bench = harness(traced_verilog(config, cache), component_ports(engine),
-                    [trace_stream(config)])
+    text = netlist_verilog(config, trace, cache) if synthesized else traced_verilog(config, cache)
+    bench = harness(text, engine_ports(config, trace), [trace_stream(config)] if trace else [])
     return build(bench, simulator, waves=waves, cache=cache)

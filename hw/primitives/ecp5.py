@@ -5,8 +5,8 @@ the engine below 90 MHz; instanced with them it passes 100.
 
 Cells: a word memory is cut into segments of block RAM shapes so that the fewest are used: 2,560
 words of 352 bits are 20 + 20 columns of 1,024 x 18 and 10 of 512 x 36, 50 block RAMs.  Lane
-memories are LUT RAM (16 words x 4 bits a cell), which Yosys maps from the portable form: a block RAM
-would cost ``ceil(P * width / 36)`` however few words there are.  A multiplier takes one MULT18X18D.
+memories are LUT RAM (16 words x 4 bits a cell), which Yosys maps from the portable form: block RAM
+would take ``ceil(P * width / 36)`` however few words there are.  A multiplier takes one MULT18X18D.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ def block_rams(width: int, chosen) -> int:
 
 
 def word_memory(m, memory):
+    """Block RAM by segments, or LUT RAM where it is shallow."""
     if memory.depth <= LUT_WORDS:
         portable.word_memory(m, memory, attrs={"ram_style": "distributed"})
         return
@@ -122,7 +123,13 @@ def _block(words, registered, write, write_address, value, read_address, output)
 
 
 def lane_memory(m, memory):
+    """LUT RAM."""
     portable.lane_memory(m, memory, attrs={"ram_style": "distributed"})
+
+
+def chunk_memory(m, memory):
+    """LUT RAM; the chunk is selected behind it."""
+    portable.chunk_memory(m, memory, attrs={"ram_style": "distributed"})
 
 
 def multiplier(m, multiplier):
@@ -131,13 +138,12 @@ def multiplier(m, multiplier):
     product = Signal(36)
     clock = {True: "CLK0", False: "NONE"}
     operand, middle = clock[latency >= 2], clock[latency >= 3]
-    sign = {"a": multiplier.a[-1].replicate(2), "b": multiplier.b[-1].replicate(2)}
     m.submodules.mult = Instance(
         "MULT18X18D", p_REG_INPUTA_CLK=operand, p_REG_INPUTB_CLK=operand,
         p_REG_PIPELINE_CLK=middle, p_REG_OUTPUT_CLK="CLK0", p_GSR="DISABLED",
         p_SOURCEB_MODE="B_SHIFT", p_RESETMODE="SYNC",
-        **_pins("i_A", Cat(multiplier.a, sign["a"]), 18),
-        **_pins("i_B", Cat(multiplier.b, sign["b"]), 18), **_pins("i_C", Const(0, 18), 18),
+        **_pins("i_A", Cat(multiplier.a, multiplier.a[-1].replicate(2)), 18),
+        **_pins("i_B", Cat(multiplier.b, multiplier.b[-1]), 18), **_pins("i_C", Const(0, 18), 18),
         i_SIGNEDA=Const(1), i_SIGNEDB=Const(1), i_SOURCEA=Const(0), i_SOURCEB=Const(0),
         i_CLK0=ClockSignal(), i_CLK1=Const(0), i_CLK2=Const(0), i_CLK3=Const(0),
         i_CE0=Const(1), i_CE1=Const(0), i_CE2=Const(0), i_CE3=Const(0),

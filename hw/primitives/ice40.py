@@ -24,21 +24,32 @@ EBR_MODES = {256: (0, range(16)), 512: (1, range(0, 16, 2)), 1024: (2, range(1, 
 
 
 def word_memory(m, memory):
+    """SPRAM, or block RAM where it is shallow."""
     if memory.depth >= SPRAM_LEAST:
         _spram(m, memory)
         return
-    enable = memory.write.replicate(memory.width)
-    word = _ebr(m, memory, memory.write, enable, memory.read_address)
+    word = _ebr(m, memory.depth, memory.read_address, memory.write_address, memory.write_data,
+                memory.write.replicate(memory.width))
     m.d.comb += memory.read_data.eq(delayed(m, word, memory.latency - 1, "output"))
 
 
 def lane_memory(m, memory):
-    enables = Cat(*(memory.write_lanes[lane].replicate(memory.width)
-                    for lane in range(memory.lanes)))
-    for i in range(memory.reads):
-        word = _ebr(m, memory, memory.write_lanes.any(), enables,
-                    getattr(memory, f"read_address{i}"), f"{i}_")
-        m.d.comb += getattr(memory, f"read_data{i}").eq(word)
+    """Block RAM with write masks."""
+    word = _ebr(m, memory.depth, memory.read_address, memory.write_address, memory.write_data,
+                _each(memory.write_lanes, memory.width))
+    m.d.comb += memory.read_data.eq(word)
+
+
+def chunk_memory(m, memory):
+    """The chunks of a word lie behind each other, so that block RAM selects among them."""
+    chunk = _ebr(m, memory.depth << memory.chunk_bits, Cat(memory.read_chunk, memory.read_address),
+                 Cat(memory.write_chunk, memory.write_address), memory.write_data,
+                 _each(memory.write_lanes, memory.width))
+    m.d.comb += memory.read_data.eq(delayed(m, chunk, 1, "chunk"))
+
+
+def _each(flags, width):
+    return Cat(*(flag.replicate(width) for flag in flags))
 
 
 def _spram(m, memory):
@@ -68,69 +79,70 @@ def _spram(m, memory):
     m.d.comb += memory.read_data.eq(delayed(m, word, memory.latency - 1, "output"))
 
 
-def _ebr(m, memory, write, enables, read_address, name=""):
-    """Columns of block RAM with one read port; returns the word one cycle after the address."""
-    depth = min((d for d in EBR_MODES if d >= memory.depth), default=2048)
+def _ebr(m, words, read_address, write_address, write_data, enables):
+    """Columns of block RAM with one read port; returns the word one cycle after the address.
+
+    Narrow forms have no write mask: of each of their columns the bits are written together.
+    """
+    depth = min((d for d in EBR_MODES if d >= words), default=2048)
     mode, pins = EBR_MODES[depth]
-    width, banks = len(memory.write_data), -(-memory.depth // depth)
+    width, banks, bits = len(write_data), -(-words // depth), ceil_log2(depth)
     outputs = []
     for bank in range(banks):
-        high = slice(ceil_log2(depth), None)
-        mine = memory.write_address[high] == bank if banks > 1 else Const(1)
-        bits = []
+        mine = write_address[bits:] == bank if banks > 1 else Const(1)
+        columns = []
         for low in range(0, width, len(pins)):
             part = slice(low, min(low + len(pins), width))
             output, data, masked = Signal(16), [Const(0)] * 16, [Const(0)] * 16
-            for pin, bit, enable in zip(pins, memory.write_data[part], enables[part]):
+            for pin, bit, enable in zip(pins, write_data[part], enables[part]):
                 data[pin] = bit
-                # Only words of full width have a write mask (1 keeps the old bit).
                 masked[pin] = ~enable if mode == 0 else Const(0)
-            # A narrow form is written whole: its bits have one enable among them.
-            strobe = write if mode == 0 else enables[low]
-            assert mode == 0 or isinstance(memory.write, Signal), "lanes of a deep memory"
-            m.submodules[f"ebr{name}{bank}_{low}"] = Instance(
+            m.submodules[f"ebr{bank}_{low}"] = Instance(
                 "SB_RAM40_4K", p_READ_MODE=mode, p_WRITE_MODE=mode,
                 i_RCLK=ClockSignal(), i_RCLKE=Const(1), i_RE=Const(1),
-                i_RADDR=_sized(read_address[:ceil_log2(depth)], 11),
-                i_WCLK=ClockSignal(), i_WCLKE=strobe & mine, i_WE=Const(1),
-                i_WADDR=_sized(memory.write_address[:ceil_log2(depth)], 11),
+                i_RADDR=_sized(read_address[:bits], 11),
+                i_WCLK=ClockSignal(), i_WCLKE=enables[part].any() & mine, i_WE=Const(1),
+                i_WADDR=_sized(write_address[:bits], 11),
                 i_WDATA=Cat(*data), i_MASK=Cat(*masked), o_RDATA=output)
-            bits += [output[pin] for pin in pins][:part.stop - low]
-        outputs.append(Cat(*bits))
-    if banks == 1:
-        return outputs[0]
-    select = delayed(m, read_address[ceil_log2(depth):], 1, f"bank{name}")
+            columns += [output[pin] for pin in pins][:part.stop - low]
+        outputs.append(Cat(*columns))
     word = outputs[0]
-    for bank in range(1, banks):
-        word = Mux(select == bank, outputs[bank], word)
+    if banks > 1:
+        select = delayed(m, read_address[bits:], 1, "bank")
+        for bank in range(1, banks):
+            word = Mux(select == bank, outputs[bank], word)
     return word
 
 
 def _sized(value, bits):
     """A value as exactly `bits` bits: cells read missing address bits as undefined."""
-    sized = Signal(bits)
     return Cat(value, Const(0, bits - len(value)))[:bits] if len(value) < bits else value[:bits]
 
 
 def multiplier(m, multiplier):
-    """Latency 1: product register; 2: and operand registers; 3: and partial products."""
+    """Latency 1: product register; 2: and operand registers; 3: and partial products.
+
+    Operands of the cell have 16 bits; the one value of `b` beyond them, 2**15, is taken as the
+    negative of -2**15 by the adder behind the product.
+    """
     latency = min(multiplier.latency, 3)
     product = Signal(32)
     operand, partial = int(latency >= 2), int(latency >= 3)
     zero = Const(0)
+    subtract = delayed(m, multiplier.b[16] ^ multiplier.b[15], latency - 1, "subtract")
     m.submodules.mac = Instance(
         "SB_MAC16", p_NEG_TRIGGER=0, p_C_REG=0, p_D_REG=0, p_A_REG=operand, p_B_REG=operand,
         p_TOP_8x8_MULT_REG=partial, p_BOT_8x8_MULT_REG=partial,
-        p_PIPELINE_16x16_MULT_REG1=partial, p_PIPELINE_16x16_MULT_REG2=1,
-        # Output 3 is the 16 x 16 product, past the adders.
-        p_TOPOUTPUT_SELECT=3, p_BOTOUTPUT_SELECT=3, p_TOPADDSUB_LOWERINPUT=2,
-        p_TOPADDSUB_UPPERINPUT=1, p_TOPADDSUB_CARRYSELECT=3, p_BOTADDSUB_LOWERINPUT=2,
+        p_PIPELINE_16x16_MULT_REG1=partial, p_PIPELINE_16x16_MULT_REG2=0,
+        # Registered sum of C:D, which are 0, and the 16 x 16 product.
+        p_TOPOUTPUT_SELECT=1, p_BOTOUTPUT_SELECT=1, p_TOPADDSUB_LOWERINPUT=2,
+        p_TOPADDSUB_UPPERINPUT=1, p_TOPADDSUB_CARRYSELECT=2, p_BOTADDSUB_LOWERINPUT=2,
         p_BOTADDSUB_UPPERINPUT=1, p_BOTADDSUB_CARRYSELECT=0, p_MODE_8x8=0,
         p_A_SIGNED=1, p_B_SIGNED=1,
-        i_CLK=ClockSignal(), i_CE=Const(1), i_A=multiplier.a, i_B=multiplier.b,
+        i_CLK=ClockSignal(), i_CE=Const(1), i_A=multiplier.a, i_B=multiplier.b[:16],
         i_C=Const(0, 16), i_D=Const(0, 16), i_AHOLD=zero, i_BHOLD=zero, i_CHOLD=zero, i_DHOLD=zero,
         i_IRSTTOP=zero, i_IRSTBOT=zero, i_ORSTTOP=zero, i_ORSTBOT=zero, i_OLOADTOP=zero,
-        i_OLOADBOT=zero, i_ADDSUBTOP=zero, i_ADDSUBBOT=zero, i_OHOLDTOP=zero, i_OHOLDBOT=zero,
-        i_CI=zero, i_ACCUMCI=zero, i_SIGNEXTIN=zero, o_O=product)
+        i_OLOADBOT=zero, i_ADDSUBTOP=subtract, i_ADDSUBBOT=subtract, i_OHOLDTOP=zero,
+        i_OHOLDBOT=zero, i_CI=zero, i_ACCUMCI=zero, i_SIGNEXTIN=zero, o_O=product)
     late = delayed(m, product, multiplier.latency - latency, "late")
     m.d.comb += multiplier.product.eq(late.as_signed())

@@ -7,7 +7,7 @@ tells the tool.
 
 from __future__ import annotations
 
-from amaranth.hdl import Signal, signed, unsigned
+from amaranth.hdl import Mux, Signal, signed, unsigned
 from amaranth.lib import data
 from amaranth.lib.memory import Memory
 
@@ -22,6 +22,7 @@ def delayed(m, value, cycles, name):
 
 
 def word_memory(m, memory, attrs=None):
+    """Memory with one read port and registers behind it."""
     m.submodules.cells = cells = Memory(shape=unsigned(memory.width), depth=memory.depth, init=[],
                                         attrs=attrs)
     write, read = cells.write_port(), cells.read_port()
@@ -31,18 +32,47 @@ def word_memory(m, memory, attrs=None):
 
 
 def lane_memory(m, memory, attrs=None):
+    """Memory with a write enable a lane."""
     shape = data.ArrayLayout(unsigned(memory.width), memory.lanes)
     m.submodules.cells = cells = Memory(shape=shape, depth=memory.depth, init=[], attrs=attrs)
-    write = cells.write_port(granularity=1)
+    write, read = cells.write_port(granularity=1), cells.read_port()
     m.d.comb += [write.addr.eq(memory.write_address), write.en.eq(memory.write_lanes),
-                 write.data.as_value().eq(memory.write_data)]
-    for i in range(memory.reads):
-        read = cells.read_port()
-        m.d.comb += [read.addr.eq(getattr(memory, f"read_address{i}")),
-                     getattr(memory, f"read_data{i}").eq(read.data.as_value())]
+                 write.data.as_value().eq(memory.write_data),
+                 read.addr.eq(memory.read_address),
+                 memory.read_data.eq(read.data.as_value())]
+
+
+def chunk_memory(m, memory, attrs=None):
+    """Whole words are read, then a chunk of each is selected."""
+    lanes, chunk = memory.lanes, memory.chunk
+    shape = data.ArrayLayout(unsigned(memory.width), lanes)
+    m.submodules.cells = cells = Memory(shape=shape, depth=memory.depth, init=[], attrs=attrs)
+    write, read = cells.write_port(granularity=1), cells.read_port()
+    m.d.comb += [write.addr.eq(memory.write_address), read.addr.eq(memory.read_address)]
+    for lane in range(lanes):
+        m.d.comb += [
+            write.en[lane].eq(memory.write_lanes[lane % chunk]
+                              & (memory.write_chunk == lane // chunk)),
+            write.data[lane].eq(memory.write_data.word_select(lane % chunk, memory.width))]
+    select = delayed(m, memory.read_chunk, 1, "select")
+    chosen = select_chunk(read.data.as_value(), select, memory.width * chunk)
+    m.d.comb += memory.read_data.eq(delayed(m, chosen, 1, "chunk"))
+
+
+def select_chunk(word, select, size):
+    """The chunk number `select` of `size` bits, the last one maybe shorter.
+
+    A tree of two-way selections: Yosys makes half as much again of a case.
+    """
+    parts = [word[i:i + size] for i in range(0, len(word), size)]
+    for bit in select:
+        parts = [Mux(bit, parts[i + 1], parts[i]) if i + 1 < len(parts) else parts[i]
+                 for i in range(0, len(parts), 2)]
+    return parts[0]
 
 
 def multiplier(m, multiplier):
+    """Registered operands and product."""
     a, b = multiplier.a, multiplier.b
     if multiplier.latency > 1:
         a, b = delayed(m, a, 1, "a").as_signed(), delayed(m, b, 1, "b").as_signed()

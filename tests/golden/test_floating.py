@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from apical.golden import binding
+from apical.golden import binding_states
 from apical.golden.errors import MisuseError
 from apical.golden.floating import FloatExecutor
 from apical.golden.kernels import mover
@@ -223,9 +223,9 @@ def test_compiled_and_plain_steps_are_bit_identical(monkeypatch, rate, dtype, sh
     network, weights, x, d = problem(rate, sizes=(20, 128, 5), batch=80)
     program, results = relaxation(network, 10, nudged(), shift, settled=0.01), []
     called = []
-    monkeypatch.setattr(binding, "mover", lambda name: called.append(name) or mover(name))
-    for large, compiled in ((binding.LARGE, True), (10**9, False)):
-        monkeypatch.setattr(binding, "LARGE", large)
+    monkeypatch.setattr(binding_states, "mover", lambda name: called.append(name) or mover(name))
+    for large, compiled in ((binding_states.LARGE, True), (10**9, False)):
+        monkeypatch.setattr(binding_states, "LARGE", large)
         called.clear()
         results.append(FloatExecutor(network, weights, dtype).run(program, {"x": x, "d": d}))
         assert bool(called) == compiled

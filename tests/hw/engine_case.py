@@ -1,11 +1,13 @@
 """One network, program and engine run in pysim and compared with the fixed executor."""
 
 import numpy as np
+
 from apical.golden.fixed import FixedExecutor
 from apical.golden.layered import inference
 from apical.golden.network import layered
 from apical.hw.assembler import assemble, config_for
 from apical.hw.image import input_writes, program_writes, register_write, weight_writes
+from apical.hw.isa import LANE_BITS, Space, address
 from apical.sim.pysim import PysimEngine
 
 REPORTED = ("prediction", "image_steps", "signature", "writes", "saturations")
@@ -24,6 +26,13 @@ def random_inputs(network, program, rng, images, density=1.0):
     return made
 
 
+def garbage(config, seed=0):
+    """Host writes that fill the state memory: what an earlier network may have left there."""
+    words, lanes = np.indices((config.state_depth, config.lanes)).reshape(2, -1)
+    values = np.random.default_rng(seed).integers(0, 1 << 16, words.size)
+    return address(Space.STATE) | words << LANE_BITS | lanes, values
+
+
 def compare(network, program, config, weights, inputs, engine=None, density=None):
     """Run both and return (differences, reports): differences as (image, operation, unit) tuples,
     reports as one dict of registers an image."""
@@ -34,6 +43,7 @@ def compare(network, program, config, weights, inputs, engine=None, density=None
     port, reports = PysimEngine(config, engine), []
 
     async def script(port):
+        await port.write(*garbage(config))
         await port.write(*program_writes(assembly))
         await port.write(*weight_writes(assembly, weights))
         await port.write(*register_write("seed", SEED))

@@ -1,12 +1,7 @@
 """The engine computes what the fixed executor computes, bit for bit (pysim, small engines)."""
 
-import sys
-from pathlib import Path
-
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-from engine_case import check_layered  # noqa: E402
+from engine_case import check_layered
 
 CASES = [
     # sizes, lanes, update lanes, density, program

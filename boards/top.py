@@ -1,0 +1,158 @@
+"""Top level of a board: clock, engine, serial port, LEDs."""
+
+from __future__ import annotations
+
+import importlib
+
+from amaranth.hdl import ClockDomain, Const, Elaboratable, Instance, Module, Mux, Signal
+from amaranth.lib import io, wiring
+from amaranth.lib.cdc import FFSynchronizer
+from amaranth.lib.wiring import In, Out
+
+from ..golden.errors import ApicalError
+from ..hw.config import EngineConfig
+from ..hw.engine import Engine
+from .records import Board
+from .serial_port import BAUD, Receiver, SerialHost, Transmitter
+
+
+def platform_of(board: Board):
+    """A new platform of a board; one can be used once only."""
+    module, _, name = board.platform.partition(":")
+    try:
+        return getattr(importlib.import_module(module), name)()
+    except ModuleNotFoundError as error:
+        raise ApicalError(f"board '{board.name}' needs the package amaranth-boards; "
+                          "install it with: pip install amaranth-boards") from error
+
+
+class SerialEngine(wiring.Component):
+    """An engine behind a serial line, without pins: the part of a board that can be simulated.
+
+    Members
+    -------
+    receive : In(1), transmit : Out(1)
+        Serial line, idle high.
+    busy, error : Out(1)
+    """
+
+    def __init__(self, config: EngineConfig, divisor: int):
+        self.config, self.divisor = config, divisor
+        super().__init__({"receive": In(1, init=1), "transmit": Out(1, init=1), "busy": Out(1),
+                          "error": Out(1)})
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.engine = engine = Engine(self.config)
+        m.submodules.receiver = receiver = Receiver(self.divisor)
+        m.submodules.transmitter = transmitter = Transmitter(self.divisor)
+        m.submodules.host = host = SerialHost()
+        m.d.comb += [
+            receiver.line.eq(self.receive), self.transmit.eq(transmitter.line),
+            host.received.eq(receiver.valid), host.received_byte.eq(receiver.byte),
+            transmitter.valid.eq(host.send), transmitter.byte.eq(host.send_byte),
+            host.send_ready.eq(transmitter.ready), self.busy.eq(engine.busy),
+            self.error.eq(host.error)]
+        for name in ("valid", "write", "address", "write_data"):
+            m.d.comb += getattr(engine, f"host_{name}").eq(getattr(host, f"host_{name}"))
+        for name in ("ready", "read_valid", "read_data"):
+            m.d.comb += getattr(host, f"host_{name}").eq(getattr(engine, f"host_{name}"))
+        return m
+
+
+class BoardTop(Elaboratable):
+    """What a bitstream holds.
+
+    Parameters
+    ----------
+    board : Board
+    config : EngineConfig
+    """
+
+    def __init__(self, board: Board, config: EngineConfig):
+        self.board, self.config = board, config
+
+    def elaborate(self, platform):
+        m = Module()
+        board = self.board
+        clock = platform.request(platform.default_clk, dir="-")
+        m.domains.sync = domain = ClockDomain("sync")
+        m.domains.start = start = ClockDomain("start", reset_less=True, local=True)
+        make = {"ice40": _ice40_pll, "ecp5": _ecp5_pll}[board.device.family]
+        made, locked = make(m, board, clock)
+        # The clock is not to be trusted before the PLL has locked.
+        steady, wait = Signal(), Signal(8)
+        m.submodules.steady = FFSynchronizer(locked, steady, o_domain="start")
+        m.d.start += wait.eq(Mux(steady, wait + (wait != 255), 0))
+        m.d.comb += [domain.clk.eq(made), start.clk.eq(made), domain.rst.eq(wait != 255)]
+        m.submodules.engine = engine = SerialEngine(self.config, round(board.clock / BAUD))
+        uart = platform.request(*board.uart, dir={"rx": "-", "tx": "-"})
+        m.submodules.rx = rx = io.Buffer("i", uart.rx)
+        m.submodules.tx = tx = io.Buffer("o", uart.tx)
+        m.d.comb += [engine.receive.eq(rx.i), tx.o.eq(engine.transmit)]
+        count = Signal(range(board.clock))
+        m.d.sync += count.eq(count + 1)
+        slow, fast = count[-1], count[-3]
+        shown = {"alive": slow, "busy": engine.busy, "error": engine.error}
+        if "busy" not in board.leds:
+            # A stretched busy, so that short runs are seen.
+            recent = Signal()
+            seen = Signal()
+            m.d.sync += seen.eq(seen & (count[:20] != 0) | engine.busy)
+            m.d.comb += recent.eq(seen)
+            shown["alive"] = (slow & ~recent) | (fast & recent)
+        outputs = [(place, shown[name]) for name, place in board.leds.items()]
+        outputs += [(place, Const(1)) for place in board.high]
+        for (name, number), value in outputs:
+            pin = platform.request(name, number, dir="-")
+            m.submodules[f"pin_{name}_{number}"] = buffer = io.Buffer("o", pin)
+            m.d.comb += buffer.o.eq(value)
+        return m
+
+
+def _ice40_pll(m, board, clock):
+    """SB_PLL40_PAD: the clock pin of the board is the pad of the PLL."""
+    divf, divq = ice40_divisors(board.clock_in, board.clock)
+    locked, made = Signal(), Signal(name="pll_clock")
+    m.submodules.pll = Instance(
+        "SB_PLL40_PAD", p_FEEDBACK_PATH="SIMPLE", p_PLLOUT_SELECT="GENCLK",
+        p_DIVR=Const(0, 4), p_DIVF=Const(divf, 7), p_DIVQ=Const(divq, 3),
+        p_FILTER_RANGE=Const(1, 3), i_PACKAGEPIN=clock.io, i_RESETB=Const(1), i_BYPASS=Const(0),
+        o_PLLOUTGLOBAL=made, o_LOCK=locked)
+    return made, locked
+
+
+def ice40_divisors(clock_in: int, clock: int) -> tuple:
+    """(DIVF, DIVQ) of the PLL: clock = clock_in * (DIVF + 1) / 2**DIVQ, its oscillator in range."""
+    for divq in range(1, 7):
+        oscillator = clock << divq
+        if 533_000_000 <= oscillator <= 1_066_000_000 and oscillator % clock_in == 0:
+            return oscillator // clock_in - 1, divq
+    raise ValueError(f"no PLL setting from {clock_in} to {clock} Hz")
+
+
+def _ecp5_pll(m, board, clock):
+    """EHXPLLL, output fed back."""
+    divide, feed, out = ecp5_divisors(board.clock_in, board.clock)
+    m.submodules.clock_pin = pin = io.Buffer("i", clock)
+    locked, made = Signal(), Signal(name="pll_clock")
+    m.submodules.pll = Instance(
+        "EHXPLLL", a_ICP_CURRENT="12", a_LPF_RESISTOR="8", a_MFG_ENABLE_FILTEROPAMP="1",
+        a_MFG_GMCREF_SEL="2", p_PLLRST_ENA="DISABLED", p_INTFB_WAKE="DISABLED",
+        p_STDBY_ENABLE="DISABLED", p_DPHASE_SOURCE="DISABLED", p_OUTDIVIDER_MUXA="DIVA",
+        p_CLKOP_ENABLE="ENABLED", p_CLKI_DIV=divide, p_CLKFB_DIV=feed, p_CLKOP_DIV=out,
+        p_CLKOP_CPHASE=out // 2, p_CLKOP_FPHASE=0, p_FEEDBK_PATH="CLKOP",
+        i_RST=Const(0), i_STDBY=Const(0), i_CLKI=pin.i, i_CLKFB=made, i_PHASESEL0=Const(0),
+        i_PHASESEL1=Const(0), i_PHASEDIR=Const(1), i_PHASESTEP=Const(1), i_PHASELOADREG=Const(1),
+        i_PLLWAKESYNC=Const(0), i_ENCLKOP=Const(0), o_CLKOP=made, o_LOCK=locked)
+    return made, locked
+
+
+def ecp5_divisors(clock_in: int, clock: int) -> tuple:
+    """(CLKI_DIV, CLKFB_DIV, CLKOP_DIV): clock = clock_in * CLKFB_DIV / CLKI_DIV, 400..800 MHz."""
+    for divide in range(1, 9):
+        if clock * divide % clock_in == 0 and clock_in // divide >= 3_125_000:
+            for out in range(1, 129):
+                if 550_000_000 <= clock * out <= 800_000_000:
+                    return divide, clock * divide // clock_in, out
+    raise ValueError(f"no PLL setting from {clock_in} to {clock} Hz")

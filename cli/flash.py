@@ -1,0 +1,36 @@
+"""``apical flash``: load a built bitstream into a board."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+HELP = "load a bitstream into a board"
+
+
+def add_arguments(parser):
+    """Declare the options."""
+    parser.add_argument("--board", required=True, metavar="B", help="board to load")
+    target = parser.add_mutually_exclusive_group()
+    target.add_argument("--sram", dest="target", action="store_const", const="sram",
+                        default="sram", help="until power off (this is the default)")
+    target.add_argument("--flash", dest="target", action="store_const", const="flash",
+                        help="for good")
+    parser.add_argument("--manifest", metavar="FILE",
+                        help="manifest of the bitstream (default: build/boards/B.json)")
+    parser.add_argument("--dry-run", action="store_true", help="print the command only")
+
+
+def run(args) -> int:
+    """Run the command; returns the exit code."""
+    from ..boards.flash import check_bitstream, command, flash
+    from ..boards.records import board
+
+    chosen = board(args.board)
+    manifest = args.manifest or Path("build") / "boards" / f"{chosen.name}.json"
+    bitstream, _ = check_bitstream(chosen, manifest)
+    words = command(chosen, bitstream, args.target)
+    print(shlex.join(words), flush=True)
+    if not args.dry_run:
+        flash(chosen, words)
+    return 0

