@@ -8,10 +8,12 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import inspect
+import json
 import sys
 from pathlib import Path
 
 from apical.golden import program
+from apical.hw.verilog import markdown_table as _table
 from apical.hw.verilog import memory_map
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -27,7 +29,46 @@ def operations() -> str:
     return "\n".join(parts).rstrip() + "\n"
 
 
-PAGES = {"operations.md": operations, "register-map.md": memory_map}
+#: Tables of results: title, columns (heading, key of the report), names of the records.
+TABLES = (
+    ("Co-simulation of inference", (
+        ("network", "layers"), ("data", "data"), ("lanes", "lanes"), ("images", "images"),
+        ("compared", "compared"), ("mismatches", "mismatches"), ("accuracy", "accuracy_rtl"),
+        ("in float", "accuracy_float"), ("cycles an image", "mean_cycles"),
+        ("MAC utilization", "mac_utilization"), ("cycles/s", "cycles_per_second"),
+        ("seconds", "seconds")),
+     "cosim-*"),
+    ("Co-simulation speed against a bare Verilator loop", (
+        ("ratio", "ratio"), ("cycles/s through cocotb", "cocotb_cycles_per_second"),
+        ("cycles/s of the bare loop", "bare_cycles_per_second"), ("rounds", "rounds")),
+     "speed-*"),
+)
+
+
+def results() -> str:
+    """The page of results, from the records that `bench.record` keeps."""
+    parts = ["# Results", "", "Generated from `docs/recorded` by `python -m bench.docs`; each row is "
+             "one command, run by `python -m bench.record`. Seeds are 0 unless the command names "
+             "one. Speeds are of a loaded two-core machine.", ""]
+    for title, columns, pattern in TABLES:
+        records = [json.loads(path.read_text())
+                   for path in sorted((DOCS / "recorded").glob(f"{pattern}.json"))]
+        parts += [f"## {title}", ""]
+        parts += _table([heading for heading, _ in columns] + ["command"],
+                        [[_shown(r["report"].get(key)) for _, key in columns]
+                         + [f"`{r['command']}`"] for r in records])
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _shown(value):
+    if isinstance(value, list):
+        return "-".join(map(str, value))
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) < 1000 else f"{value:.0f}"
+    return "" if value is None else value
+
+
+PAGES = {"operations.md": operations, "register-map.md": memory_map, "results.md": results}
 
 
 def main():

@@ -77,8 +77,8 @@ def build(board: Board, output, *, seed=1, native=False, config=None, keep=None,
           say=lambda text: None) -> dict:
     """Build a bitstream with its manifest.
 
-    Everything is made in a folder beside and renamed at the end: an interrupted build leaves the old
-    files, or none.
+    Everything is made in a folder beside and renamed at the end: an interrupted build leaves the
+    old files, or none.
 
     Parameters
     ----------

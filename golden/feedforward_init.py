@@ -65,8 +65,8 @@ def branch_prediction(sizes, rate="hard-tanh", steps=0, shift=EPS_SHIFT) -> Prog
         Layers of the :func:`branch_network` it runs on.
     rate : str
     steps : int
-        Relaxation steps after the sweep; with 0 the bottom-up branches are exact and only the
-        top-down branches have something to learn.
+        Relaxation steps after the sweep; with 0 the bottom-up branches are exact, except in
+        units that were clipped, and it is the top-down branches that learn.
     shift : int
         Their step, eps = 2**-shift.
     """
@@ -81,8 +81,7 @@ def branch_prediction(sizes, rate="hard-tanh", steps=0, shift=EPS_SHIFT) -> Prog
     for k in range(1, last + 1):
         share = int(k < last)  # two groups of inputs, or one
         branches = [("down_error", f"down{k + 1}", f"W{k + 1}")] if share else []
-        if steps:  # straight after the sweep its error is 0
-            branches.append(("up_error", f"up{k}", f"W{k}"))
+        branches.append(("up_error", f"up{k}", f"W{k}"))
         for slot, projection, matrix in branches:
             ops += [Project(f"bias{k}", "branch", None, share),
                     Project(projection, "branch", "branch"),

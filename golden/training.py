@@ -99,16 +99,16 @@ class TrainingConfig:
 _DEFAULTS = {
     ("ep", "digits", 2): TrainingConfig(epochs=80, batch=10, rates=(0.2, 0.1), decay=0.97,
                                            beta_shift=0, steps=10, nudge_steps=8),
-    ("ep", "mnist", 2): TrainingConfig(epochs=20, rates=(0.2, 0.1), decay=0.85, steps=10,
+    ("ep", "mnist", 2): TrainingConfig(epochs=20, rates=(0.3, 0.1), decay=0.85, steps=10,
                                        nudge_steps=4),
     ("ep", "mnist", 3): TrainingConfig(epochs=20, rates=(0.2, 0.2, 0.1), decay=0.85, steps=10,
                                        nudge_steps=6),
     ("ep", "fashion-mnist", 2): TrainingConfig(epochs=20, rates=(0.1, 0.05), decay=0.85,
                                                steps=10, nudge_steps=4),
-    ("ghost", "digits", 3): TrainingConfig(rule="ghost", epochs=30, rates=(4.0,), steps=0, nudge_steps=8,
-                                           gain=1.5),
-    ("ghost", "mnist", 3): TrainingConfig(rule="ghost", epochs=20, rates=(2.0,), decay=0.85, steps=0,
-                                          nudge_steps=6, gain=1.5),
+    ("ghost", "digits", 3): TrainingConfig(
+        rule="ghost", epochs=30, rates=(4.0,), steps=0, nudge_steps=8, gain=1.5),
+    ("ghost", "mnist", 3): TrainingConfig(
+        rule="ghost", epochs=20, rates=(2.0,), decay=0.85, steps=0, nudge_steps=6, gain=1.5),
 }
 for _name in ("stdp-contrast", "stdp-integrated", "stdp-one-way"):
     _DEFAULTS.update({(_name, *key[1:]): replace(config, rule=_name)

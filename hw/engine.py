@@ -120,7 +120,7 @@ class Engine(wiring.Component):
             sequencer.moved.eq(unit.moved), unit.clear_moved.eq(sequencer.clear_moved),
             host.active.eq(sequencer.active),
             host.inputs_taken.eq(sequencer.active
-                                 | (sequencer.left != 0) & (sequencer.ready != 0)),
+                                 | (sequencer.started & (sequencer.ready != 0))),
             issue.start.eq(sequencer.start_projection), issue.kind.eq(VECTOR.slice(a, "kind")),
             issue.source.eq(base_a), issue.source_blocks.eq(VECTOR.slice(a, "blocks")),
             issue.source_tail.eq(VECTOR.slice(a, "tail")),

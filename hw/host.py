@@ -64,7 +64,7 @@ class HostPort(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        valid, write = Signal(), Signal()
+        valid, write, known = Signal(), Signal(), Signal()
         space, address = Signal(3), self.address
         # The request is registered, then carried out: `go` says in which cycle.
         free, go = Signal(), Signal()
@@ -92,7 +92,7 @@ class HostPort(wiring.Component):
             m.d.sync += [valid.eq(1), write.eq(self.host_write), self.data.eq(self.host_write_data),
                          space.eq(self.host_address[SPACE_LOW:]),
                          address.eq(self.host_address[:SPACE_LOW])]
-        known = self._known(m, space)
+            m.d.sync += known.eq(self._known(m))
         self._writes(m, go & write & known, space)
         # Reads hold their address for READ_WAIT cycles, which every memory meets.
         m.d.sync += self.host_read_valid.eq(0)
@@ -119,18 +119,18 @@ class HostPort(wiring.Component):
                      self.descriptor.eq(space == Space.DESCRIPTORS)]
         return m
 
-    def _known(self, m, space):
-        """Whether the address is one of its space."""
-        config, address, known = self.config, self.address, Signal()
-        lane = self.lane < config.lanes
-        with m.Switch(space):
+    def _known(self, m):
+        """Whether the address of a request is one of its space."""
+        config, address, known = self.config, self.host_address[:SPACE_LOW], Signal()
+        lane, word = address[:LANE_BITS] < config.lanes, address[LANE_BITS:]
+        with m.Switch(self.host_address[SPACE_LOW:]):
             for case, there in (
                     (Space.REGISTERS, address[5:] == 0),
                     (Space.PROGRAM, address[1:] < config.program_depth),
                     (Space.DESCRIPTORS, address[1:] < config.descriptor_depth),
                     (Space.EVENTS, address < config.input_banks * config.event_depth),
-                    (Space.STATE, lane & (self.lane_word < config.state_depth)),
-                    (Space.WEIGHTS, lane & (self.lane_word < config.weight_depth))):
+                    (Space.STATE, lane & (word < config.state_depth)),
+                    (Space.WEIGHTS, lane & (word < config.weight_depth))):
                 with m.Case(case):
                     m.d.comb += known.eq(there)
         return known

@@ -59,7 +59,8 @@ class Sequencer(wiring.Component):
         An image is running.
     begin, finish : Out(1)
         Pulses at start accepted and done.
-    bank : Out(1), ready : Out(2), waiting : Out(1)
+    bank : Out(1), ready : Out(2), left : Out(16), started : Out(1)
+        Input bank of the next image, banks committed, images to run, whether there are any.
     stepped : Out(1)
         Pulse: a loop step ended.
     """
@@ -78,7 +79,7 @@ class Sequencer(wiring.Component):
             "bank_offset": Out(16), "bank_offset_b": Out(16),
             "key_slot": Out(1), "keys": Out(64), "counts": Out(32),
             "active": Out(1), "begin": Out(1), "finish": Out(1), "bank": Out(1),
-            "ready": Out(2), "left": Out(16), "stepped": Out(1)})
+            "ready": Out(2), "left": Out(16), "started": Out(1), "stepped": Out(1)})
 
     def elaborate(self, platform):
         m = Module()
@@ -94,11 +95,11 @@ class Sequencer(wiring.Component):
         m.d.comb += [idle.eq(~(self.projecting | self.updating | self.projected | self.updated)),
                      self.program_address.eq(pc)]
         with m.If(self.start):
-            m.d.sync += self.left.eq(self.images)
+            m.d.sync += [self.left.eq(self.images), self.started.eq(self.images != 0)]
         with m.FSM():
             with m.State("IDLE"):
                 m.d.sync += pc.eq(0)
-                with m.If(self.left != 0):
+                with m.If(self.started):
                     m.next = "FETCH"
             with m.State("FETCH"):
                 # Between images the host may be reading the memory of instructions.
@@ -164,6 +165,7 @@ class Sequencer(wiring.Component):
                     if self.config.input_banks == 2:
                         m.d.sync += self.bank.eq(~self.bank)
                     with m.If(self.left == 1):
+                        m.d.sync += self.started.eq(0)
                         m.next = "IDLE"
                     with m.Else():
                         m.next = "FETCH"

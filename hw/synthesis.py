@@ -132,7 +132,7 @@ def run_tool(tool: Tool, arguments, folder: Path, log: str):
                 child.wait()
     if code:
         lines = (folder / log).read_text(errors="replace").splitlines()
-        told = next((line for line in lines if line.startswith("ERROR")), lines[-1] if lines else "")
+        told = next((line for line in lines if line.startswith("ERROR")), (lines or [""])[-1])
         raise ApicalError(f"{tool.name} failed: {told.removeprefix('ERROR: ')} "
                           f"(log: {folder / log})")
 

@@ -101,41 +101,42 @@ def memory_map(config: EngineConfig | None = None) -> str:
     if config is not None:
         parts += [f"Configuration `{config.hash}`: {config.lanes} lanes, {config.update_lanes} "
                   f"update lanes, states {config.state}, weights {config.weight}.", ""]
-        parts += _table(("memory", "words", "bits of a word", "bits"),
+        parts += markdown_table(("memory", "words", "bits of a word", "bits"),
                         [(name, s["words"], s["width"], s["bits"])
                          for name, s in memories(config).items()])
     parts += ["## Address spaces", "",
               f"Bits {SPACE_LOW + 2}..{SPACE_LOW} of a host address choose the space, the others "
               f"are the offset; a lane is {LANE_BITS} bits.", ""]
-    parts += _table(("space", "first address", "offset"),
+    parts += markdown_table(("space", "first address", "offset"),
                     [(s.name.lower(), f"0x{int(s) << SPACE_LOW:06x}", what)
                      for s, what in SPACES.items()])
     parts += ["## Registers", ""]
-    parts += _table(("number", "name", "access", "meaning"),
+    parts += markdown_table(("number", "name", "access", "meaning"),
                     [(r.number, r.name, r.access, r.meaning) for r in REGISTERS.values()])
     parts += ["## Instructions", "",
               "64 bits each; operands a, b, c, t are descriptor numbers.", ""]
-    parts += _table(("opcode", "name", "layout"),
+    parts += markdown_table(("opcode", "name", "layout"),
                     [(int(o), o.name.lower(), INSTRUCTIONS[o].name) for o in Opcode])
-    parts += _table(("mode", "name"), [(int(x), x.name.lower()) for x in Mode])
+    parts += markdown_table(("mode", "name"), [(int(x), x.name.lower()) for x in Mode])
     for layout in (CONTROL, PROJECT, UNIT):
         parts += [f"### Layout `{layout.name}`", "", *_layout(layout)]
     parts += ["## Descriptors", ""]
     for layout in (VECTOR, ACCUMULATOR, MATRIX):
         parts += [f"### {layout.name}", "", *_layout(layout)]
-    parts += _table(("kind", "name"), [(int(x), x.name.lower()) for x in Kind])
-    parts += _table(("limits", "name"), [(int(x), x.name.lower()) for x in Limits])
+    parts += markdown_table(("kind", "name"), [(int(x), x.name.lower()) for x in Kind])
+    parts += markdown_table(("limits", "name"), [(int(x), x.name.lower()) for x in Limits])
     parts += ["## Events", "", "32 bits each.", "", *_layout(EVENT)]
     return "\n".join(parts).rstrip() + "\n"
 
 
 def _layout(layout):
-    return _table(("bits", "field", "meaning"),
+    return markdown_table(("bits", "field", "meaning"),
                   [(f"{f.high}..{f.low}" if f.width > 1 else f.low, f.name, f.meaning)
                    for f in layout.fields.values()])
 
 
-def _table(headers, rows):
+def markdown_table(headers, rows):
+    """Lines of a Markdown table, with an empty one behind."""
     lines = ["| " + " | ".join(map(str, row)) + " |" for row in (headers, *rows)]
     lines.insert(1, "| " + " | ".join("---" for _ in headers) + " |")
     return [*lines, ""]

@@ -36,7 +36,7 @@ module player #(parameter GAP = 4) (
     input             busy
 );
     localparam REST = 0, FETCH = 1, DRAIN = 2, POLL = 3, GAPS = 4, IDLE = 5, QUIET = 6, END = 7,
-               FINISH = 8;
+               FINISH = 8, CLEAR = 9;
 
     reg [3:0]  state;
     reg [63:0] command;
@@ -103,11 +103,7 @@ module player #(parameter GAP = 4) (
                     count = command[31:0];
                     state = command[60] ? QUIET : IDLE;
                 end
-                6: begin
-                    count = command[31:0];
-                    rst <= 1;
-                    state = IDLE;
-                end
+                6: state = CLEAR;
                 default: state = END;
                 endcase
             end
@@ -126,6 +122,11 @@ module player #(parameter GAP = 4) (
         GAPS: begin
             count = count - 1;
             if (count == 0) state = DRAIN;
+        end
+        CLEAR: if (free && outstanding == 0) begin   // or the answers on their way were lost
+            count = command[31:0];
+            rst <= 1;
+            state = IDLE;
         end
         IDLE: begin
             still = 0;

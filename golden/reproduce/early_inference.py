@@ -44,7 +44,7 @@ def _problems(seed, sizes, rate):
             # Currents drawn a little beyond the range: biases make the clipped ones a fixed point
             # with some units at a limit.
             weights = {name: GAIN * w for name, w in weights.items()}
-            current = [rng.uniform(*CURRENTS, (1, size)) for size in sizes[1:]]
+            current = [_apart(rng.uniform(*CURRENTS, (1, size))) for size in sizes[1:]]
             u = [x] + [np.clip(c, 0, 1) for c in current]
             for k, c in enumerate(current, 1):
                 weights[f"b{k}"] = c - u[k - 1] @ weights[f"W{k}"]
@@ -52,6 +52,18 @@ def _problems(seed, sizes, rate):
                     weights[f"b{k}"] -= u[k + 1] @ weights[f"W{k + 1}"].T
             states = {p.name: value for p, value in zip(network.free, u[1:], strict=True)}
         yield network, weights, x, d, states
+
+
+def _apart(currents, gap=0.01):
+    """Currents with a gap around both limits.
+
+    Whether a unit nearer than its own change can move depends on rounding, and a single such unit
+    decides the cosine of a small layer.
+    """
+    for limit in (0.0, 1.0):
+        near = np.abs(currents - limit) < gap
+        currents[near] = limit + np.where(currents[near] < limit, -gap, gap)
+    return currents
 
 
 def _paths(problem, steps, beta_shift, shift):

@@ -220,9 +220,10 @@ def learned_ghosts(seed):
         teaching = {m.name: 0.2 if m.name[0] == "v" else 1.0 for m in network.matrices}
         _teach(executor, teach, teaching, data, rng, warm_up)
         program = training(network, "learned", steps, 8, 1, "zero", SHIFT, twin)
-        rates, look = learning_rates(network, 4.0, 1), inference(network, "learned", steps,
-                                                                 shift=SHIFT)
-        for _ in range(epochs):
+        look = inference(network, "learned", steps, shift=SHIFT)
+        for epoch in range(epochs):
+            # At a constant rate of 4 the error of the last epochs jumps by several points.
+            rates = learning_rates(network, 6.0 * 0.88 ** epoch, 1)
             order = rng.permutation(len(targets))
             for begin in range(0, len(order), BATCH):
                 chosen = order[begin:begin + BATCH]

@@ -42,8 +42,8 @@ def window(seed):
                abs(silent[used] @ theory[used]) / (theory[used] @ theory[used]), "< 0.2")
     fine = np.linspace(-80, 80, 321)
     yield Figure("stdp-window", "Weight change of the rate rule by spike timing",
-                 "t_post - t_pre (ms)", "mean du/dt (1/ms)", {"theory": (fine, timing_window(fine))},
-                 {"simulated": (lags, curve)})
+                 "t_post - t_pre (ms)", "mean du/dt (1/ms)",
+                 {"theory": (fine, timing_window(fine))}, {"simulated": (lags, curve)})
 
 
 def pairs(seed):

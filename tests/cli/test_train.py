@@ -84,7 +84,7 @@ def test_progress_goes_to_a_terminal_only(capsys, monkeypatch):
     (["--layers", "64"], "64-32-10"),
     (["--data", "cifar"], "unknown data 'cifar'"),
     (["--data", "random"], "no labels"),
-    (["--rule", "backprop"], "unknown rule 'backprop'"),
+    (["--rule", "hebb"], "unknown rule 'hebb'"),
     (["--rates", "0.1,x"], "rate 'x' of '0.1,x' is not a number"),
     (["--rates", "1,1,1"], "3 learning rates for 2 layers"),
     (["--rates", "nan"], "rates are"),

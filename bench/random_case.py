@@ -1,5 +1,7 @@
 """Random networks and programs for the engine: every operation, every direction, odd shapes."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from apical.golden.bounds import accumulator_bounds, bits_for, force_bound, state_limits
@@ -32,6 +34,14 @@ RATES = ("hard-sigmoid", "hard-sigmoid", "hard-tanh")
 class Case:
     """Network, program, engine, weights and inputs drawn from one seed.
 
+    Parameters
+    ----------
+    seed : int
+    greatest : int
+        Units of the largest population.
+    config : EngineConfig, optional
+        Engine whose formats are to be used; without it one that just holds the case is made.
+
     Attributes
     ----------
     network, program, config : Network, Program, EngineConfig
@@ -40,10 +50,12 @@ class Case:
         What the assembler is told; not the truth.
     """
 
-    def __init__(self, seed, greatest=24):
+    def __init__(self, seed, greatest=24, config=None):
         self.rng = np.random.default_rng(seed)
         self.greatest = greatest
-        self.state, self.weight = FORMATS[self._below(len(FORMATS))]
+        self.state, self.weight = self._choice(FORMATS)
+        if config is not None:
+            self.state, self.weight = config.state, config.weight
         while True:
             self.network = self._network()
             self.program = Program("random", tuple(self._program()))
@@ -53,21 +65,23 @@ class Case:
                 break
             except MisuseError as error:
                 assert "grows with every step" in str(error), error
-        lanes = int(self._choice([1, 2, 3, 4, 5, 7, 8, 11, 16, 22, 64]))
-        quick = 1 << self._below(min(lanes, 16).bit_length())
         self.density = {p.name: float(self.rng.random()) for p in self.network.populations}
-        force = force_bound(Update("x"), 0, self.state, self.weight)
-        # Just wide enough, as a tuned engine would be.
-        width = max(24, *(bits_for(b) for b in bounds.values()),
-                    *(bits_for(b + 3 * force) - 2 for b in bounds.values()))
-        latencies = {"weight_latency": 1 + self._below(4), "multiplier_latency": 1 + self._below(4)}
-        self.config = config_for(self.network, self.program, lanes, self.density,
-                                 update_lanes=quick, state=self.state, weight=self.weight,
-                                 accumulator_width=width, **latencies)
+        self.config = config or self._config(bounds)
         self.weights = {m.name: self._weights(m.shape) for m in self.network.matrices}
         self.inputs = {name: self._inputs(name) for name in self.program.inputs(self.network)}
         if not self.inputs:
             self.inputs = {"x0": self._inputs("x0")}
+
+    def _config(self, bounds):
+        lanes = int(self._choice([1, 2, 3, 4, 5, 7, 8, 11, 1, 2, 3, 4, 5, 7, 8, 16, 22, 64]))
+        quick = 1 << self._below(min(lanes, 16).bit_length())
+        force = force_bound(Update("x"), 0, self.state, self.weight)
+        # Just wide enough, as a tuned engine would be.
+        width = max(24, *(bits_for(b) for b in bounds.values()),
+                    *(bits_for(b + 3 * force) - 2 for b in bounds.values()))
+        return config_for(self.network, self.program, lanes, self.density, update_lanes=quick,
+                          state=self.state, weight=self.weight, accumulator_width=width,
+                          weight_latency=1 + self._below(4), multiplier_latency=1 + self._below(4))
 
     def _below(self, n):
         return int(self.rng.integers(n))
@@ -85,7 +99,8 @@ class Case:
                 for i in range(1 + self._below(4))]
         if self._chance(0.3):
             free.append(Population("twin", free[0].size, free[0].rate))
-        targets = [Population(f"d{p.name}", p.size, p.rate, True) for p in free if self._chance(0.3)]
+        targets = [Population(f"d{p.name}", p.size, p.rate, True)
+                   for p in free if self._chance(0.3)]
         one = Population("one", 1, "constant")
         populations = [*clamped, *free, *targets, one]
         matrices, projections = {}, []
@@ -124,13 +139,9 @@ class Case:
                 ops += self._currents(population.name, "current")
                 ops.append(self._update(population, leak=False))
         ops += self._ops(1 + self._below(3), depth=0)
-        ops.append(Decide(self._choice(self.network.populations[:-1]).name
-                          if self._chance(0.3) else self.network.free[-1].name))
-        return [op for op in ops if not self._of_constant(op)] or [Clear(self.network.free[0].name)]
-
-    def _of_constant(self, op):
-        name = getattr(op, "population", None)
-        return name is not None and self.network.population(name).constant
+        held = [p.name for p in self.network.populations if not p.constant]
+        ops.append(Decide(self._choice(held)))
+        return ops
 
     def _currents(self, name, into):
         """A chain of projections into one accumulator, in any order."""
@@ -182,10 +193,8 @@ class Case:
                 ops.append(self._choice([Difference(name, into, STATE, slot),
                                          Difference(name, into, slot, STATE),
                                          Snapshot(name, into, slot), Clear(name, slot)]))
-                if into != STATE:
+                if into != STATE and not isinstance(ops[-1], Clear):
                     self.slots.add((name, into))
-                if isinstance(ops[-1], Clear) is False and into == STATE:
-                    continue
         return ops or [Clear(self.network.free[0].name)]
 
     # Numbers
