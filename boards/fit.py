@@ -21,9 +21,11 @@ def fits(layers, config: EngineConfig) -> list:
 
 def greatest_hidden(inputs: int, outputs: int, config: EngineConfig) -> int:
     """The largest hidden layer that fits between an input and an output layer; 0 for none."""
-    low, high = 0, 1
-    while high <= 65535 and not fits((inputs, high, outputs), config):
-        low, high = high, 2 * high
+    # Tiny layers may not fit where larger ones do: they turn the first matrix round, and the inputs
+    # must then lie in state memory.
+    sizes = [1 << i for i in range(16)]
+    low = max((size for size in sizes if not fits((inputs, size, outputs), config)), default=0)
+    high = 2 * low
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if fits((inputs, middle, outputs), config) else (middle, high)

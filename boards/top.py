@@ -86,7 +86,8 @@ class BoardTop(Elaboratable):
         m.d.start += wait.eq(Mux(steady, wait + (wait != 255), 0))
         m.d.comb += [domain.clk.eq(made), start.clk.eq(made), domain.rst.eq(wait != 255)]
         m.submodules.engine = engine = SerialEngine(self.config, round(board.clock / BAUD))
-        uart = platform.request(*board.uart, dir={"rx": "-", "tx": "-"})
+        lines = {line.name: "-" for line in platform.lookup(*board.uart).ios}
+        uart = platform.request(*board.uart, dir=lines)
         m.submodules.rx = rx = io.Buffer("i", uart.rx)
         m.submodules.tx = tx = io.Buffer("o", uart.tx)
         m.d.comb += [engine.receive.eq(rx.i), tx.o.eq(engine.transmit)]

@@ -1,18 +1,20 @@
-"""``apical quantize``: a trained model to raw integers, with the range report."""
+"""``apical quantize``: a trained model to raw integers, or a study of bits."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 
+from ..golden.errors import MisuseError
 from ..golden.formats import STATE, WEIGHT, Format
 from ..golden.quantize import quantize_network
 from ..golden.store import Model, load_model, save_model
+from . import quantize_sweep
 from .common import argument, check_writable, table, write_json
 
 
 def add_arguments(parser):
     """Declare the options."""
-    parser.add_argument("model", metavar="MODEL.npz", help="trained model")
+    model = parser.add_argument("model", metavar="MODEL.npz", help="trained model")
     parser.add_argument("--state", metavar="FORMAT", type=argument(Format.parse),
                         default=STATE, help="number format of states")
     parser.add_argument("--weight", metavar="FORMAT", type=argument(Format.parse),
@@ -21,13 +23,18 @@ def add_arguments(parser):
                         help="clip weights outside the format instead of refusing them")
     parser.add_argument("-o", "--output", metavar="OUT.npz", help="write the quantized model")
     parser.add_argument("--json", metavar="FILE", help="write the report as JSON")
+    quantize_sweep.add_arguments(parser, model)
 
 
 def run(args) -> int:
     """Quantize, write, print the report."""
-    for path in (args.output, args.json):
+    if args.sweep and (args.model or args.output):
+        raise MisuseError("--sweep trains its own networks: give neither a model nor --output")
+    for path in (args.output, args.json, args.plot):
         if path is not None:
             check_writable(path)
+    if args.sweep:
+        return quantize_sweep.run(args)
     model = load_model(args.model)
     result = quantize_network(model.network, model.real_weights(), args.state, args.weight,
                               args.saturate)

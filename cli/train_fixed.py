@@ -22,7 +22,8 @@ def add_arguments(parser, whole):
                              "else)")
     parser.add_argument("--update-frac", metavar="N", type=whole,
                         help="fixed: fraction bits of a weight's last place that updates keep "
-                             "(default: 18 less the fraction bits of weights, for 16-bit states)")
+                             "(default: 18 less the fraction bits of weights, for 16-bit states; 4 "
+                             "for weights of 8 bits)")
 
 
 def refuse(args):

@@ -83,7 +83,7 @@ def _project(op, state, sums, weights):
             row = weights[at + i * size:at + (i + 1) * size]
             more = np.int64(0)
             for j in range(size):
-                more += np.int64(rates[j]) * np.int64(row[j])
+                more += (np.int64(rates[j]) >> shift) * np.int64(row[j])
             total[i] += sign * more
         return
     for i in range(size):

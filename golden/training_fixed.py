@@ -27,6 +27,9 @@ from .training import EpochReport, TrainingConfig, check_sizes, starting_weights
 #: Fraction bits of scaled factors beyond the width of a state, where `update_frac` is not given: a
 #: factor then reaches 1/8 whatever the formats.
 FACTOR_FRAC = 2
+#: Most update bits of weights of 8 bits and less.  Stochastic rounding adds noise to every update,
+#: much with a large last place; coarser factors are 0 for changes too small to be worth it.
+NARROW_UPDATE_FRAC = 4
 #: Images that are evaluated, or quantized, at a time.
 _PART = 500
 
@@ -40,7 +43,8 @@ class FixedTrainingConfig(TrainingConfig):
     state, weight : Format
     update_frac : int or None
         Fraction bits of a weight's last place that scaled factors keep; by default so many that
-        the factors, words of the state format, reach 1/8: 18 fraction bits for 16-bit states.
+        the factors, words of the state format, reach 1/8: 18 fraction bits for 16-bit states;
+        at most `NARROW_UPDATE_FRAC` for weights of 8 bits and less.
     **others
         As for :class:`~apical.golden.training.TrainingConfig`; the batch is one image.
     """
@@ -60,7 +64,8 @@ class FixedTrainingConfig(TrainingConfig):
                               "image, as the engine does, so it must be 1")
         if self.update_frac is None:
             bits = self.state.width + FACTOR_FRAC - self.weight.frac
-            object.__setattr__(self, "update_frac", min(max(bits, 0), 32 - self.state.frac))
+            most = NARROW_UPDATE_FRAC if self.weight.width <= 8 else 32 - self.state.frac
+            object.__setattr__(self, "update_frac", min(max(bits, 0), most))
 
 
 #: Defaults by data; tried on the test images by hand, so their test errors are slightly

@@ -209,6 +209,20 @@ def test_random_programs_cover_every_operation():
     assert seen == set(online.Table._EMITTERS) and learned > 60
 
 
+def test_shifted_biases_in_either_direction():
+    network = Network("biases", (Population("y", 5, "hard-tanh"), Population("one", 1, "constant")),
+                      (Matrix("row", 1, 5), Matrix("column", 5, 1)),
+                      (Projection("a", "one", "y", "row"),
+                       Projection("b", "one", "y", "column", True, -1)))
+    rng = np.random.default_rng(7)
+    program = Program("p", (Project("a", shift=1), Project("b", start="current", shift=3),
+                            Update("y", shift=0, leak=False)))
+    weights = {"row": rng.integers(-999, 999, (1, 5)), "column": rng.integers(-999, 999, (5, 1))}
+    found, _ = compare(network, weights, program, {})
+    expected = weights["row"][0] / 2 - weights["column"][:, 0] / 8
+    np.testing.assert_array_equal(found.states["y", "state"][0], np.floor(expected + 0.5))
+
+
 def test_pieces_of_a_run_are_the_run(monkeypatch):
     rng = np.random.default_rng(5)
     network = layered((12, 8, 4))

@@ -15,6 +15,7 @@ from apical.golden.fixed import FixedExecutor
 from apical.golden.formats import STATE, WEIGHT, Format
 from apical.golden.network import layered
 from apical.golden.quantize import quantize_network
+from apical.golden.quantize_sweep import sweep
 from apical.golden.store import load_model
 from apical.golden.training import starting_weights
 from apical.golden.training_fixed import (
@@ -63,7 +64,7 @@ def test_five_epochs_are_enough_for_95_percent(digits):
     assert train_fixed(layered((64, 32, 10)), digits, config).test_accuracy >= 0.95
 
 
-@pytest.mark.parametrize(("state", "weight"), [("s16.12", "s8.7"), ("s10.8", "s8.7"),
+@pytest.mark.parametrize(("state", "weight"), [("s16.12", "s8.8"), ("s10.8", "s8.7"),
                                                ("s16.12", "s16.14")])
 def test_other_formats_learn(digits, state, weight):
     config = default_fixed_config("digits", (64, 32, 10), epochs=6, state=Format.parse(state),
@@ -121,9 +122,10 @@ def test_update_bits_follow_the_weight_format():
     def bits(**changes):
         return default_fixed_config("digits", (64, 32, 10), **changes).update_frac
 
-    assert bits() == 6 and bits(weight=Format(16, 14)) == 4 and bits(weight=Format(8, 7)) == 11
+    assert bits() == 6 and bits(weight=Format(16, 14)) == 4 and bits(weight=Format(8, 7)) == 4
     assert bits(weight=Format(8, 7), update_frac=3) == 3
-    assert bits(state=Format(32, 24), weight=Format(8, 4)) == 8
+    assert bits(state=Format(32, 24), weight=Format(16, 4)) == 8
+    assert bits(state=Format(10, 8), weight=Format(8, 7)) == 4
     assert default_fixed_config("mnist", (784, 9, 10)).weight == Format(16, 14)
     assert default_fixed_config("digits", (64, 9)).rates == (0.06,)
     assert default_fixed_config("digits", (64, 32, 10)).weight == WEIGHT
@@ -190,7 +192,7 @@ def test_command_misuse(capsys, options, told):
     ((784, 64, 10), {}, 0.032),
     ((784, 128, 10), {}, 0.026),
     ((784, 256, 10), {}, 0.024),
-    ((784, 512, 10), {"weight": Format(8, 7)}, 0.033),
+    ((784, 512, 10), {"weight": Format(8, 8)}, 0.033),
 ])
 def test_default_training_of_mnist_reaches_its_accuracy(layers, changes, most):
     config = default_fixed_config("mnist", layers, **changes)
@@ -205,3 +207,20 @@ def test_parts_do_not_change_a_run(digits, monkeypatch):
     monkeypatch.setattr(training_fixed, "_PART", 7)
     parts = train_fixed(network, some, SHORT)
     assert same(whole.weights, parts.weights) and whole.signature == parts.signature
+
+
+def test_sweep_tells_every_pair(digits, capsys, tmp_path):
+    rows = list(sweep((64, 8, 10), small(digits, 60), (8, 16), (6,), (0, 1), (0, 1), epochs=1))
+    assert [(str(r.state), str(r.weight), r.beta_shift) for r in rows] == [
+        ("s8.6", "s6.5", 0), ("s16.14", "s6.5", 0), ("s8.6", "s6.5", 1), ("s16.14", "s6.5", 1)]
+    assert all(len(r.test_errors) == 2 and r.test_error == sum(r.test_errors) / 2 for r in rows)
+    assert len({r.test_error for r in rows}) > 1
+    report = tmp_path / "r.json"
+    options = ["quantize", "--sweep", "--layers", "64-8-10", "--epochs", "1", "--seeds", "3",
+               "--state-bits", "16", "--weight-bits", "4,12"]
+    assert cli.main([*options, "--json", str(report)]) == 0
+    coarse, fine = json.loads(report.read_text())["rows"]
+    assert coarse["weight"] == "s4.3" and coarse["test_error"] > fine["test_error"]
+    assert "s12.11" in capsys.readouterr().out
+    for extra, told in ((["m.npz"], "its own networks"), (["--state-bits", "3"], "outside 4..16")):
+        assert cli.main([*options, *extra]) == 2 and told in capsys.readouterr().err

@@ -1,0 +1,50 @@
+"""The public interface and the tutorial that shows it."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import apical.golden
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_every_public_name_is_there_and_documented():
+    for name in apical.golden.__all__:
+        value = getattr(apical.golden, name)
+        assert not isinstance(value, type(sys)), name
+        assert value.__doc__, name
+        assert name in dir(apical.golden)
+    told = set(re.findall(r"`(\w+)`", apical.golden.__doc__))
+    assert set(apical.golden.__all__) - told <= {"one_hot"}
+    assert told <= set(apical.golden.__all__)
+
+
+def test_no_public_name_is_hidden_by_a_module():
+    modules = {path.stem for path in (ROOT / "golden").iterdir()}
+    assert not modules & set(apical.golden.__all__)
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        apical.golden.nothing  # noqa: B018
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    code = "import sys, apical.golden; print(sorted({'numpy', 'scipy', 'numba'} & set(sys.modules)))"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"
+
+
+def test_the_tutorial_runs(capsys):
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "tutorial.md").read_text(), re.S)
+    assert len(blocks) >= 9
+    names = {}
+    for number, block in enumerate(blocks):
+        if "run_checks" in block:  # half a minute; `apical reproduce` has its own tests
+            continue
+        exec(compile(block, f"tutorial block {number}", "exec"), names)
+    assert "test error" in capsys.readouterr().out
