@@ -30,6 +30,9 @@ def add_arguments(parser):
                         type=argument(_identifier))
     parser.add_argument("-o", "--output", metavar="DIR", required=True,
                         help="folder for NAME.v, NAME.json and NAME_map.md")
+    parser.add_argument("--cells", action="store_true",
+                        help="instance the cells of the preset's device family instead of "
+                        "portable memories and multipliers")
     parser.add_argument("--trace", action="store_true",
                         help="with the trace port, for simulation")
 
@@ -60,7 +63,7 @@ def run(args) -> int:
     paths = [folder / f"{args.name}{ending}" for ending in (".v", ".json", "_map.md")]
     for path in paths:
         check_writable(path)
-    text = engine_verilog(config, args.name, args.trace)
+    text = engine_verilog(config, args.name, args.trace, not args.cells)
     write_atomically(paths[0], text.encode())
     write_json(paths[1], manifest(config, args.name))
     write_atomically(paths[2], memory_map(config).encode())

@@ -48,6 +48,9 @@ class Engine(wiring.Component):
     trace : bool
         Add the trace port (simulation only): every state write with its operation count, vector
         number, first unit and values.
+    portable : bool
+        Build it of portable primitives whatever the configuration says: the same engine cycle for
+        cycle, under the same hash, for simulators that have no models of the cells.
 
     Members
     -------
@@ -61,8 +64,10 @@ class Engine(wiring.Component):
         Only with `trace`.
     """
 
-    def __init__(self, config: EngineConfig, trace=False):
-        self.config, self.trace = config, trace
+    def __init__(self, config: EngineConfig, trace=False, portable=False):
+        self.config, self.trace, self.hash = config, trace, config.hash
+        if portable:
+            self.config = config.replace(primitives="portable")
         members = dict(HOST_MEMBERS)
         if trace:
             members |= {name: Out(width) for name, width in trace_ports(config).items()}
@@ -282,7 +287,7 @@ class Engine(wiring.Component):
                      self.image_number.eq(held["image"]),
                      sequencer.images.eq(host.data)]
         shown = {"identity": IDENTITY, "version": ENGINE_VERSION,
-                 "config_hash": int(config.hash, 16),
+                 "config_hash": int(self.hash, 16),
                  "shape": config.lanes | config.update_lanes << 8,
                  "status": Cat(sequencer.active, sequencer.bank, sequencer.ready),
                  "prediction": unit.winner, "signature": signature.total, **held}

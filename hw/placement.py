@@ -175,9 +175,13 @@ def choose_orientations(network: Network, program: Program, config: EngineConfig
 
 def _broadcast_only(network, program):
     """Orientation of matrices that the constant 1, which lies in no memory, is source of."""
+    return {p.matrix: not p.transpose for p in _from_constant(network, program)}
+
+
+def _from_constant(network, program):
     uses = (network.projection(op.projection) for op in walk(program.ops)
             if isinstance(op, Project))
-    return {p.matrix: not p.transpose for p in uses if network.population(p.source).constant}
+    return [p for p in uses if network.population(p.source).constant]
 
 
 def _needs_words(network, program, orientation):
@@ -275,6 +279,10 @@ def _unsupported(network, program, config):
                            "has not")
         if not isinstance(op, Project | Update | Clear | Snapshot | Difference | Decide | Relax):
             reasons.append(f"{describe(op)}: this engine has no unit for it")
+    for projection in _from_constant(network, program):
+        if _broadcast_only(network, program)[projection.matrix] == projection.transpose:
+            reasons.append(f"matrix '{projection.matrix}' is used from the constant both as it is "
+                           "and transposed: use two matrices")
     reasons += _unread(network, program) + _uncountable(network, program, config)
     for population in network.populations:
         if population.rate == "logistic":

@@ -24,8 +24,11 @@ _MODULE = re.compile(r"^module\s+(\\\S+\s|\w+).*?^endmodule|^module\s+(\w+)[^\n]
 
 
 def with_models(netlist: str, family: str) -> str:
-    """The netlist and a model of every cell in it: Verilog that any simulator takes."""
-    return netlist + models(netlist, family)
+    """The netlist and a model of every cell in it: Verilog that any simulator takes.
+
+    Also for the description of an engine whose primitives are cells; portable ones need no models.
+    """
+    return netlist if family == "portable" else netlist + models(netlist, family)
 
 
 def models(netlist: str, family: str) -> str:

@@ -65,7 +65,8 @@ def _kept(path: Path, make) -> str:
 def traced_verilog(config: EngineConfig, cache=CACHE) -> str:
     """Verilog of an engine with its trace port; kept, since writing it takes seconds."""
     path = Path(cache) / "verilog" / f"{config.hash}-{source_digest()}.v"
-    return _kept(path, lambda: engine_verilog(config, "dut", trace=True))
+    return _kept(path, lambda: with_models(
+        engine_verilog(config, "dut", trace=True), config.primitives))
 
 
 def netlist_verilog(config: EngineConfig, trace=True, cache=CACHE) -> str:

@@ -65,3 +65,13 @@ def test_memory_map_names_every_register_and_size():
     page = memory_map(CONFIG)
     assert all(f"| {name} |" in page for name in REGISTERS)
     assert f"`{CONFIG.hash}`" in page and "| weights | 64 | 48 |" in page
+
+
+def test_cells_of_a_device_family_are_instanced_on_request_only():
+    config = CONFIG.replace(primitives="ecp5", weight_depth=2048)
+    portable, tuned = engine_verilog(config), engine_verilog(config, portable=False)
+    assert "DP16KD" in tuned and "MULT18X18D" in tuned
+    assert "DP16KD" not in portable and "MULT18X18D" not in portable
+    # The same engine to a host: the register tells the same hash.
+    assert all(f"32'd{int(config.hash, 16)}" in text or config.hash in text.split("\n", 1)[1]
+               for text in (portable, tuned))
