@@ -37,6 +37,13 @@ EXIT_FAILED, EXIT_MISUSE, EXIT_INTERRUPTED, EXIT_PIPE = 1, 2, 130, 141
 class _Formatter(argparse.HelpFormatter):
     """Help that ends each option with its default, where it has one."""
 
+    def add_argument(self, action):
+        super().add_argument(action)
+        # argparse forgets that sub-commands are indented once more, and wraps the longest.
+        for sub in self._iter_indented_subactions(action):
+            length = len(self._format_action_invocation(sub)) + self._current_indent
+            self._action_max_length = max(self._action_max_length, length)
+
     def _get_help_string(self, action):
         text = action.help or ""
         told = action.default not in (None, False, argparse.SUPPRESS) and "%(default)" not in text

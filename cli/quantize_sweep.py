@@ -27,7 +27,7 @@ def add_arguments(parser, model):
 
     group = parser.add_argument_group("study of bits", "instead of a model")
     group.add_argument("--sweep", action=Sweep, nargs=0, default=False,
-                       help="train in raw integers with every pair of widths")
+                       help="train in raw integers with every pair of widths that can")
     group.add_argument("--data", default="digits", metavar="NAME",
                        help="digits, mnist or fashion-mnist")
     group.add_argument("--layers", type=argument(parse_layers), default=(64, 32, 10),
@@ -54,9 +54,7 @@ def run(args) -> int:
                      args.beta_shifts, args.seeds, epochs=args.epochs):
         rows.append(row)
         if sys.stderr.isatty():
-            print(f"\r{len(rows)} of "
-                  f"{len(args.state_bits) * len(args.weight_bits) * len(args.beta_shifts)} ",
-                  end="", file=sys.stderr, flush=True)
+            print(f"\r{row.state} {row.weight} ", end="", file=sys.stderr, flush=True)
     if args.json is not None:
         write_json(args.json, {
             "data": args.data, "layers": list(args.layers), "seeds": list(args.seeds),

@@ -327,7 +327,7 @@ class FixedExecutor:
         result, number = run.result, run.vector_number[vector]
         result.saturations[run.rows] += (clipped != values).sum(axis=1)
         written = clipped.astype(np.int64)
-        counts = result.operations[run.rows]
+        counts = result.operations[run.rows].copy()
         keys = mix_key(run.keys[run.rows], counts << 8 | number)
         result.signatures[run.rows] += signature(keys, written)
         result.signatures &= 0xFFFFFFFF
@@ -335,7 +335,7 @@ class FixedExecutor:
         result.writes[run.rows] += written.shape[1]
         if result.trace is not None:
             result.trace.append(path, op, number, vector, np.arange(run.batch)[run.rows],
-                                counts.copy(), written)
+                                counts, written)
         target[run.rows] = clipped
 
     def _clear(self, op, run, path):

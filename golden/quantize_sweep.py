@@ -14,7 +14,7 @@ from .data import Dataset
 from .errors import MisuseError
 from .formats import Format
 from .network import layered
-from .training_fixed import default_fixed_config, train_fixed
+from .training_fixed import FACTOR_FRAC, default_fixed_config, train_fixed
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,10 @@ def weight_format(bits: int, integer=0) -> Format:
 def sweep(layers: Sequence[int], dataset: Dataset, states: Sequence[int], weights: Sequence[int],
           beta_shifts: Sequence[int] = (1,), seeds: Sequence[int] = (0,),
           integer=0, **changes) -> Iterator[SweepRow]:
-    """Train with every pair of widths.
+    """Train with every pair of widths that can.
+
+    Left out are weights whose last place is finer than that of the scaled factors, which are words
+    of the state format (see `FACTOR_FRAC`): such rates have no multiplier.
 
     Parameters
     ----------
@@ -89,6 +92,8 @@ def sweep(layers: Sequence[int], dataset: Dataset, states: Sequence[int], weight
     for shift in beta_shifts:
         for state in map(state_format, states):
             for weight in (weight_format(bits, integer) for bits in weights):
+                if weight.frac > state.width + FACTOR_FRAC:
+                    continue
                 runs = [train_fixed(network, dataset, default_fixed_config(
                     dataset.name, layers, state=state, weight=weight, beta_shift=shift,
                     seed=seed, **changes)) for seed in seeds]

@@ -112,9 +112,9 @@ def test_traceback_on_request(command, capsys, monkeypatch):
 
 
 @pytest.mark.parametrize(("argv", "pattern"), [
-    ([], r"apical: a command is needed: train, quantize, cosim, generate.*; see 'apical --help'\n"),
-    (["simulate"], r"apical: unknown command 'simulate'; commands: train, quantize, cosim, "
-                   r"generate.*\n"),
+    ([], r"apical: a command is needed: train, reproduce, .*generate.*; see 'apical --help'\n"),
+    (["simulate"], r"apical: unknown command 'simulate'; commands: train, reproduce, .*generate.*"
+                   r"\n"),
     (["--fast"], r"apical: unrecognized arguments: --fast; see 'apical --help'\n"),
     (["quantize"], r"apical quantize: the following arguments are required: MODEL\.npz; see "
                    r"'apical quantize --help'\n"),

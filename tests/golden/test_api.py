@@ -34,7 +34,8 @@ def test_an_unknown_name_is_an_attribute_error():
 
 
 def test_importing_the_package_imports_nothing_heavy():
-    code = "import sys, apical.golden; print(sorted({'numpy', 'scipy', 'numba'} & set(sys.modules)))"
+    code = ("import sys, apical.golden; "
+            "print(sorted({'numpy', 'scipy', 'numba'} & set(sys.modules)))")
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
 

@@ -157,8 +157,8 @@ def test_misuse_is_named():
     network = layered((4, 3, 2))
     with pytest.raises(MisuseError, match="3 learning rates for 2 layers"):
         learning_rates(network, (1, 2, 3))
-    with pytest.raises(MisuseError, match="population 'x' is logistic"):
-        training(layered((4, 3, 2), "logistic"))
+    with pytest.raises(MisuseError, match="unknown estimator 'both'; known: random-sign, one-si"):
+        training(network, estimator="both")
     with pytest.raises(MisuseError, match="nudge_steps is 0"):
         training(network, nudge_steps=0)
     with pytest.raises(MisuseError, match="steps is -1"):

@@ -68,7 +68,7 @@ PROGRAMS = {"inference": inference, "contrast": contrast_program, "words": words
 #: What is wrong: (module, text, text instead, where it is used, name there, options of `run`).
 MUTANTS = {
     "rounding is floor": (
-        "fixed", "floored + 1 >> 1", "floored >> 1", "unit", "round_shift_by", {}),
+        "unit", "Cat(1, start)", "Cat(0, start)", "engine", "UnitPipeline", {}),
     "the sign of one lane": (
         "lanes", "mul.b.eq(rate)", "mul.b.eq(-rate if lane == 1 else rate)", "engine", "Lanes", {}),
     "one block too many in dot direction": (
@@ -84,20 +84,20 @@ MUTANTS = {
         "issue", "word_select(lane, 16).any()", "word_select(lane, 16)[1:].any()", "engine",
         "ProjectionIssue", {"program": "words", "ones": True}),
     "padding of a word is not masked": (
-        "issue", "full & (~asked_last | (tail > lane))", "full", "engine", "ProjectionIssue", {}),
+        "issue", "full & (~next_last | (tail > lane))", "full", "engine", "ProjectionIssue", {}),
     "events behind the last one": (
         "issue", "valid & event[31]", "0", "engine", "ProjectionIssue", {}),
     "sums do not start from their accumulator": (
-        "lanes", "Mux(now.started, ", "Mux(0, ", "engine", "Lanes", {}),
+        "lanes", "Mux(control.started, ", "Mux(0, ", "engine", "Lanes", {}),
     "the sign of the nudge": (
-        "unit", "leaky - aligned, leaky + aligned", "leaky + aligned, leaky - aligned", "engine",
-        "UnitPipeline", {"program": "contrast"}),
+        "unit", "aligned ^ minus.replicate(32)", "aligned", "engine", "UnitPipeline",
+        {"program": "contrast", "sign": -1}),
     "the operands of a difference": (
-        "unit", "b - a, \"difference\"", "a - b, \"difference\"", "engine", "UnitPipeline",
-        {"program": "contrast"}),
+        "unit", "a - Mux(mode == Mode.SUBTRACT, b, 0)", "Mux(mode == Mode.SUBTRACT, b - a, a)",
+        "engine", "UnitPipeline", {"program": "contrast"}),
     "the upper limit is one less": (
-        "unit", "low.eq(0), high.eq(state.one)", "low.eq(0), high.eq(state.one - 1)", "engine",
-        "UnitPipeline", {}),
+        "unit", "symmetric, state.one, state.max)", "symmetric, state.one - 1, state.max)",
+        "engine", "UnitPipeline", {}),
     "padding of a word is written": (
         "unit", "Mux(left == 1, tail, lanes)", "lanes", "engine", "UnitPipeline", {}),
     "the last of equal values wins": (

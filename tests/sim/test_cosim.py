@@ -203,7 +203,7 @@ def test_a_mutant_is_caught_in_its_verilog(options, tmp_path, monkeypatch):
     ({"settled": -1.0}, "settled threshold -1.0 is negative"),
     ({"simulator": "modelsim"}, "unknown simulator 'modelsim'"),
     ({"lanes": None, "preset": "icebreaker", "layers": (784, 500, 10), "data": "random"},
-     "does not fit the engine: needs 98503 weight words of 4"),
+     "does not fit the engine: needs 99378 weight words of 4"),
 ])
 def test_options_that_cannot_be(options, changes, message):
     with pytest.raises(MisuseError, match=message):

@@ -122,7 +122,7 @@ def test_interrupt_ends_the_simulator(toy_build, environment, tmp_path):
                 break
             time.sleep(0.1)
         child.send_signal(signal.SIGINT)
-        _out, err = child.communicate(timeout=10)
+        _out, err = child.communicate(timeout=60)
     finally:
         child.kill()
     assert b"KeyboardInterrupt" in err
