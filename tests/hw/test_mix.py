@@ -62,19 +62,16 @@ def test_signature_unit(lanes):
             ctx.set(unit.key, key)
             ctx.set(unit.address, address)
             ctx.set(unit.values, sum((int(v) & 0xFFFF) << 16 * i for i, v in enumerate(values)))
-            if any(sums[max(0, cycle - latency):cycle + 1][i] != sums[cycle]
-                   for i in range(min(latency, cycle) + 1)):
-                assert ctx.get(unit.busy), "the sum is not complete"
-            await ctx.tick()
             if cycle >= latency:
-                assert ctx.get(unit.total) == sums[cycle - latency + 1]
+                shown = ctx.get(unit.total)
+                assert shown == sums[cycle - latency]
+                assert shown == sums[cycle] or ctx.get(unit.busy), "more is on its way"
+            await ctx.tick()
         assert not ctx.get(unit.busy)
         ctx.set(unit.valid, 0)
+        assert ctx.get(unit.total) == sums[-1] > 0
         ctx.set(unit.clear, 1)
-        ctx.set(unit.clear_to, 0x12345678)
         await ctx.tick()
-        ctx.set(unit.clear, 0)
-        await ctx.tick()
-        assert ctx.get(unit.total) in (0, 0x12345678)
+        assert ctx.get(unit.total) == 0
 
     run(unit, bench)
