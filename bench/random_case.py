@@ -138,7 +138,11 @@ class Case:
             if self._chance(0.5):
                 ops += self._currents(population.name, "current")
                 ops.append(self._update(population, leak=False))
-        ops += self._ops(1 + self._below(3), depth=0)
+        for population in self.network.free:
+            if self._chance(0.4):
+                ops.append(Snapshot(population.name, "a"))
+                self.slots.add((population.name, "a"))
+        ops += self._ops(1 + self._below(4), depth=0)
         held = [p.name for p in self.network.populations if not p.constant]
         ops.append(Decide(self._choice(held)))
         return ops

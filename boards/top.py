@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 
-from amaranth.hdl import ClockDomain, Const, Elaboratable, Instance, Module, Signal
+from amaranth.hdl import ClockDomain, Const, Elaboratable, Instance, Module, Mux, Signal
 from amaranth.lib import io, wiring
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out
@@ -76,31 +76,27 @@ class BoardTop(Elaboratable):
         m = Module()
         board = self.board
         clock = platform.request(platform.default_clk, dir="-")
-        # No reset: it would cost some 100 logic cells.  While the PLL locks, the engine is idle in
-        # its initial state, and the serial line is not listened to.
-        m.domains.sync = domain = ClockDomain("sync", reset_less=True)
+        m.domains.sync = domain = ClockDomain("sync")
+        m.domains.start = start = ClockDomain("start", reset_less=True, local=True)
         make = {"ice40": _ice40_pll, "ecp5": _ecp5_pll}[board.device.family]
         made, locked = make(m, board, clock)
-        steady = Signal()
-        m.d.comb += domain.clk.eq(made)
-        m.submodules.steady = FFSynchronizer(locked, steady, stages=3)
+        # The clock is not to be trusted before the PLL has locked.
+        steady, wait = Signal(), Signal(4)
+        m.submodules.steady = FFSynchronizer(locked, steady, o_domain="start")
+        m.d.start += wait.eq(Mux(steady, wait + (wait != 15), 0))
+        m.d.comb += [domain.clk.eq(made), start.clk.eq(made), domain.rst.eq(wait != 15)]
         m.submodules.engine = engine = SerialEngine(self.config, round(board.clock / BAUD))
         lines = {line.name: "-" for line in platform.lookup(*board.uart).ios}
         uart = platform.request(*board.uart, dir=lines)
         m.submodules.rx = rx = io.Buffer("i", uart.rx)
         m.submodules.tx = tx = io.Buffer("o", uart.tx)
-        m.d.comb += [engine.receive.eq(rx.i | ~steady), tx.o.eq(engine.transmit)]
-        count = Signal(range(board.clock))
+        m.d.comb += [engine.receive.eq(rx.i), tx.o.eq(engine.transmit)]
+        count = Signal(range(board.clock // 2))
         m.d.sync += count.eq(count + 1)
         slow, fast = count[-1], count[-3]
         shown = {"alive": slow, "busy": engine.busy, "error": engine.error}
         if "busy" not in board.leds:
-            # A stretched busy, so that short runs are seen.
-            recent = Signal()
-            seen = Signal()
-            m.d.sync += seen.eq(seen & (count[:20] != 0) | engine.busy)
-            m.d.comb += recent.eq(seen)
-            shown["alive"] = (slow & ~recent) | (fast & recent)
+            shown["alive"] = (slow & ~engine.busy) | (fast & engine.busy)
         outputs = [(place, shown[name]) for name, place in board.leds.items()]
         outputs += [(place, Const(1)) for place in board.high]
         for (name, number), value in outputs:

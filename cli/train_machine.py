@@ -16,7 +16,7 @@ DEFAULT_LAYERS = {"digits": (64, 64), "mnist": (784, 500), "fashion-mnist": (784
 TEMPERATURES, CHAINS = {"digits": 2000}, 100
 #: Options of other rules, and options of these rules only.
 _FOREIGN = ("beta_shift", "steps", "nudge_steps")
-_OWN = ("lateral", "flips", "sweeps", "temperatures")
+_OWN = ("lateral", "flips", "sweeps", "hidden_bias", "temperatures")
 
 
 def add_arguments(parser, whole):
@@ -35,6 +35,9 @@ def add_arguments(parser, whole):
                         "one hidden layer, else all)")
     parser.add_argument("--sweeps", metavar="N", type=whole,
                         help="Gibbs sweeps of the hidden units (rule flow; default: 2)")
+    parser.add_argument("--hidden-bias", metavar="B", type=float,
+                        help="first bias of hidden units (rules flow and cd; default: tuned for "
+                        "the data)")
     parser.add_argument("--temperatures", metavar="N", type=whole,
                         help="of the log-likelihood of machines with one hidden layer, 0 for none "
                         "(rules flow and cd; default: 10000, digits 2000)")
@@ -44,8 +47,8 @@ def refuse(args):
     """Raise `MisuseError` for options of Boltzmann machines beside another rule."""
     for name in _OWN:
         if getattr(args, name) is not None:
-            raise MisuseError(f"option --{name} belongs to the rules {' and '.join(RULES)}, "
-                              f"not to {args.rule}")
+            raise MisuseError(f"option --{name.replace('_', '-')} belongs to the rules "
+                              f"{' and '.join(RULES)}, not to {args.rule}")
 
 
 def run(args) -> int:
@@ -69,7 +72,7 @@ def run(args) -> int:
     config = default_config(args.data, len(layers) - 1, args.rule, epochs=args.epochs,
                             batch=args.batch, rate=args.rates and args.rates[0],
                             decay=args.decay, sweeps=args.sweeps, flips=args.flips,
-                            seed=args.seed)
+                            hidden_bias=args.hidden_bias, seed=args.seed)
     network = machine(layers, bool(args.lateral))
     temperatures = (TEMPERATURES.get(args.data, 10000) if args.temperatures is None
                     else args.temperatures)

@@ -41,13 +41,14 @@ class EngineConfig:
         2: the next image loads while one runs.  1: writes of inputs wait until it is done.
     program_depth, descriptor_depth : int
         Instructions; descriptors (at most 256).
-    weight_latency, multiplier_latency : int
-        Cycles of a weight read and of a product; what the primitives declare.
+    weight_latency, event_latency, multiplier_latency : int
+        Cycles of a weight read, of an event read and of a product; what the primitives declare.
     loop_counters : int
         Loops that may be nested, 1..4.
-    counters : bool
-        Whether there are counters of multiplications and of all cycles (else they read 0; an engine
-        with its trace port always has them).
+    diagnostics : bool
+        Whether there are counters of multiplications and of all cycles, and instructions and
+        descriptors can be read back (else they read 0; with its trace port an engine always
+        counts).
     primitives : str
         ``"portable"`` or the family whose cells are instanced.
 
@@ -70,9 +71,10 @@ class EngineConfig:
     program_depth: int = 128
     descriptor_depth: int = 64
     weight_latency: int = 2
+    event_latency: int = 2
     multiplier_latency: int = 2
     loop_counters: int = 4
-    counters: bool = True
+    diagnostics: bool = True
     primitives: str = "portable"
 
     def __post_init__(self):
@@ -81,7 +83,7 @@ class EngineConfig:
                   "state_depth": (2, 1 << 12), "accumulator_depth": (2, 1 << 12),
                   "event_depth": (2, 1 << 14), "input_banks": (1, 2),
                   "program_depth": (2, 1 << 12),
-                  "descriptor_depth": (2, 256), "weight_latency": (1, 4),
+                  "descriptor_depth": (2, 256), "weight_latency": (1, 4), "event_latency": (1, 2),
                   "multiplier_latency": (1, 4), "loop_counters": (1, 4)}
         for name, (low, high) in ranges.items():
             value = getattr(self, name)
@@ -143,8 +145,8 @@ PRESETS = {
     "icebreaker": EngineConfig(lanes=4, update_lanes=1, accumulator_width=38, weight_depth=16384,
                                state_depth=128, accumulator_depth=128, event_depth=1024,
                                input_banks=1, program_depth=128, descriptor_depth=64,
-                               weight_latency=1, loop_counters=2, counters=False,
-                               primitives="ice40"),
+                               weight_latency=1, event_latency=1, loop_counters=2,
+                               diagnostics=False, primitives="ice40"),
     # 22 lanes: 64 hidden units are 3 blocks, and 2,560 words are 50 of the 56 block RAMs; events
     # take 4, code 2.
     "ulx3s-25f": EngineConfig(lanes=22, update_lanes=4, weight_depth=2560, state_depth=16,

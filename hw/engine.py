@@ -15,6 +15,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from .config import ENGINE_VERSION, EngineConfig
+from .counter import Accumulator
 from .host import HostPort
 from .isa import ADDRESS_BITS, IDENTITY, MATRIX, PROJECT, REGISTERS, UNIT, VECTOR
 from .issue import ProjectionIssue
@@ -83,7 +84,7 @@ class Engine(wiring.Component):
         m.submodules.issue = issue = ProjectionIssue(config)
         m.submodules.lanes = mac = Lanes(config)
         m.submodules.unit = unit = UnitPipeline(config)
-        m.submodules.signature = signature = SignatureUnit(config.update_lanes)
+        m.submodules.signature = signature = SignatureUnit(config.update_lanes, family)
         # Instructions and descriptors are never read in the same cycle: one memory holds both.
         self.code_bits = max(address_bits(config.program_depth),
                              address_bits(config.descriptor_depth))
@@ -91,7 +92,7 @@ class Engine(wiring.Component):
                   for _ in range(2)]
         m.submodules.code_low, m.submodules.code_high = halves
         m.submodules.events = events = WordMemory(
-            32, config.input_banks * config.event_depth, primitives=family)
+            32, config.input_banks * config.event_depth, config.event_latency, family)
         m.submodules.weights = weights = WordMemory(
             config.weight.width * lanes, config.weight_depth, config.weight_latency, family)
         # Two copies of the states: one read by words, one by chunks.
@@ -259,10 +260,18 @@ class Engine(wiring.Component):
     def _registers(self, m, host, sequencer, unit, issue, signature):
         config = self.config
         number = {name: register.number for name, register in REGISTERS.items()}
-        short = ("done", "image_steps")
-        held = {name: Signal(16 if name in short else 32, name=name) for name in (
-            "seed", "image", "done", "image_cycles", "image_steps", "writes",
-            "saturations", "mac_useful", "mac_cycles", "cycles")}
+        held = {"seed": Signal(32, name="seed"), "done": Signal(16, name="done"),
+                "image_steps": Signal(16, name="image_steps")}
+        # These and the signature take the four multipliers of the UP5K that have no lane.
+        celled = ("image", "image_cycles", "writes")
+        extra = ("mac_useful", "mac_cycles", "cycles")
+        if not (config.diagnostics or self.trace):
+            extra = ()
+        sums = {name: Accumulator(config.primitives if name in celled else "portable")
+                for name in (*celled, "saturations", *extra)}
+        for name, total in sums.items():
+            m.submodules[f"register_{name}"] = total
+            held[name] = total.value
         projecting = Signal()
         written = sum(unit.write_valid[1:], unit.write_valid[0]) if config.update_lanes > 1 \
             else unit.write_valid
@@ -273,17 +282,19 @@ class Engine(wiring.Component):
             m.d.sync += projecting.eq(0)
         # Adding 0 or 1 instead of enabling leaves a counter one cell a bit.
         beat = issue.beat.valid
-        extra = () if not (config.counters or self.trace) else (
-            ("mac_useful", Mux(beat, issue.useful, 0)),
-            ("mac_cycles", (projecting & ~unit.issue) | beat), ("cycles", sequencer.active))
-        for name, amount in (("writes", written), ("saturations", unit.clipped),
-                             ("image_steps", sequencer.stepped),
-                             ("image_cycles", sequencer.active), ("done", sequencer.finish),
-                             ("image", sequencer.finish), *extra):
+        amounts = {"writes": written, "saturations": unit.clipped,
+                   "image_cycles": sequencer.active, "image": sequencer.finish,
+                   "mac_useful": Mux(beat, issue.useful, 0),
+                   "mac_cycles": (projecting & ~unit.issue) | beat, "cycles": sequencer.active}
+        for name, total in sums.items():
+            m.d.comb += total.amount.eq(amounts[name])
+        for name, amount in (("image_steps", sequencer.stepped), ("done", sequencer.finish)):
             m.d.sync += held[name].eq(held[name] + amount)
         with m.If(sequencer.begin):
-            m.d.sync += [held["image_cycles"].eq(0), held["image_steps"].eq(0)]
+            m.d.comb += sums["image_cycles"].load.eq(1)
+            m.d.sync += held["image_steps"].eq(0)
         m.d.comb += [sequencer.seed.eq(held["seed"]), sequencer.image.eq(held["image"]),
+                     sums["image"].data.eq(host.data),
                      self.image_number.eq(held["image"]),
                      sequencer.images.eq(host.data)]
         shown = {"identity": IDENTITY, "version": ENGINE_VERSION,
@@ -301,12 +312,12 @@ class Engine(wiring.Component):
                     if "w" not in register.access:
                         continue
                     with m.Case(register.number):
-                        if name in ("seed", "image"):
-                            m.d.sync += held[name].eq(host.data)
+                        if name in sums:
+                            m.d.comb += sums[name].load.eq(1)
                         elif name in held:
-                            m.d.sync += held[name].eq(0)
+                            m.d.sync += held[name].eq(host.data if name == "seed" else 0)
                         elif name == "signature":
                             m.d.comb += signature.clear.eq(1)
-                        else:
+                        elif name in ("start", "commit"):
                             m.d.comb += getattr(sequencer, name).eq(1)
 

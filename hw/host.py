@@ -13,7 +13,7 @@ Rules
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -107,7 +107,7 @@ class HostPort(wiring.Component):
             with m.Case(Space.REGISTERS):
                 m.d.sync += self.host_read_data.eq(self.register_data)
             with m.Case(Space.PROGRAM, Space.DESCRIPTORS):
-                words = self.code_data
+                words = self.code_data if self.config.diagnostics else Const(0, 64)
                 m.d.sync += self.host_read_data.eq(Mux(half, words[32:], words[:32]))
             for case, words in ((Space.STATE, self.state_data), (Space.WEIGHTS, self.weight_data)):
                 with m.Case(case):

@@ -36,7 +36,8 @@ def beat_layout(config: EngineConfig):
 class ProjectionIssue(wiring.Component):
     """Turns one decoded PROJECT instruction into beats.
 
-    Latency: first beat 2 (dot, constant) or 4 (events, state words) cycles after `start`.
+    Latency: first beat 2 (dot, constant), 2 + event latency (events) or 4 (state words) cycles
+    after `start`.
     Throughput: one beat a cycle; 3 cycles are lost between blocks of events, and a state word
     takes at least 2.
 
@@ -46,7 +47,7 @@ class ProjectionIssue(wiring.Component):
         Takes the decoded operands (the other inputs).
     issuing : Out(1)
         High until the last beat is out.
-    event_address, event_data : port of the event memory (latency 1)
+    event_address, event_data : port of the event memory
     state_address, state_data : port of the state memory (latency 1), for scanning
     beat : Out
         Control of the beat (`beat_layout`), registered.
@@ -130,15 +131,15 @@ class ProjectionIssue(wiring.Component):
         return running, 1, 0, source
 
     def _events(self, m, running, source, finished):
-        """Stream the event list once a block: address, memory, register; squash behind `last`."""
+        """Stream the event list once a block: address, memory; squash behind `last`."""
         pointer = Signal(len(self.event_address))
-        asked, valid = Signal(), Signal()
-        event = Signal(32)
+        # Which of the addresses on their way are meant.
+        asked = Signal(self.config.event_latency)
+        event, valid = self.event_data, asked[-1]
         m.d.comb += self.event_address.eq(pointer)
-        m.d.sync += [event.eq(self.event_data), valid.eq(asked), asked.eq(running),
-                     pointer.eq(pointer + 1)]
+        m.d.sync += [asked.eq(Cat(running, asked[:-1])), pointer.eq(pointer + 1)]
         with m.If(~running | (valid & event[31])):
-            m.d.sync += [asked.eq(0), valid.eq(0), pointer.eq(source)]
+            m.d.sync += [asked.eq(0), pointer.eq(source)]
         with m.If(~running & self.start):
             m.d.sync += pointer.eq(self.source)
         return valid & running, event[31], event[16:31], event[:16]

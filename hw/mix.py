@@ -11,6 +11,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ..golden.mix import ELEMENT_ROUNDS, KEY_ROUNDS
+from .counter import Accumulator
 
 
 def mix_round(x, y, k):
@@ -77,8 +78,8 @@ class SignatureUnit(wiring.Component):
         Writes are on their way.
     """
 
-    def __init__(self, lanes):
-        self.lanes = lanes
+    def __init__(self, lanes, primitives="portable"):
+        self.lanes, self.primitives = lanes, primitives
         super().__init__({"valid": In(lanes), "key": In(32), "address": In(16),
                           "values": In(16 * lanes), "clear": In(1),
                           "total": Out(32), "busy": Out(1)})
@@ -113,10 +114,10 @@ class SignatureUnit(wiring.Component):
                      for i in range(0, len(words), 2)]
         partial, arrived = Signal(32), Signal()
         m.d.sync += [partial.eq(words[0]), arrived.eq(valid.any())]
-        with m.If(self.clear):
-            m.d.sync += self.total.eq(0)
-        with m.Elif(arrived):
-            m.d.sync += self.total.eq(self.total + partial)
+        # `partial` is 0 in cycles without a write.
+        m.submodules.sum = total = Accumulator(self.primitives)
+        m.d.comb += [total.amount.eq(partial), total.load.eq(self.clear),
+                     self.total.eq(total.value)]
         m.d.comb += self.busy.eq(Cat(*(f.any() for f in flags), arrived, self.valid.any()).any())
         return m
 

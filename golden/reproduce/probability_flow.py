@@ -188,17 +188,19 @@ def digits(seed):
                  {"not reconstructed": (FLIPS, [float(np.mean(corrupted[share] != test))
                                                 for share in FLIPS]),
                   "probability flow": (FLIPS, best["flow"]), "CD-1": (FLIPS, best["cd"])})
-    shown = slice(0, 8)
-    drawn = sample(network, weights, 32, 2000, seed)
-    yield Figure("flow-features", "Features of 64-64 after 40 epochs", images=tuple(
-        ("", column.reshape(8, 8)) for column in weights["W1"].T[:16]))
-    yield Figure("flow-reconstructions", "Digits, with 20 % flips, reconstructed", images=tuple(
-        (name, np.hstack([row.reshape(8, 8) for row in rows[shown]]))
-        for name, rows in (("images", test), ("corrupted", corrupted[0.2]),
-                           ("chances", reconstruct(network, weights, corrupted[0.2])))))
-    yield Figure("flow-samples", "Samples of 64-64", images=tuple(
-        (name, rows.reshape(4, 8, 8, 8).swapaxes(1, 2).reshape(32, 64))
-        for name, rows in (("states", drawn.images), ("chances", drawn.probabilities))))
+    drawn = sample(network, weights, 20, 2000, seed)
+    yield Figure("flow-features", "Features of 64-64 after 40 epochs",
+                 images=_pictures(weights["W1"].T[:20]))
+    yield Figure("flow-reconstructions", "Digits, with 20 % flips, reconstructed", images=(
+        *_pictures(test[:10], "image"), *_pictures(corrupted[0.2][:10], "flips"),
+        *_pictures(reconstruct(network, weights, corrupted[0.2][:10]), "chances")))
+    yield Figure("flow-samples", "Samples of 64-64", images=(
+        *_pictures(drawn.images[:10], "states"), *_pictures(drawn.probabilities[:10], "chances"),
+        *_pictures(drawn.images[10:], "states"), *_pictures(drawn.probabilities[10:], "chances")))
+
+
+def _pictures(rows, name=""):
+    return tuple((name, row.reshape(8, 8)) for row in rows)
 
 
 def likelihood(seed):

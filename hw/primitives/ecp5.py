@@ -151,3 +151,8 @@ def multiplier(m, multiplier):
         **_outputs("o_P", product, 36))
     late = delayed(m, product[:32], multiplier.latency - latency, "late")
     m.d.comb += multiplier.product.eq(late.as_signed())
+
+
+def accumulator(m, accumulator):
+    """Logic cells: there are enough of them."""
+    portable.accumulator(m, accumulator)

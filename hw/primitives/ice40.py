@@ -5,12 +5,13 @@ products into wrong circuits.
 
 Cells: a word memory of `SPRAM_LEAST` words or more takes ``ceil(width / 16)`` SPRAM for each 16,384
 words (its content is undefined until written); a smaller one, and each read port of a lane memory,
-block RAM of 4 Kb in the widest form that holds the depth.  A multiplier takes one SB_MAC16.
+block RAM of 4 Kb in the widest form that holds the depth.  A multiplier takes one SB_MAC16, and so
+does a 32-bit accumulator.
 """
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, ClockSignal, Const, Instance, Mux, Signal
+from amaranth.hdl import Cat, ClockSignal, Const, Instance, Mux, ResetSignal, Signal
 from amaranth.utils import ceil_log2
 
 from .portable import delayed
@@ -128,21 +129,53 @@ def multiplier(m, multiplier):
     latency = min(multiplier.latency, 3)
     product = Signal(32)
     operand, partial = int(latency >= 2), int(latency >= 3)
-    zero = Const(0)
     subtract = delayed(m, multiplier.b[16] ^ multiplier.b[15], latency - 1, "subtract")
-    m.submodules.mac = Instance(
-        "SB_MAC16", p_NEG_TRIGGER=0, p_C_REG=0, p_D_REG=0, p_A_REG=operand, p_B_REG=operand,
-        p_TOP_8x8_MULT_REG=partial, p_BOT_8x8_MULT_REG=partial,
-        p_PIPELINE_16x16_MULT_REG1=partial, p_PIPELINE_16x16_MULT_REG2=0,
-        # Registered sum of C:D, which are 0, and the 16 x 16 product.
-        p_TOPOUTPUT_SELECT=1, p_BOTOUTPUT_SELECT=1, p_TOPADDSUB_LOWERINPUT=2,
-        p_TOPADDSUB_UPPERINPUT=1, p_TOPADDSUB_CARRYSELECT=2, p_BOTADDSUB_LOWERINPUT=2,
-        p_BOTADDSUB_UPPERINPUT=1, p_BOTADDSUB_CARRYSELECT=0, p_MODE_8x8=0,
-        p_A_SIGNED=1, p_B_SIGNED=1,
-        i_CLK=ClockSignal(), i_CE=Const(1), i_A=multiplier.a, i_B=multiplier.b[:16],
-        i_C=Const(0, 16), i_D=Const(0, 16), i_AHOLD=zero, i_BHOLD=zero, i_CHOLD=zero, i_DHOLD=zero,
-        i_IRSTTOP=zero, i_IRSTBOT=zero, i_ORSTTOP=zero, i_ORSTBOT=zero, i_OLOADTOP=zero,
-        i_OLOADBOT=zero, i_ADDSUBTOP=subtract, i_ADDSUBBOT=subtract, i_OHOLDTOP=zero,
-        i_OHOLDBOT=zero, i_CI=zero, i_ACCUMCI=zero, i_SIGNEXTIN=zero, o_O=product)
+    m.submodules.mac = _mac16(
+        product, multiplier.a, multiplier.b[:16], subtract=subtract,
+        p_A_REG=operand, p_B_REG=operand, p_A_SIGNED=1, p_B_SIGNED=1,
+        p_TOP_8x8_MULT_REG=partial, p_BOT_8x8_MULT_REG=partial, p_PIPELINE_16x16_MULT_REG1=partial,
+        # The sum of C:D, which are 0, and the 16 x 16 product.
+        p_TOPADDSUB_LOWERINPUT=2, p_TOPADDSUB_UPPERINPUT=1, p_BOTADDSUB_LOWERINPUT=2,
+        p_BOTADDSUB_UPPERINPUT=1)
     late = delayed(m, product, multiplier.latency - latency, "late")
     m.d.comb += multiplier.product.eq(late.as_signed())
+
+
+def accumulator(m, accumulator):
+    """The adder and the output register of a SB_MAC16.
+
+    Its reset is asynchronous, so the engine's reset loads `data` instead, which comes from
+    registers that the same reset clears (for resets of two cycles or more).
+    """
+    reset, data = ResetSignal(allow_reset_less=True), accumulator.data
+    m.submodules.mac = _mac16(
+        accumulator.value, accumulator.amount[16:], accumulator.amount[:16],
+        load=accumulator.load | reset, c=data[16:], d=data[:16],
+        # The sum of A:B and the output.
+        p_TOPADDSUB_LOWERINPUT=0, p_TOPADDSUB_UPPERINPUT=0, p_BOTADDSUB_LOWERINPUT=0,
+        p_BOTADDSUB_UPPERINPUT=0)
+
+
+def _mac16(output, a, b, *, subtract=0, load=0, c=0, d=0, **parameters):
+    """SB_MAC16 with the registered 32-bit sum as output."""
+    names = ("C_REG", "D_REG", "A_REG", "B_REG", "A_SIGNED", "B_SIGNED", "TOP_8x8_MULT_REG",
+             "BOT_8x8_MULT_REG", "PIPELINE_16x16_MULT_REG1", "PIPELINE_16x16_MULT_REG2",
+             "NEG_TRIGGER", "MODE_8x8", "BOTADDSUB_CARRYSELECT")
+    fixed = {f"p_{name}": 0 for name in names}
+    zeros = ("AHOLD", "BHOLD", "CHOLD", "DHOLD", "IRSTTOP", "IRSTBOT", "ORSTTOP", "ORSTBOT",
+             "OHOLDTOP", "OHOLDBOT", "CI", "ACCUMCI", "SIGNEXTIN")
+    # Output 1 is the register behind the adder; carry 2 joins the two halves of the adder.
+    return Instance(
+        "SB_MAC16", **{**fixed, **parameters}, p_TOPOUTPUT_SELECT=1, p_BOTOUTPUT_SELECT=1,
+        p_TOPADDSUB_CARRYSELECT=2, i_CLK=ClockSignal(), i_CE=Const(1), i_A=a, i_B=b,
+        i_C=_port(c), i_D=_port(d), i_ADDSUBTOP=_bit(subtract), i_ADDSUBBOT=_bit(subtract),
+        i_OLOADTOP=_bit(load), i_OLOADBOT=_bit(load), o_O=output,
+        **{f"i_{name}": Const(0) for name in zeros})
+
+
+def _port(value):
+    return Const(value, 16) if isinstance(value, int) else value
+
+
+def _bit(value):
+    return Const(value, 1) if isinstance(value, int) else value

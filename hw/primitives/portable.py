@@ -80,3 +80,11 @@ def multiplier(m, multiplier):
     m.d.comb += product.eq(a * b)
     stages = max(1, multiplier.latency - 1)
     m.d.comb += multiplier.product.eq(delayed(m, product, stages, "product").as_signed())
+
+
+def accumulator(m, accumulator):
+    """Adder and register."""
+    with m.If(accumulator.load):
+        m.d.sync += accumulator.value.eq(accumulator.data)
+    with m.Else():
+        m.d.sync += accumulator.value.eq(accumulator.value + accumulator.amount)

@@ -58,11 +58,12 @@ def test_resuming_gives_the_model_of_an_unbroken_run(capsys, tmp_path):
 def test_options_reach_the_configuration(capsys, tmp_path):
     report = tmp_path / "r.json"
     code, _, err = run(capsys, *QUICK, "--json", str(report), "--batch", "50", "--rates", "0.3",
-                       "--decay", "0.5", "--sweeps", "1", "--flips", "all", "--no-quiet",
-                       "--temperatures", "0")
+                       "--decay", "0.5", "--sweeps", "1", "--hidden-bias", "-2", "--flips", "all",
+                       "--no-quiet", "--temperatures", "0")
     told = json.loads(report.read_text())
     assert code == 0 and (told["batch"], told["rate"], told["decay"]) == (50, 0.3, 0.5)
-    assert (told["sweeps"], told["flips"]) == (1, "all") and "log_likelihood" not in told
+    assert (told["sweeps"], told["flips"], told["hidden_bias"]) == (1, "all", -2)
+    assert "log_likelihood" not in told
     assert "epoch 2 of 2: wrong pixels" in err
 
 
@@ -89,6 +90,8 @@ def test_samples_are_drawn_to_a_picture_and_an_archive(capsys, tmp_path):
     (["--flips", "none"], "flips are 'none'"),
     (["--layers", "64-10-10", "--flips", "visible"], "never learn"),
     (["--layers", "64-10-10", "--rule", "cd"], "is not restricted"),
+    (["--hidden-bias", "inf"], "hidden_bias is inf"),
+    (["--rule", "ep", "--hidden-bias", "1"], "option --hidden-bias belongs to the rules flow"),
     (["--rule", "ep", "--lateral"], "option --lateral belongs to the rules flow and cd"),
     (["--temperatures", "5"], "5 temperatures are too few"),
     (["--temperatures", "-5"], "temperatures is -5"),

@@ -118,7 +118,9 @@ def test_configurations_are_checked(change, message):
 
 
 def test_defaults_and_machines(digits):
-    assert default_config("fashion-mnist", 1) == default_config("mnist", 1)
+    assert default_config("fashion-mnist", 1, "cd") == default_config("mnist", 1, "cd")
+    assert default_config("fashion-mnist", 1) != default_config("mnist", 1)
+    assert default_config("mnist", 2) == default_config("mnist", 5) != default_config("mnist", 1)
     assert default_config("mine", 4, epochs=7, batch=None).epochs == 7
     assert default_config("digits", 1, "cd").rule == "cd"
     with pytest.raises(MisuseError, match="unknown rule 'ep'"):

@@ -10,6 +10,7 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.utils import ceil_log2
 
+from apical.hw.counter import Accumulator
 from apical.hw.engine import HOST_MEMBERS
 from apical.hw.lanes import Multiplier
 from apical.hw.memory import ChunkMemory, LaneMemory, WordMemory
@@ -39,7 +40,8 @@ class Pairs(wiring.Component):
         for i, make in enumerate(self.pairs):
             tuned, portable = make(self.family), make("portable")
             m.submodules[f"tuned{i}"], m.submodules[f"portable{i}"] = tuned, portable
-            stimulate = self.multiply if isinstance(tuned, Multiplier) else self.access
+            stimulate = {Multiplier: self.multiply, Accumulator: self.accumulate}.get(
+                type(tuned), self.access)
             different, valid = stimulate(m, tuned, portable, i)
             m.d.sync += counts[i].eq(counts[i] + different)
             total = total + valid
@@ -63,6 +65,14 @@ class Pairs(wiring.Component):
         for side in (tuned, portable):
             m.d.comb += [side.a.eq(a), side.b.eq(b)]
         return tuned.product != portable.product, 1
+
+    def accumulate(self, m, tuned, portable, i):
+        word, loaded = self.random.rotate_left(13 * i), Signal(name=f"loaded{i}")
+        load = word[:4] == 0
+        for side in (tuned, portable):
+            m.d.comb += [side.amount.eq(word[4:36]), side.load.eq(load), side.data.eq(word[32:])]
+        m.d.sync += loaded.eq(loaded | load)
+        return loaded & (tuned.value != portable.value), loaded
 
     def access(self, m, tuned, portable, i):
         """Random writes and reads, never of one word in one cycle; unwritten words do not count."""
@@ -121,6 +131,7 @@ class Pairs(wiring.Component):
 PAIRS = {
     "ice40": [
         *(lambda family, n=n: Multiplier(n, family) for n in (1, 2, 3, 4)),
+        Accumulator,
         lambda family: WordMemory(64, 16384, 1, family),
         lambda family: WordMemory(20, 4096, 2, family),
         lambda family: WordMemory(17, 20000, 2, family),

@@ -17,6 +17,6 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("sizes,lanes,quick,density,program", CASES)
+@pytest.mark.parametrize(("sizes", "lanes", "quick", "density", "program"), CASES)
 def test_layered_networks_are_bit_exact(sizes, lanes, quick, density, program):
     check_layered(sizes, lanes, quick, density=density, **program)

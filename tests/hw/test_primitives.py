@@ -2,11 +2,12 @@
 
 import pytest
 from amaranth.sim import Simulator
+from primitive_bench import PAIRS, disagreements
+
 from apical.golden.errors import MisuseError
 from apical.hw.config import PRIMITIVES, EngineConfig, preset
 from apical.hw.lanes import Multiplier
 from apical.hw.primitives import ecp5
-from primitive_bench import PAIRS, disagreements
 
 
 @pytest.mark.slow
@@ -26,7 +27,7 @@ def test_the_bench_sees_a_wrong_cell():
 
     wrong, _ = disagreements("ice40", 2000, broken)
     assert all(wrong[:4])
-    assert not any(wrong[4:])
+    assert not any(wrong[4:])  # the others multiply nothing
 
 
 @pytest.mark.parametrize("latency", [1, 2, 3, 4])
