@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from ..golden.errors import MisuseError
 from ..golden.formats import STATE, WEIGHT, Format
-from ..golden.program import UPDATE_FRAC
+from ..golden.program import RATE_SHIFT, UPDATE_FRAC
 
 #: Part of the configuration hash: raise it with every change of encoding, map or arithmetic.
 ENGINE_VERSION = 1
@@ -110,13 +110,17 @@ class EngineConfig:
             raise MisuseError(f"state format {self.state} cannot hold 1.0; "
                               f"use at most {self.state.width - 2} fraction bits")
         # The old weight and the random word lie below and above each other in an accumulator.
-        needed = self.weight.width + self.drop + 1
+        needed = max(self.weight.width + self.drop, 32 + max(0, self.weight.frac - RATE_SHIFT)) + 1
         if self.learning and not 1 <= self.drop <= 32:
-            raise MisuseError(f"update frac {self.update_frac} and {self.state.frac} state fraction "
-                              f"bits make {self.drop} bits of rounding; it goes from 1 to 32")
-        if self.learning and self.accumulator_width < max(needed, 33):
+            raise MisuseError(f"update frac {self.update_frac} and {self.state.frac} state "
+                              f"fraction bits make {self.drop} bits of rounding; it goes from 1 "
+                              "to 32")
+        if self.learning and self.weight.frac < 4:
+            raise MisuseError(f"weight format {self.weight} is too coarse to learn; use 4 fraction "
+                              "bits or an engine without learning")
+        if self.learning and self.accumulator_width < needed:
             raise MisuseError(f"accumulator width {self.accumulator_width} is too little to learn; "
-                              f"use {max(needed, 33)} bits or an engine without learning")
+                              f"use {needed} bits or an engine without learning")
         if self.primitives not in PRIMITIVES:
             raise MisuseError(f"unknown primitives '{self.primitives}'; "
                               f"known: {', '.join(PRIMITIVES)}")

@@ -153,13 +153,13 @@ UNIT = Layout(
 
 LEARN = Layout(
     "learn", _OPCODE,
-    Field("two", 5, 1, "two terms, else one"),
-    Field("negative", 6, 2, "subtract term 0 (bit 0), term 1 (bit 1)"),
     Field("a", 8, 8, "scalar-side vector of term 0"),
     Field("b", 16, 8, "matrix"),
     Field("c", 24, 8, "lane-side vector of term 0"),
     Field("t", 32, 8, "lane-side vector of term 1"),
     Field("turned", 40, 1, "the lane side are the rows of the matrix"),
+    Field("two", 41, 1, "two terms, else one"),
+    Field("negative", 42, 2, "subtract term 0 (bit 0), term 1 (bit 1)"),
     Field("other", 48, 16, "base of the scalar-side vector of term 1"))
 
 _BASE = Field("base", 0, 16, "first word (EVENT: first event; CONSTANT: the raw value or factor)")

@@ -14,7 +14,7 @@ For each block of the lane side::
 
 Stages of a beat continue those of :mod:`apical.hw.lanes`::
 
-    S - 4..S  random word; the old weight is read so that it arrives at S
+    S - 2..S  random word; the old weight is read so that it arrives at S
     S + 1     sum of the products (at the last beat)
     S + 2     saturated: written, traced
     S + 3..   what is written is mixed into the signature
@@ -31,11 +31,8 @@ from ..golden.mix import KEY_ROUNDS
 from .config import EngineConfig
 from .issue import beat_layout
 from .memory import address_bits
-from .mix import Cross, mix_round, mix_written
+from .mix import CROSS_LATENCY, CrossUnit, mix_round, mix_written
 from .primitives.portable import delayed, select_chunk
-
-#: Stages of a random word (`Cross`).
-CROSS_STAGES = 4
 
 
 class Hash(wiring.Component):
@@ -66,7 +63,8 @@ class Hash(wiring.Component):
             m.d.sync += [x.eq(made[0]), y.eq(made[1]), late.eq(valid)]
             valid = late
             flags.append(late)
-        m.d.comb += [self.done.eq(valid), self.result.eq(Cat(y, x)), self.busy.eq(Cat(*flags).any())]
+        m.d.comb += [self.done.eq(valid), self.result.eq(Cat(y, x)),
+                     self.busy.eq(Cat(*flags).any())]
         return m
 
 
@@ -198,29 +196,26 @@ class LearnUnit(wiring.Component):
         m.d.comb += [number.eq(Mux(fill, self.first + at, self.item_index)),
                      self.hash.valid.eq(fill | self.item_valid),
                      self.hash.word.eq(Cat(number, fill ^ self.turned))]
-        m.d.comb += self.fill_done.eq(delayed(m, fill, KEY_ROUNDS, "fill")) \
-            if hasattr(self, "fill_done") else []
         filled = delayed(m, fill, KEY_ROUNDS, "fill")
         place = delayed(m, at, KEY_ROUNDS, "place")
         for lane in range(lanes):
             with m.If(filled & (place == lane)):
                 m.d.sync += self.lane_mix[lane].eq(self.hash.result)
-        self.filled = filled
 
     def _take(self, m, term, limit):
         """Lane-side word of a term; behind the last unit and without that term it is 0."""
         lanes = self.config.lanes
         word = self.words[16 * lanes * term:16 * lanes * (term + 1)]
         for lane in range(lanes):
-            value = self.word.word_select(lane, 16)
+            # Padding weights must stay 0, whatever lies in the padding of states.
             there = (limit > lane) if term == 0 else (limit > lane) & self.two
+            value = self.word.word_select(lane, 16) & there.replicate(16)
             m.d.sync += [word.word_select(lane, 16).eq(value),
-                         self.full[term][lane].eq(value.any() & there)]
+                         self.full[term][lane].eq(value.any())]
 
     def _items(self, m):
         """Items beside their mix: values of both terms, place of the weight word, scalar."""
         quick = self.config.update_lanes
-        self_ = self
         place = Signal(len(self.matrix))
         m.d.comb += [place.eq(self.base + self.item_index),
                      self.chunk_address.eq(self.other + self.item_word),
@@ -228,7 +223,7 @@ class LearnUnit(wiring.Component):
         # The copy of the states answers two cycles later.
         sub = delayed(m, self.item_lane[:ceil_log2(quick)], 2, "sub") if quick > 1 else Const(0, 1)
         early = delayed(m, self.item_value, 2, "value")
-        other = Mux(self_.constant, early, select_chunk(self.chunk, sub, 16))
+        other = Mux(self.constant, early, select_chunk(self.chunk, sub, 16))
         first = delayed(m, early, KEY_ROUNDS - 2, "first")
         second = delayed(m, Mux(self.two, other, 0), KEY_ROUNDS - 2, "second")
         valid = delayed(m, self.item_valid, KEY_ROUNDS, "valid")
@@ -238,26 +233,22 @@ class LearnUnit(wiring.Component):
     def _beats(self, m, values, place, index):
         """One beat a term; the mix of the scalar arrives where `Cross` begins."""
         valid, first, second = values
-        beat, value = Signal.like(self.beat, name="made"), Signal(16)
+        beat, value = self.beat, self.value
         waiting, later, flags = Signal(), Signal(16), Signal(2)
         mix, at, scalar = Signal(32), Signal(len(place)), Signal(16)
         m.d.comb += flags.eq(Cat(first.any(), second.any()))
         m.d.sync += [beat.valid.eq(valid | waiting), waiting.eq(valid & self.two)]
         with m.If(valid):
             m.d.sync += [beat.first.eq(1), beat.last.eq(~self.two), beat.term.eq(0),
-                         beat.rows.eq(flags), beat.negative.eq(self.negative[0]),
+                         beat.scalars.eq(flags), beat.negative.eq(self.negative[0]),
                          beat.learn.eq(1), value.eq(first), later.eq(second),
                          mix.eq(self.hash.result), at.eq(place), scalar.eq(index)]
         with m.Else():
             m.d.sync += [beat.first.eq(0), beat.last.eq(1), beat.term.eq(1),
                          beat.negative.eq(self.negative[1]), value.eq(later)]
-        # The random word must not be late, nor early.
-        wait, early = max(0, CROSS_STAGES - self.stage), max(0, self.stage - CROSS_STAGES)
-        m.d.comb += [self.beat.as_value().eq(delayed(m, beat.as_value(), wait, "beat")),
-                     self.value.eq(delayed(m, value, wait, "scalar"))]
-        busy = [valid, waiting, beat.valid] + self._kept(m, beat.valid, wait, "sent")
-        return {"busy": Cat(*busy).any(), "mix": delayed(m, mix, early, "mix"), "wait": wait,
-                "place": at, "scalar": scalar}
+        # The random word meets its beat at stage S.
+        return {"busy": Cat(valid, waiting, self.beat.valid).any(), "place": at, "scalar": scalar,
+                "mix": delayed(m, mix, self.stage - CROSS_LATENCY, "mix")}
 
     @staticmethod
     def _kept(m, flag, cycles, name):
@@ -274,16 +265,12 @@ class LearnUnit(wiring.Component):
         config = self.config
         lanes, width, weight, drop = (config.lanes, config.accumulator_width, config.weight,
                                       config.drop)
-        # Stage of a beat counted from the cycle in which `sent` stands.
-        start = sent["wait"] + self.stage
-        place = sent["place"]
-        address = delayed(m, place, sent["wait"] + config.multiplier_latency, "read_at")
+        address = delayed(m, sent["place"], config.multiplier_latency, "read_at")
         m.d.comb += self.read_address.eq(address)
-        behind = 2 + (start - sent["wait"] - config.multiplier_latency)
         # A second term ends one cycle later.
-        write_at = delayed(m, address, behind, "write_at")
+        write_at = delayed(m, address, self.stage + 2 - config.multiplier_latency, "write_at")
         write_late = delayed(m, write_at, 1, "write_late")
-        scalar = delayed(m, sent["scalar"], start + 2, "trace_at")
+        scalar = delayed(m, sent["scalar"], self.stage + 2, "trace_at")
         scalar_late = delayed(m, scalar, 1, "trace_late")
         m.d.comb += [self.write_address.eq(Mux(self.two, write_late, write_at)),
                      self.scalar.eq(Mux(self.two, scalar_late, scalar))]
@@ -295,8 +282,9 @@ class LearnUnit(wiring.Component):
         m.d.comb += first.eq(delayed(m, self.beat.valid & self.beat.first, self.stage, "started"))
         mixed, clips = [], []
         for lane in range(lanes):
-            m.submodules[f"cross{lane}"] = cross = Cross(CROSS_STAGES)
-            m.d.comb += [cross.a.eq(sent["mix"]), cross.b.eq(self.lane_mix[lane])]
+            m.submodules[f"cross{lane}"] = cross = CrossUnit()
+            m.d.comb += [Cat(cross.b, cross.a).eq(sent["mix"]),
+                         Cat(cross.d, cross.c).eq(self.lane_mix[lane])]
             word = Const(0, 1) if drop == 0 else cross.y
             below = Cat(Const(0, drop - 16), word) if drop >= 16 else word[16 - drop:]
             old = self.weights.word_select(lane, 16).as_signed()[:weight.width].as_signed()
@@ -321,7 +309,7 @@ class LearnUnit(wiring.Component):
             m.d.comb += [self.mask[lane].eq(mask & write),
                          self.write_data.word_select(lane, 16).eq(new)]
             word = Signal(16, name=f"mixed_{lane}", reset_less=True)
-            m.d.sync += word.eq(mix_written(new, late_x, late_y)
+            m.d.sync += word.eq(mix_written(late_x, late_y, new)
                                 & self.mask[lane].replicate(16))
             mixed.append(word)
             clips.append(clip & self.mask[lane])

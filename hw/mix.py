@@ -6,11 +6,11 @@ Keys are mixed at one round a cycle while an operation is decoded; a round is on
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ..golden.mix import CROSS_ROTATIONS, KEY_ROUNDS
+from ..golden.mix import CROSS_ROTATIONS, KEY_ROUNDS, WRITTEN_SHIFTS
 from .counter import Accumulator
 
 
@@ -24,6 +24,13 @@ def product(x, rotations):
     """``rotl(x, s) ^ (rotl(x, t) & rotl(x, u))`` on 16 bits, for rotations (s, t, u)."""
     s, t, u = rotations
     return x.rotate_left(s) ^ (x.rotate_left(t) & x.rotate_left(u))
+
+
+def mix_written(x, y, value):
+    """What a written weight with the random words x and y adds to the signature, 16 bits."""
+    mixed = (value + x)[:16]
+    first, second = (Cat(Const(0, shift), mixed)[:16] for shift in WRITTEN_SHIFTS)
+    return mixed ^ y ^ (first & second)
 
 
 class KeyEngine(wiring.Component):
@@ -113,6 +120,8 @@ class SignatureUnit(wiring.Component):
     values : In(16 * lanes)
     clear : In(1)
         Sets the sum to 0.
+    extra : In(32)
+        What something else adds in this cycle; 0 while elements are on their way.
     total : Out(32)
     busy : Out(1)
         Writes are on their way.
@@ -121,7 +130,7 @@ class SignatureUnit(wiring.Component):
     def __init__(self, lanes, primitives="portable"):
         self.lanes, self.primitives = lanes, primitives
         super().__init__({"valid": In(lanes), "key": In(32), "address": In(16),
-                          "values": In(16 * lanes), "clear": In(1),
+                          "values": In(16 * lanes), "clear": In(1), "extra": In(32),
                           "total": Out(32), "busy": Out(1)})
 
     def elaborate(self, platform):
@@ -150,7 +159,7 @@ class SignatureUnit(wiring.Component):
             m.d.sync += [partial.eq(words[0]), arrived.eq(mixed)]
         # `partial` is 0 in cycles without a write.
         m.submodules.sum = total = Accumulator(self.primitives)
-        m.d.comb += [total.amount.eq(partial), total.load.eq(self.clear),
+        m.d.comb += [total.amount.eq(partial | self.extra), total.load.eq(self.clear),
                      self.total.eq(total.value)]
         m.d.comb += self.busy.eq(Cat(*(f.any() for f in flags), mixed, arrived).any())
         return m
