@@ -28,7 +28,7 @@ from apical.sim.cosim import CosimOptions, cosim, resolve
 from apical.sim.harness import component_ports, harness
 from apical.sim.job import answers, inference_job
 from apical.sim.runner import build
-from apical.sim.simulator import build_engine, trace_stream
+from apical.sim.simulator import build_engine, trace_streams
 
 #: Keys that a report has at least.
 KEYS = {"images", "compared", "mismatches", "writes", "accuracy_rtl", "accuracy_fixed",
@@ -178,7 +178,7 @@ def test_a_mutant_is_caught_in_its_verilog(options, tmp_path, monkeypatch):
         verilog = engine_verilog(case.config, "dut", trace=True)
     ports = Engine(case.config, trace=True)
     ports._MustUse__used = True
-    simulator = build(harness(verilog, component_ports(ports), [trace_stream(case.config)]),
+    simulator = build(harness(verilog, component_ports(ports), trace_streams(case.config)),
                       cache=options().cache)
     _, records = run_job(simulator, inference_job(case.assembly, weights, case.inputs).words,
                          tmp_path)
