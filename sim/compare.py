@@ -46,8 +46,8 @@ class _Found:
     others: list
 
 
-def compare_trace(expected: Expectation, records, weight_records=None,
-                  first_image=0) -> Comparison:
+def compare_trace(expected: Expectation, records, first_image=0,
+                  weight_records=None) -> Comparison:
     """Compare every traced write with the fixed executor.
 
     The order of the records is free; what comes first is told by their cycles.
@@ -56,11 +56,11 @@ def compare_trace(expected: Expectation, records, weight_records=None,
     ----------
     records : structured ndarray
         State records (``cycle, image, operation, vector, unit, count, values``).
+    first_image : int
+        Number of image 0 of the batch.
     weight_records : structured ndarray, optional
         Weight records (``cycle, image, operation, matrix, scalar, first, turned, mask, values``);
         without them no weight may have been expected.
-    first_image : int
-        Number of image 0 of the batch.
     """
     found = [_states(expected, records, first_image)]
     if weight_records is not None:

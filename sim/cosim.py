@@ -205,7 +205,8 @@ def _report(case, options, expected, outcome, fault) -> dict:
         comparison = Comparison(images, wrong, None)
     else:
         records = outcome.played.records
-        comparison = compare_trace(Expectation(expected), records["state"], records.get("weight"))
+        comparison = compare_trace(Expectation(expected), records["state"],
+                                   weight_records=records.get("weight"))
     floats = FloatExecutor(case.network, case.real_weights).run(case.program, {"x": case.images})
     labels = case.labels
 
