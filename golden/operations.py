@@ -16,6 +16,8 @@ RATE_SHIFT, UPDATE_FRAC = 10, 6
 SCALED = ("scaled0", "scaled1", "scaled2", "scaled3")
 #: What `Sample` may write.
 SAMPLE_MODES = ("sample", "mean", "threshold")
+#: The exponent of a flow rate is clipped to plus and minus this: rates grow as exp.
+FLOW_LIMIT = 6
 
 
 @dataclass(frozen=True)

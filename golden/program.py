@@ -27,6 +27,7 @@ from dataclasses import dataclass
 
 from .network import Network
 from .operations import (
+    FLOW_LIMIT,
     RATE,
     RATE_SHIFT,
     SAMPLE_MODES,
@@ -56,10 +57,11 @@ from .operations import (
 from .program_check import MAX_DEPTH, check_operations
 
 __all__ = [
-    "MAX_DEPTH", "RATE", "RATE_SHIFT", "SAMPLE_MODES", "SCALED", "STATE", "UPDATE_FRAC",
-    "WRITES_STATE", "Clear", "Decide", "Difference", "FlowRate", "Learn", "Nudge", "Outer",
-    "Program", "Project", "Relax", "Reseed", "Residual", "Sample", "Snapshot", "Update",
-    "accumulators", "describe", "draws", "stored_rates", "vectors", "walk", "written_vector",
+    "FLOW_LIMIT", "MAX_DEPTH", "RATE", "RATE_SHIFT", "SAMPLE_MODES", "SCALED", "STATE",
+    "UPDATE_FRAC", "WRITES_STATE", "Clear", "Decide", "Difference", "FlowRate", "Learn", "Nudge",
+    "Outer", "Program", "Project", "Relax", "Reseed", "Residual", "Sample", "Snapshot",
+    "Update", "accumulators", "describe", "draws", "stored", "stored_rates", "vectors", "walk",
+    "written_vector",
 ]
 
 
@@ -136,6 +138,13 @@ def vectors(network: Network, program: Program):
 def stored_rates(network: Network):
     """Names of the populations whose rate is a vector of its own: the free logistic ones."""
     return [p.name for p in network.free if p.rate == "logistic"]
+
+
+def stored(network: Network, pair):
+    """The vector (population, slot) that is read for a pair: rates that are states are states."""
+    if pair[1] == RATE and pair[0] not in stored_rates(network):
+        return pair[0], STATE
+    return tuple(pair)
 
 
 def accumulators(network: Network, program: Program):

@@ -43,7 +43,7 @@ def test_values_are_those_of_the_reference(name, state):
     assert (np.diff(found) >= 0).all() or name == "slope"
 
 
-@pytest.mark.parametrize(("name", "most"), [("logistic", 0.0963), ("slope", 0.125)])
+@pytest.mark.parametrize(("name", "curvature"), [("logistic", 0.0963), ("slope", 0.125)])
 def test_tables_are_near_their_function(name, curvature):
     state = Format(16, 12)
     z = np.arange(-8 * 4096, 8 * 4096)
