@@ -133,7 +133,7 @@ class Engine(wiring.Component):
             issue.matrix.eq(MATRIX.slice(b, "base")), issue.rows.eq(MATRIX.slice(b, "rows")),
             issue.blocks.eq(MATRIX.slice(b, "blocks")), issue.tail.eq(MATRIX.slice(b, "tail")),
             issue.into.eq(VECTOR.slice(t, "base")), issue.from_.eq(VECTOR.slice(c, "base")),
-            unit.start.eq(sequencer.start_unit), unit.key_slot.eq(sequencer.key_slot),
+            unit.start.eq(sequencer.start_unit), sequencer.take_key.eq(unit.take_key),
             unit.a.eq(base_a), unit.b.eq(base_b), unit.c.eq(VECTOR.slice(c, "base")),
             unit.t.eq(VECTOR.slice(t, "base")), unit.blocks.eq(VECTOR.slice(t, "blocks")),
             unit.tail.eq(VECTOR.slice(t, "tail")), unit.limits.eq(VECTOR.slice(t, "limits")),
@@ -242,15 +242,13 @@ class Engine(wiring.Component):
     def _observe(self, m, sequencer, unit, signature):
         """Signature and trace see the same writes."""
         config = self.config
-        key = Mux(unit.write_slot, sequencer.keys[32:], sequencer.keys[:32])
-        m.d.comb += [signature.valid.eq(unit.write_valid), signature.key.eq(key),
+        m.d.comb += [signature.valid.eq(unit.write_valid), signature.key.eq(sequencer.key),
                      signature.address.eq(unit.write_unit),
                      signature.values.eq(unit.write_values)]
         if self.trace:
             m.d.comb += [
                 self.trace_valid.eq(unit.write_valid.any()),
-                self.trace_operation.eq(Mux(unit.write_slot, sequencer.counts[16:],
-                                            sequencer.counts[:16])),
+                self.trace_operation.eq(sequencer.count),
                 self.trace_vector.eq(unit.write_number), self.trace_unit.eq(unit.write_unit),
                 self.trace_count.eq(sum(unit.write_valid[1:], unit.write_valid[0])
                                     if config.update_lanes > 1 else unit.write_valid),

@@ -68,6 +68,14 @@ class Layout:
         return {name: word >> field.low & (1 << field.width) - 1
                 for name, field in self.fields.items()}
 
+    def mask(self, **widths) -> int:
+        """Bits of all fields, of those named only so many of the lowest."""
+        bits = 0
+        for name, field in self.fields.items():
+            width = min(field.width, widths.get(name, field.width))
+            bits |= ((1 << width) - 1) << field.low
+        return bits
+
     def slice(self, word, name):
         """The field of an Amaranth value (or of anything that slices)."""
         field = self.fields[name]

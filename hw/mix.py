@@ -28,8 +28,9 @@ class KeyEngine(wiring.Component):
     Members
     -------
     start : In(1)
-        Takes `key` and `word`.
+        Takes `word`.
     key, word : In(32)
+        `key` is to be held until `ready`.
     ready : Out(1)
         High while `result` is valid; low from the cycle after `start`.
     result : Out(32)
@@ -41,8 +42,7 @@ class KeyEngine(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        key = Signal(32)
-        x, y = Signal(16), Signal(16)
+        key, x, y = self.key, Signal(16), Signal(16)
         left = Signal(range(KEY_ROUNDS + 1))
         # Counts up so that it is the round constant.
         number = Signal(range(KEY_ROUNDS + 1))
@@ -50,8 +50,8 @@ class KeyEngine(wiring.Component):
         next_x, next_y = mix_round(x, y, constant)
         m.d.comb += [self.ready.eq(left == 0), self.result.eq(Cat(y, x))]
         with m.If(self.start):
-            m.d.sync += [key.eq(self.key), left.eq(KEY_ROUNDS), number.eq(0),
-                         x.eq(self.key[16:] ^ self.word[16:]), y.eq(self.key[:16] ^ self.word[:16])]
+            m.d.sync += [left.eq(KEY_ROUNDS), number.eq(0),
+                         x.eq(key[16:] ^ self.word[16:]), y.eq(key[:16] ^ self.word[:16])]
         with m.Elif(left != 0):
             m.d.sync += [x.eq(next_x), y.eq(next_y), left.eq(left - 1), number.eq(number + 1)]
         return m

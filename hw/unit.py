@@ -27,10 +27,13 @@ from .memory import address_bits
 WRITE_STAGE = 5
 
 
-#: What is one for all chunks of an operation; `word` is the first word that is written.
-_CONTROL = data.StructLayout({
-    "word": 12, "number": 8, "mode": 3, "nudge": 1, "nudge_negative": 1, "shift": 3,
-    "nudge_shift": 4, "limits": 2})
+#: What is one for all chunks of an operation, by the stage that looks at it.
+_CONTROLS = {
+    2: {"relax": 1, "subtract": 1, "nudge": 1, "nudge_negative": 1, "nudge_shift": 4},
+    3: {"moves": 1, "zero": 1},
+    4: {"shift": 3, "limits": 2},
+    5: {"writes": 1, "decides": 1, "updates": 1, "number": 8},
+}
 
 
 class UnitPipeline(wiring.Component):
@@ -44,8 +47,8 @@ class UnitPipeline(wiring.Component):
     start : In(1)
         Takes the decoded operands.
     issuing, busy : Out(1)
-    key_slot : In(1)
-        Which of two operation keys the writes use (travels with them).
+    take_key : Out(1)
+        The first write of an operation comes in the next cycle.
     chunk_select : Out(6)
         Chunk wanted of the words at stage 1.
     state_a, state_b, sums : In
@@ -54,7 +57,9 @@ class UnitPipeline(wiring.Component):
         Stage 0; `reading` says when they are meant.
     write_valid : Out(Q)
         Lanes that are written, with `write_word`, `write_chunk`, `write_values`, `write_unit`
-        (first unit), `write_number` (vector) and `write_slot` (key).
+        (first unit) and `write_number` (vector).
+    taken : Out(1)
+        The write port may be in use in this cycle.
     clipped : Out(range(Q + 1))
         How many of them were clipped.
     moved : Out(16), clear_moved : In(1)
@@ -71,7 +76,7 @@ class UnitPipeline(wiring.Component):
             "start": In(1), "mode": In(3), "nudge": In(1), "nudge_negative": In(1),
             "shift": In(3), "nudge_shift": In(4), "limits": In(2), "number": In(8),
             "a": In(states), "b": In(states), "c": In(sums), "t": In(states),
-            "blocks": In(10), "tail": In(7), "key_slot": In(1),
+            "blocks": In(10), "tail": In(7), "take_key": Out(1), "taken": Out(1),
             "issuing": Out(1), "busy": Out(1), "issue": Out(1), "chunk_select": Out(6),
             "a_address": Out(states), "b_address": Out(states), "sum_address": Out(sums),
             "b_chunk": Out(6),
@@ -79,22 +84,13 @@ class UnitPipeline(wiring.Component):
             "sums": In(config.accumulator_width * quick),
             "write_valid": Out(quick), "write_word": Out(states), "write_chunk": Out(6),
             "write_values": Out(16 * quick), "write_unit": Out(16), "write_number": Out(8),
-            "write_slot": Out(1), "clipped": Out(range(quick + 1)),
+            "clipped": Out(range(quick + 1)),
             "moved": Out(16), "clear_moved": In(1), "winner": Out(16)})
 
     def elaborate(self, platform):
         m = Module()
         quick = self.config.update_lanes
-        # What is one for a whole operation lies in two slots, used in turn: operations start at
-        # least 6 cycles apart, so that at most two are in the pipeline.
-        self.slots = [Signal(_CONTROL, name=f"slot{i}") for i in range(2)]
-        with m.If(self.start):
-            for i, slot in enumerate(self.slots):
-                with m.If(self.key_slot == i):
-                    m.d.sync += [slot[name].eq(getattr(self, name)) for name in _CONTROL.members
-                                 if name != "word"]
-                    m.d.sync += slot.word.eq(self.t)
-        layout = data.StructLayout({"lanes": quick, "slot": 1, "first": 1, "turn": 1})
+        layout = data.StructLayout({"lanes": quick, "first": 1, "turn": 1})
         issued, chunk = self._issue(m, layout)
         stages = [issued]
         for i in range(1, WRITE_STAGE + 1):
@@ -102,44 +98,65 @@ class UnitPipeline(wiring.Component):
             m.d.sync += late.eq(stages[-1])
             stages.append(late)
         m.d.sync += self.chunk_select.eq(chunk)
-        m.d.comb += self.issue.eq(issued.lanes[0])
+        self._controls(m, stages)
+        m.d.comb += [self.issue.eq(issued.lanes[0]), self.taken.eq(stages[WRITE_STAGE].lanes[0]),
+                     self.take_key.eq(stages[WRITE_STAGE - 1].first)]
         lanes = [self._lane(m, lane, stages) for lane in range(quick)]
         out = stages[WRITE_STAGE]
         self._walk(m, stages)
-        mode = self._of(out, "mode")
-        writes = (mode != Mode.DECIDE).replicate(quick)
-        m.d.comb += [self.write_valid.eq(out.lanes & writes),
-                     self.write_number.eq(self._of(out, "number")),
-                     self.write_slot.eq(out.slot),
+        m.d.comb += [self.write_valid.eq(out.lanes & self.at[5]["writes"].replicate(quick)),
+                     self.write_number.eq(self.at[5]["number"]),
                      self.write_values.eq(Cat(*(value.as_unsigned() for value, _, _ in lanes)))]
         clips = [clip & self.write_valid[lane] for lane, (_, _, clip) in enumerate(lanes)]
         m.d.comb += self.clipped.eq(sum(clips[1:], clips[0]))
-        late = self._measure(m, out, mode, lanes)
+        late = self._measure(m, out, lanes)
         m.d.comb += self.busy.eq(Cat(*(stage.lanes[0] for stage in stages), late).any())
         return m
 
-    def _of(self, stage, name):
-        """What the operation at a stage has under a name."""
-        first, second = (slot[name] for slot in self.slots)
-        return Mux(stage.slot, second, first)
+    def _controls(self, m, stages):
+        """`at[stage]`: what the operation there is, taken over with its first chunk.
+
+        Operations start at least 6 cycles apart, so the last one that started is the one whose
+        first chunk comes to a stage.
+        """
+        mode = self.mode
+        told = {name: getattr(self, name) for name in (
+            "nudge", "nudge_negative", "nudge_shift", "shift", "limits", "number")}
+        told |= {"relax": mode == Mode.RELAX, "subtract": mode == Mode.SUBTRACT,
+                 "moves": (mode == Mode.RELAX) | (mode == Mode.ASSIGN),
+                 "zero": (mode == Mode.ASSIGN) | (mode == Mode.CLEAR),
+                 "writes": mode != Mode.DECIDE, "decides": mode == Mode.DECIDE,
+                 "updates": (mode == Mode.RELAX) | (mode == Mode.ASSIGN)}
+        self.at, self.word = {}, Signal.like(self.t)
+        with m.If(self.start):
+            m.d.sync += self.word.eq(self.t)
+        for stage, widths in _CONTROLS.items():
+            self.at[stage] = {}
+            for name, width in widths.items():
+                newest, here = Signal(width, name=f"new_{name}"), Signal(width, name=f"at_{name}")
+                with m.If(self.start):
+                    m.d.sync += newest.eq(told[name])
+                with m.If(stages[stage - 1].first):
+                    m.d.sync += here.eq(newest)
+                self.at[stage][name] = here
 
     def _issue(self, m, layout):
         """Walk blocks and chunks."""
         lanes, quick = self.config.lanes, self.config.update_lanes
         left, tail, limit = Signal(10), Signal(7), Signal(7)
         a, b, c = (Signal.like(port) for port in (self.a, self.b, self.c))
-        chunk, slot, first = Signal(6), Signal(), Signal()
+        chunk, first = Signal(6), Signal()
         issued = Signal(layout)
         unit = chunk << ceil_log2(quick)
         m.d.comb += [limit.eq(Mux(left == 1, tail, lanes)), self.issuing.eq(left != 0),
                      self.a_address.eq(a), self.b_address.eq(b), self.sum_address.eq(c),
-                     self.b_chunk.eq(chunk), issued.slot.eq(slot), issued.first.eq(first),
+                     self.b_chunk.eq(chunk), issued.first.eq(first & (left != 0)),
                      issued.turn.eq(unit + quick >= limit)]
         for lane in range(quick):
             m.d.comb += issued.lanes[lane].eq((left != 0) & (unit + lane < limit))
         with m.If(self.start):
             m.d.sync += [left.eq(self.blocks), tail.eq(self.tail), chunk.eq(0), first.eq(1),
-                         a.eq(self.a), b.eq(self.b), c.eq(self.c), slot.eq(self.key_slot)]
+                         a.eq(self.a), b.eq(self.b), c.eq(self.c)]
         with m.Elif(left != 0):
             m.d.sync += first.eq(0)
             with m.If(issued.turn):
@@ -155,8 +172,8 @@ class UnitPipeline(wiring.Component):
         chunk = Signal(range(max(2, -(-lanes // quick))))
         last_step = lanes - (-(-lanes // quick) - 1) * quick
         m.d.comb += self.write_chunk.eq(chunk)
-        with m.If(before.lanes[0] & before.first):
-            m.d.sync += [self.write_word.eq(self._of(before, "word")), chunk.eq(0),
+        with m.If(before.first):
+            m.d.sync += [self.write_word.eq(self.word), chunk.eq(0),
                          self.write_unit.eq(0)]
         with m.Elif(out.lanes[0]):
             m.d.sync += [chunk.eq(Mux(out.turn, 0, chunk + 1)),
@@ -177,35 +194,38 @@ class UnitPipeline(wiring.Component):
         b = self.state_b.word_select(lane, 16).as_signed()
         current = self.sums.word_select(lane, width).as_signed()
         # Stage 2 -> 3; `kept` is what a mode that does not move writes.
-        mode = self._of(stages[2], "mode")
-        leaky = register(signed(width + 1), current - Mux(mode == Mode.RELAX, a << frac, 0),
-                         "leaky")
-        kept = register(signed(17), a - Mux(mode == Mode.SUBTRACT, b, 0), "kept3")
-        nudged = self._of(stages[2], "nudge")
-        aligned = (Mux(nudged, b - a, 0) << self._of(stages[2], "nudge_shift"))[:32]
-        minus = self._of(stages[2], "nudge_negative") & nudged
+        at = self.at[2]
+        leaky = register(signed(width + 1), current - Mux(at["relax"], a << frac, 0), "leaky")
+        apart = Signal(signed(17), name=f"apart_{lane}")
+        m.d.comb += apart.eq(a - b)
+        kept = register(signed(17), Mux(at["subtract"], apart, a), "kept3")
+        # The nudge is b - a: the difference is subtracted, or added where beta is negative.
+        minus = at["nudge"] & ~at["nudge_negative"]
+        aligned = Mux(at["nudge"], apart, 0)
+        for i, bit in enumerate(at["nudge_shift"]):
+            aligned = Mux(bit, (aligned << (1 << i))[:32].as_signed(), aligned)
         aligned = register(signed(32), aligned ^ minus.replicate(32), "aligned")
         minus = register(1, minus, "minus")
         # Stage 3 -> 4; nothing moves in other modes.
-        mode = self._of(stages[3], "mode")
-        moves = (mode == Mode.RELAX) | (mode == Mode.ASSIGN)
+        at = self.at[3]
         # leaky - x is leaky + ~x + 1; the 1 goes into the carry.
         force = (Cat(1, leaky).as_signed() + Cat(minus, aligned).as_signed()) >> 1
-        force = register(signed(width + 2), Mux(moves, force, 0), "force")
-        kept = register(signed(17), kept, "kept4")
+        force = register(signed(width + 2), Mux(at["moves"], force, 0), "force")
+        start = register(signed(17), Mux(at["zero"], 0, kept), "start")
+        kept = register(signed(16), kept, "kept4")
         # Stage 4 -> 5: shift, add, round by the carry, clip
-        halves = halves_shift_by(m, force, self._of(stages[4], "shift"), frac - 1, frac + 6,
+        halves = halves_shift_by(m, force, self.at[4]["shift"], frac - 1, frac + 6,
                                  f"move_{lane}")
-        mode = self._of(stages[4], "mode")
-        start = Mux((mode == Mode.ASSIGN) | (mode == Mode.CLEAR), 0, kept)
         wide = Signal(signed(max(len(halves), 18) + 1), name=f"wide_{lane}")
         m.d.comb += wide.eq((Cat(1, start).as_signed() + halves) >> 1)
-        value, clip = self._clip(wide, self._of(stages[4], "limits"))
+        value, clip = self._clip(wide, self.at[4]["limits"])
         moved = Signal(signed(17), name=f"moved_{lane}")
         new = register(signed(16), value, "new")
         old = register(signed(16), kept, "old")
         m.d.comb += moved.eq(new - old)
-        return new, Mux(moved < 0, -moved, moved), register(1, clip, "clip")
+        negative = moved[-1]
+        distance = ((moved[:16] ^ negative.replicate(16)) + negative)[:16]
+        return new, distance, register(1, clip, "clip")
 
     def _clip(self, wide, code):
         """(value, whether it was clipped): ranges end at powers of two, so bits tell, not sums."""
@@ -218,18 +238,20 @@ class UnitPipeline(wiring.Component):
         unit, symmetric = code == Limits.UNIT, code == Limits.SYMMETRIC
         above = Mux(unit | symmetric, over_one, over)
         below = Mux(unit, negative, Mux(symmetric, under_one, under))
+        clip = above | below
+        # A clipped value is 0 but for the bits that its limit has.
         high = Mux(unit | symmetric, state.one, state.max)
-        low = Mux(unit, 0, Mux(symmetric, -state.one, state.min))
-        return Mux(below, low, Mux(above, high, wide[:16].as_signed())), below | above
+        low = Mux(unit, 0, Mux(symmetric, -state.one & 0xFFFF, state.min & 0xFFFF))
+        limit = (Mux(above, high, 0) | Mux(below, low, 0))[:16]
+        return ((wide[:16] & ~clip.replicate(16)) | limit).as_signed(), clip
 
-    def _measure(self, m, out, mode, lanes):
+    def _measure(self, m, out, lanes):
         """Greatest |du| of updates; greatest value (the first of equals) of a decision."""
-        deciding = mode == Mode.DECIDE
-        updating = (mode == Mode.RELAX) | (mode == Mode.ASSIGN)
+        deciding, updating = self.at[5]["decides"], self.at[5]["updates"]
         pairs = []
         for lane, (value, moved, _) in enumerate(lanes):
-            # Offset binary orders signed values; +1 keeps every real lane above a missing one.
-            rank = (value.as_unsigned() ^ 0x8000) + 1
+            # Offset binary orders signed values; the bit on top tells real lanes from missing ones.
+            rank = Cat(value[:15], ~value[15], 1)
             score = Signal(17, name=f"score_{lane}")
             m.d.comb += score.eq(Mux(out.lanes[lane] & (deciding | updating),
                                      Mux(deciding, rank, moved), 0))
