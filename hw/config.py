@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from ..golden.errors import MisuseError
 from ..golden.formats import STATE, WEIGHT, Format
 from ..golden.program import RATE_SHIFT, UPDATE_FRAC
+from ..golden.tables import MOST_FRAC
 
 #: Part of the configuration hash: raise it with every change of encoding, map or arithmetic.
 ENGINE_VERSION = 1
@@ -55,6 +56,10 @@ class EngineConfig:
     update_frac : int
         Fraction bits of a weight's last place that scaled factors keep, see
         :class:`~apical.golden.program.Learn`.
+    smooth : bool
+        Whether there is a table unit: logistic rates and their slopes, chances, flow rates.
+    noise : bool
+        Whether there are random words of states: Langevin noise and (with `smooth`) sampling.
     primitives : str
         ``"portable"`` or the family whose cells are instanced.
 
@@ -83,6 +88,8 @@ class EngineConfig:
     diagnostics: bool = True
     learning: bool = True
     update_frac: int = UPDATE_FRAC
+    smooth: bool = True
+    noise: bool = True
     primitives: str = "portable"
 
     def __post_init__(self):
@@ -121,6 +128,10 @@ class EngineConfig:
         if self.learning and self.accumulator_width < needed:
             raise MisuseError(f"accumulator width {self.accumulator_width} is too little to learn; "
                               f"use {needed} bits or an engine without learning")
+        if self.smooth and self.state.frac > MOST_FRAC:
+            raise MisuseError(f"tables need states of at most {MOST_FRAC} fraction bits, "
+                              f"{self.state} has {self.state.frac}; use an engine that is not "
+                              "smooth")
         if self.primitives not in PRIMITIVES:
             raise MisuseError(f"unknown primitives '{self.primitives}'; "
                               f"known: {', '.join(PRIMITIVES)}")
@@ -145,6 +156,11 @@ class EngineConfig:
             if name in values:
                 values[name] = Format.parse(values[name])
         return cls(**values)
+
+    @property
+    def plain(self) -> bool:
+        """Whether a vector can be added to a force as it is: held currents, branch errors."""
+        return self.learning or self.smooth
 
     @property
     def drop(self) -> int:

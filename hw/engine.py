@@ -16,6 +16,7 @@ from amaranth.utils import ceil_log2
 
 from .config import ENGINE_VERSION, EngineConfig
 from .counter import Accumulator
+from .draw import DrawUnit
 from .host import HostPort
 from .isa import (
     ADDRESS_BITS,
@@ -103,7 +104,9 @@ class Engine(wiring.Component):
         m.submodules.issue = issue = ProjectionIssue(config)
         m.submodules.lanes = mac = Lanes(config)
         m.submodules.unit = unit = UnitPipeline(config)
-        self.learn = None
+        self.learn = self.draw = None
+        if config.noise:
+            m.submodules.draw = self.draw = DrawUnit()
         if config.learning:
             m.submodules.learn = self.learn = LearnUnit(config)
         m.submodules.signature = signature = SignatureUnit(config.update_lanes, family)
@@ -156,18 +159,25 @@ class Engine(wiring.Component):
             issue.blocks.eq(MATRIX.slice(b, "blocks")), issue.tail.eq(MATRIX.slice(b, "tail")),
             issue.into.eq(VECTOR.slice(t, "base")), issue.from_.eq(VECTOR.slice(c, "base")),
             unit.factor.eq(VECTOR.slice(b, "base")),
-            unit.start.eq(sequencer.start_unit), unit.key_slot.eq(sequencer.key_slot),
+            unit.start.eq(sequencer.start_unit), sequencer.take_key.eq(unit.take_key),
             unit.a.eq(base_a), unit.b.eq(base_b), unit.c.eq(VECTOR.slice(c, "base")),
             unit.t.eq(VECTOR.slice(t, "base")), unit.blocks.eq(VECTOR.slice(t, "blocks")),
             unit.tail.eq(VECTOR.slice(t, "tail")), unit.limits.eq(VECTOR.slice(t, "limits")),
             unit.number.eq(VECTOR.slice(t, "number"))]
         for name in ("dot", "negative", "started"):
             m.d.comb += getattr(issue, name).eq(PROJECT.slice(flags, name))
+        if self.draw is not None:
+            m.d.comb += [self.draw.start.eq(sequencer.start_draws),
+                         self.draw.key.eq(sequencer.draw_key),
+                         unit.random.eq(Cat(self.draw.x, self.draw.y))]
         for name in ("mode", "nudge", "nudge_negative", "plain", "negate", "silent", "shift",
-                     "nudge_shift"):
+                     "nudge_shift", "post", "draws", "noisy"):
             m.d.comb += getattr(unit, name).eq(UNIT.slice(flags, name))
         if self.learn is not None:
             self._learning(m, sequencer, issue, mac, unit)
+        if self.draw is not None:
+            with m.If(UNIT.slice(flags, "noisy")):
+                m.d.comb += unit.factor.eq(sequencer.noise_factor)
 
     def _learning(self, m, sequencer, issue, mac, unit):
         """Operands of weight updates, and the sign of beta."""
@@ -187,8 +197,7 @@ class Engine(wiring.Component):
             learn.lane_bases.as_value().eq(Cat(VECTOR.slice(c, "base")[:states],
                                                VECTOR.slice(t, "base")[:states])),
             learn.other.eq(LEARN.slice(flags, "other")),
-            # Until the next operation of a slot is keyed, its key stands still.
-            learn.key.eq(Mux(sequencer.key_slot, sequencer.keys[:32], sequencer.keys[32:])),
+            learn.key.eq(sequencer.key),
             learn.issuing.eq(issue.issuing), issue.learn.eq(learn.busy),
             issue.dense.eq(learn.busy & learn.two), issue.paced.eq(learn.busy & learn.two),
             learn.last.eq(mac.learned), learn.flags.eq(mac.scalars),
@@ -284,6 +293,8 @@ class Engine(wiring.Component):
             (states.read_data, 16, "a"), (sums.read_data, width, "sum"))]
         m.d.comb += [unit.state_a.eq(chunks[0]), unit.state_b.eq(copy.read_data),
                      unit.sums.eq(chunks[1])]
+        if config.smooth:
+            self._gates(m, unit, sums)
         written = unit.write_valid.any()
         m.d.comb += host.state_taken.eq(written)
         # Lanes of one chunk are written at a time, by the host one lane.
@@ -313,36 +324,55 @@ class Engine(wiring.Component):
         m.d.sync += chunk.eq(select_chunk(words, select, bits * quick))
         return chunk
 
+    def _gates(self, m, unit, sums):
+        """The table unit puts currents through the gate: lanes of a chunk of accumulators."""
+        config = self.config
+        quick, width = config.update_lanes, config.accumulator_width
+        gated = (unit.sum_value << config.weight.frac)[:width]
+        with m.If(unit.sum_write.any()):
+            m.d.comb += [sums.write_address.eq(unit.write_word),
+                         sums.write_data.eq(gated.replicate(config.lanes))]
+            for lane in range(config.lanes):
+                m.d.comb += sums.write_lanes[lane].eq(unit.sum_write[lane % quick]
+                                                      & (unit.write_chunk == lane // quick))
+
     def _observe(self, m, sequencer, unit, signature):
         """Signature and trace see the same writes."""
-        key = Mux(unit.write_slot, sequencer.keys[32:], sequencer.keys[:32])
         if self.learn is not None:
             m.d.comb += signature.extra.eq(self.learn.mixed)
-        m.d.comb += [signature.valid.eq(unit.write_counted), signature.key.eq(key),
+        m.d.comb += [signature.valid.eq(unit.write_counted), signature.key.eq(sequencer.key),
                      signature.address.eq(unit.write_unit),
                      signature.values.eq(unit.write_values)]
         if self.trace:
             m.d.comb += [
                 self.trace_valid.eq(unit.write_counted.any()),
-                self.trace_operation.eq(Mux(unit.write_slot, sequencer.counts[16:],
-                                            sequencer.counts[:16])),
-                self.trace_vector.eq(unit.write_number), self.trace_unit.eq(unit.write_unit),
+                self.trace_operation.eq(sequencer.count),
+                self.trace_vector.eq(unit.write_number),
                 self.trace_count.eq(_count(unit.write_counted)),
-                self.trace_values.eq(unit.write_values),
                 self.trace_image.eq(self.image_number)]
+            self._trace_chunk(m, unit)
         if self.trace and self.learn is not None:
             learn = self.learn
             m.d.comb += [
                 self.trace_weight_valid.eq(learn.write & learn.mask.any()),
                 self.trace_weight_image.eq(self.image_number),
-                self.trace_weight_operation.eq(Mux(sequencer.key_slot, sequencer.counts[:16],
-                                                   sequencer.counts[16:])),
+                self.trace_weight_operation.eq(sequencer.count),
                 self.trace_weight_matrix.eq(MATRIX.slice(sequencer.b, "number")),
                 self.trace_weight_scalar.eq(learn.scalar),
                 self.trace_weight_first.eq(learn.first),
                 self.trace_weight_turned.eq(learn.turned),
                 self.trace_weight_mask.eq(learn.mask),
                 self.trace_weight_values.eq(learn.write_data)]
+
+    def _trace_chunk(self, m, unit):
+        """The values of a chunk from its first lane that is written on."""
+        m.d.comb += [self.trace_unit.eq(unit.write_unit),
+                     self.trace_values.eq(unit.write_values)]
+        for lane in reversed(range(1, self.config.update_lanes)):
+            alone = unit.write_counted[lane] & ~unit.write_counted[lane - 1]
+            with m.If(alone):
+                m.d.comb += [self.trace_unit.eq(unit.write_unit + lane),
+                             self.trace_values.eq(unit.write_values >> 16 * lane)]
 
     def _registers(self, m, host, sequencer, unit, issue, signature):
         config = self.config

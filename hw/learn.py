@@ -31,41 +31,8 @@ from ..golden.mix import KEY_ROUNDS
 from .config import EngineConfig
 from .issue import beat_layout
 from .memory import address_bits
-from .mix import CROSS_LATENCY, CrossUnit, mix_round, mix_written
+from .mix import CROSS_LATENCY, CrossUnit, Hash, mix_written
 from .primitives.portable import delayed, select_chunk
-
-
-class Hash(wiring.Component):
-    """`mix_key` of a number, one a cycle, for a key that stands still.
-
-    Latency: ``KEY_ROUNDS`` cycles.
-
-    Members
-    -------
-    valid : In(1), key : In(32), word : In(17)
-    done : Out(1), result : Out(32)
-    busy : Out(1)
-        Numbers are on their way.
-    """
-
-    def __init__(self):
-        super().__init__({"valid": In(1), "key": In(32), "word": In(17),
-                          "done": Out(1), "result": Out(32), "busy": Out(1)})
-
-    def elaborate(self, platform):
-        m = Module()
-        key, valid, flags = self.key, self.valid, []
-        x, y = self.word[16] ^ key[16:], self.word[:16] ^ key[:16]
-        for i in range(KEY_ROUNDS):
-            made = mix_round(x, y, (key[:16] if i & 1 else key[16:]) ^ i)
-            x, y, late = (Signal(16, name=f"x{i}", reset_less=True),
-                          Signal(16, name=f"y{i}", reset_less=True), Signal(name=f"valid{i}"))
-            m.d.sync += [x.eq(made[0]), y.eq(made[1]), late.eq(valid)]
-            valid = late
-            flags.append(late)
-        m.d.comb += [self.done.eq(valid), self.result.eq(Cat(y, x)),
-                     self.busy.eq(Cat(*flags).any())]
-        return m
 
 
 class LearnUnit(wiring.Component):
