@@ -22,7 +22,6 @@ from .issue import ProjectionIssue
 from .lanes import Lanes
 from .memory import ChunkMemory, LaneMemory, WordMemory, address_bits
 from .mix import SignatureUnit
-from .primitives.portable import select_chunk
 from .sequencer import Sequencer
 from .unit import UnitPipeline
 
@@ -95,11 +94,13 @@ class Engine(wiring.Component):
             32, config.input_banks * config.event_depth, config.event_latency, family)
         m.submodules.weights = weights = WordMemory(
             config.weight.width * lanes, config.weight_depth, config.weight_latency, family)
-        # Two copies of the states: one read by words, one by chunks.
-        m.submodules.states = states = LaneMemory(lanes, 16, config.state_depth, family)
-        m.submodules.chunks = chunks = ChunkMemory(lanes, config.update_lanes, 16,
-                                                   config.state_depth, family)
-        m.submodules.sums = sums = LaneMemory(lanes, width, config.accumulator_depth, family)
+        # Two copies of the states: one read by words, one by chunks; and which of them are not 0.
+        quick = config.update_lanes
+        m.submodules.states = states = LaneMemory(lanes, 16, config.state_depth, family, quick)
+        m.submodules.flags = flags = LaneMemory(lanes, 1, config.state_depth, family)
+        m.submodules.chunks = chunks = ChunkMemory(lanes, quick, 16, config.state_depth,
+                                                   family)
+        m.submodules.sums = sums = LaneMemory(lanes, width, config.accumulator_depth, family, quick)
 
         for name in ("valid", "write", "address", "write_data"):
             m.d.comb += getattr(host, f"host_{name}").eq(getattr(self, f"host_{name}"))
@@ -109,7 +110,7 @@ class Engine(wiring.Component):
         self._control(m, host, sequencer, issue, mac, unit, signature)
         self._code(m, host, sequencer, halves)
         self._projection(m, host, issue, mac, events, weights, states)
-        self._units(m, host, unit, mac, issue, states, chunks, sums)
+        self._units(m, host, unit, mac, issue, states, flags, chunks, sums)
         self._observe(m, sequencer, unit, signature)
         self._registers(m, host, sequencer, unit, issue, signature)
         return m
@@ -124,7 +125,7 @@ class Engine(wiring.Component):
             sequencer.projected.eq(mac.busy), sequencer.updated.eq(unit.busy),
             sequencer.signing.eq(signature.busy), sequencer.hold.eq(host.reading),
             sequencer.moved.eq(unit.moved), unit.clear_moved.eq(sequencer.clear_moved),
-            host.active.eq(sequencer.active),
+            host.active.eq(sequencer.active), host.begin.eq(sequencer.begin),
             host.inputs_taken.eq(sequencer.active
                                  | (sequencer.started & (sequencer.ready != 0))),
             issue.start.eq(sequencer.start_projection), issue.kind.eq(VECTOR.slice(a, "kind")),
@@ -178,7 +179,7 @@ class Engine(wiring.Component):
             weights.write.eq(host.weight_write), weights.write_address.eq(host.lane_word),
             mac.beat.eq(issue.beat), mac.value.eq(issue.value),
             mac.weights.eq(host.weight_data),
-            mac.rates.eq(states.read_data), issue.state_data.eq(states.read_data)]
+            mac.rates.eq(states.read_data)]
 
         # Weights lie in memory in their own width, elsewhere in 16 bits.
         bits = self.config.weight.width
@@ -189,31 +190,34 @@ class Engine(wiring.Component):
                 host.weight_data.word_select(lane, 16).eq(
                     weights.read_data.word_select(lane, bits).as_signed())]
 
-    def _units(self, m, host, unit, mac, issue, states, copy, sums):
+    def _units(self, m, host, unit, mac, issue, states, flags, copy, sums):
         """State and accumulator memories, and the chunks of Q lanes selected from their words."""
         config = self.config
-        lanes, quick, width = config.lanes, config.update_lanes, config.accumulator_width
-        with m.If(unit.issue):
-            m.d.comb += states.read_address.eq(unit.a_address)
-        with m.Elif(self.dot_reads):
-            m.d.comb += states.read_address.eq(self.dot_word)
-        with m.Elif(host.reading):
-            m.d.comb += states.read_address.eq(host.lane_word)
+        lanes, quick = config.lanes, config.update_lanes
+        with m.If(host.reading):
+            m.d.comb += [copy.read_address.eq(host.lane_word),
+                         copy.read_chunk.eq(host.lane >> ceil_log2(quick))]
+        with m.Elif(unit.issuing):
+            m.d.comb += [copy.read_address.eq(unit.b_address), copy.read_chunk.eq(unit.chunk)]
         with m.Else():
-            m.d.comb += states.read_address.eq(issue.state_address)
-        m.d.comb += [copy.read_address.eq(unit.b_address), copy.read_chunk.eq(unit.b_chunk),
-                     host.state_data.eq(states.read_data),
-                     sums.read_address.eq(Mux(mac.sum_read, mac.sum_address, unit.sum_address)),
-                     sums.write_lanes.eq(mac.write_lanes), sums.write_address.eq(mac.write_address),
-                     sums.write_data.eq(mac.write_data), mac.sums.eq(sums.read_data)]
-        chunks = [self._chunk(m, words, bits, unit.chunk_select, name) for words, bits, name in (
-            (states.read_data, 16, "a"), (sums.read_data, width, "sum"))]
-        m.d.comb += [unit.state_a.eq(chunks[0]), unit.state_b.eq(copy.read_data),
-                     unit.sums.eq(chunks[1])]
-        written = unit.write_valid.any()
-        m.d.comb += host.state_taken.eq(written)
+            m.d.comb += [copy.read_address.eq(issue.rate_word),
+                         copy.read_chunk.eq(issue.rate_chunk)]
+        state_b = Signal(16 * quick)
+        m.d.sync += state_b.eq(copy.read_data)
+        m.d.comb += [
+            states.read_address.eq(Mux(self.dot_reads, self.dot_word, unit.a_address)),
+            states.read_chunk.eq(unit.chunk), states.chunking.eq(unit.issuing),
+            sums.read_address.eq(Mux(mac.sum_read, mac.sum_address, unit.sum_address)),
+            sums.read_chunk.eq(unit.chunk), sums.chunking.eq(unit.issuing),
+            sums.write_lanes.eq(mac.write_lanes), sums.write_address.eq(mac.write_address),
+            sums.write_data.eq(mac.write_data), mac.sums.eq(sums.read_data),
+            unit.state_a.eq(states.chunk_data), unit.state_b.eq(state_b),
+            unit.sums.eq(sums.chunk_data), host.state_data.eq(copy.read_data),
+            issue.rate_data.eq(copy.read_data),
+            flags.read_address.eq(issue.flags_address), issue.flags_data.eq(flags.read_data),
+            host.state_taken.eq(unit.taken)]
         # Lanes of one chunk are written at a time, by the host one lane.
-        with m.If(written):
+        with m.If(unit.taken):
             m.d.comb += [copy.write_address.eq(unit.write_word),
                          copy.write_chunk.eq(unit.write_chunk),
                          copy.write_lanes.eq(unit.write_valid),
@@ -224,20 +228,17 @@ class Engine(wiring.Component):
                          copy.write_chunk.eq(host.lane >> ceil_log2(quick)),
                          copy.write_lanes.eq(host.state_write << place),
                          copy.write_data.eq(host.data[:16].replicate(quick))]
-        m.d.comb += states.write_address.eq(copy.write_address)
+        full = [copy.write_data.word_select(lane, 16).any() for lane in range(quick)]
+        m.d.comb += [states.write_address.eq(copy.write_address),
+                     flags.write_address.eq(copy.write_address),
+                     flags.write_lanes.eq(states.write_lanes)]
         for lane in range(lanes):
             m.d.comb += [
                 states.write_lanes[lane].eq(copy.write_lanes[lane % quick]
                                             & (copy.write_chunk == lane // quick)),
                 states.write_data.word_select(lane, 16).eq(
-                    copy.write_data.word_select(lane % quick, 16))]
-
-    def _chunk(self, m, words, bits, select, name):
-        """Q lanes of a word, registered."""
-        quick = self.config.update_lanes
-        chunk = Signal(bits * quick, name=f"chunk_{name}")
-        m.d.sync += chunk.eq(select_chunk(words, select, bits * quick))
-        return chunk
+                    copy.write_data.word_select(lane % quick, 16)),
+                flags.write_data[lane].eq(full[lane % quick])]
 
     def _observe(self, m, sequencer, unit, signature):
         """Signature and trace see the same writes."""
