@@ -186,13 +186,15 @@ PRESETS = {
     "icebreaker": EngineConfig(lanes=4, update_lanes=1, accumulator_width=38, weight_depth=16384,
                                state_depth=128, accumulator_depth=128, event_depth=1024,
                                input_banks=1, program_depth=128, descriptor_depth=64,
-                               weight_latency=1, event_latency=1, loop_counters=2,
+                               weight_latency=1, event_latency=1, multiplier_latency=1,
+                               loop_counters=2,
                                diagnostics=False, primitives="ice40"),
     # 22 lanes: 64 hidden units are 3 blocks, and 2,560 words are 50 of the 56 block RAMs; events
-    # take 4, code 2.
-    "ulx3s-25f": EngineConfig(lanes=22, update_lanes=4, weight_depth=2560, state_depth=16,
-                              accumulator_depth=32, event_depth=1024, program_depth=128,
-                              descriptor_depth=64, primitives="ecp5"),
+    # take 4, code 2.  A cell of LUT RAM has 16 words.
+    "ulx3s-25f": EngineConfig(lanes=22, update_lanes=4, accumulator_width=38, weight_depth=2560,
+                              state_depth=16, accumulator_depth=16, event_depth=1024,
+                              program_depth=128, descriptor_depth=64, diagnostics=False,
+                              primitives="ecp5"),
 }
 
 

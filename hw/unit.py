@@ -3,7 +3,7 @@
 Stages::
 
     0  words of state a, state b and sums asked (block counter)
-    1  words arrive; the chunk of Q lanes is selected
+    1  words arrive, cut to the chunk of Q lanes
     2  chunk: leak, nudge aligned
     3  force T
     4  T shifted, added, rounded, clipped
@@ -58,12 +58,12 @@ class UnitPipeline(wiring.Component):
     issuing, busy : Out(1)
     take_key : Out(1)
         The first write of an operation comes in the next cycle.
-    chunk_select : Out(6)
-        Chunk wanted of the words at stage 1.
+    chunk : Out(6)
+        Chunk wanted of the words that are asked for.
     state_a, state_b, sums : In
         Chunks of Q lanes, registered (stage 2).
     a_address, b_address, sum_address : Out
-        Stage 0; `reading` says when they are meant.
+        Stage 0.
     write_valid : Out(Q)
         Lanes that are written, with `write_word`, `write_chunk`, `write_values`, `write_unit`
         (first unit) and `write_number` (vector).
@@ -91,9 +91,8 @@ class UnitPipeline(wiring.Component):
             "shift": In(3), "nudge_shift": In(4), "limits": In(2), "number": In(8),
             "a": In(states), "b": In(states), "c": In(sums), "t": In(words),
             "blocks": In(10), "tail": In(7), "take_key": Out(1), "taken": Out(1),
-            "issuing": Out(1), "busy": Out(1), "issue": Out(1), "chunk_select": Out(6),
+            "issuing": Out(1), "busy": Out(1), "issue": Out(1), "chunk": Out(6),
             "a_address": Out(states), "b_address": Out(states), "sum_address": Out(sums),
-            "b_chunk": Out(6),
             "state_a": In(16 * quick), "state_b": In(16 * quick),
             "sums": In(config.accumulator_width * quick),
             "write_valid": Out(quick), "write_counted": Out(quick), "write_word": Out(words),
@@ -115,7 +114,7 @@ class UnitPipeline(wiring.Component):
             late = Signal(layout, name=f"stage{i}")
             m.d.sync += late.eq(stages[-1])
             stages.append(late)
-        m.d.sync += self.chunk_select.eq(chunk)
+        m.d.comb += self.chunk.eq(chunk)
         self._controls(m, stages)
         before, out = stages[WRITE_STAGE - 1], stages[WRITE_STAGE]
         late = Const(0)
@@ -247,8 +246,7 @@ class UnitPipeline(wiring.Component):
                          issued.step.eq(~one | issued.turn | (sub == quick - 1))]
         m.d.comb += [limit.eq(Mux(left == 1, tail, lanes)), self.issuing.eq(left != 0),
                      self.a_address.eq(a), self.b_address.eq(b), self.sum_address.eq(c),
-                     self.b_chunk.eq(chunk), issued.first.eq(first & going),
-                     issued.turn.eq(end >= limit)]
+                     issued.first.eq(first & going), issued.turn.eq(end >= limit)]
         for lane in range(quick):
             m.d.comb += issued.lanes[lane].eq(going & (unit + lane < limit)
                                               & (~one | (sub == lane)))
