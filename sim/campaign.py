@@ -145,8 +145,8 @@ def _play(build, drawn, config, cache, told):
         differ = {name: int((~ok).sum()) for name, ok in agree.items() if not ok.all()}
         if one.assembly.factors:
             back = read_weights(one.job, one.assembly, words)
-            differ |= {f"weights of {name}": int((raw != one.final[name]).sum())
-                       for name, raw in back.items() if (raw != one.final[name]).any()}
+            wrong = {name: int((raw != one.final[name]).sum()) for name, raw in back.items()}
+            differ |= {f"weights of {name}": count for name, count in wrong.items() if count}
         told["cases"] += 1
         told["compared"] += outcome.compared
         told["weights_compared"] += outcome.weights_compared

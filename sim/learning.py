@@ -133,7 +133,7 @@ def joined(results) -> FixedResult:
 
 def simulate(run: Run, options, record, say) -> dict:
     """Run it on the simulator and report."""
-    say(f"engine {run.config.hash}: building the simulator (kept for the next run)")
+    say(f"engine {run.config.hash}: the simulator is built when it is new")
     build = build_engine(run.config, options.simulator, options.waves, options.cache)
     job = learning_job(run.assembly, run.weights, run.inputs, run.passes, options.seed,
                        every=1 if record else EVERY, read_back=bool(run.learned))

@@ -85,15 +85,14 @@ class Case(Draw):
         self.greatest = greatest
         if config is None:
             self.state, self.weight = self.choice(FORMATS)
-            self.units = {name: self.chance(0.8) for name in UNITS
-                          if name in EngineConfig.__dataclass_fields__}
+            self.units = {name: self.chance(0.8) for name in UNITS}
             self.units["learning"] &= self.weight.frac >= 4
             most = min(32, 47 - self.weight.width) - self.state.frac
             self.update_frac = self.below(most + 1)
         else:
             self.state, self.weight = config.state, config.weight
             self.update_frac = config.update_frac
-            self.units = {name: getattr(config, name, False) for name in UNITS}
+            self.units = {name: getattr(config, name) for name in UNITS}
         while True:
             self.network = self._network()
             ops = Programs(self, self.network, self.state, self.weight, self.units).ops()
@@ -146,7 +145,7 @@ class Case(Draw):
                           update_frac=self.update_frac, **self.units)
 
     def _network(self):
-        rates = (*RATES, *(("logistic", "logistic") if self.units.get("smooth") else ()))
+        rates = (*RATES, *(("logistic", "logistic") if self.units["smooth"] else ()))
         clamped = [Population(f"x{i}", 1 + self.below(self.greatest), self.choice(RATES), True)
                    for i in range(1 + self.below(3))]
         free = [Population(f"h{i}", 1 + self.below(self.greatest), self.choice(rates))
@@ -224,8 +223,7 @@ def random_engine(number) -> EngineConfig:
     lanes = draw.choice(few if number < 3 else [1, *few, 8, 9, 11, 13, 16, 22])
     while True:
         state, weight = draw.choice(FORMATS)
-        units = {name: number == 0 or draw.chance(0.75) for name in UNITS
-                 if name in EngineConfig.__dataclass_fields__}
+        units = {name: number == 0 or draw.chance(0.75) for name in UNITS}
         units["learning"] &= weight.frac >= 4
         if number >= 3 or units["learning"]:
             break

@@ -22,8 +22,6 @@ from ..golden.program import (
 )
 
 #: Slots of snapshots, differences, errors and held currents.
-import apical.golden.program as _p
-RESIDUAL = hasattr(_p, "draws")
 SLOTS = ("a", "b", "c")
 
 
@@ -96,11 +94,10 @@ class Programs:
         draw, name = self.draw, population.name
         nudge, held, noise = None, None, 0.0
         target = f"d{name}"
-        logistic = population.rate == "logistic"
         if leak and draw.chance(0.6) and any(p.name == target for p in self.network.populations):
             nudge = Nudge(target, draw.below(min(4, self.weight.frac + 1)), draw.choice([1, -1]),
                           self.learning and draw.chance(0.5),
-                          (not logistic or self.smooth) and self.smooth and draw.chance(0.3))
+                          self.smooth and draw.chance(0.3))
         elif self.smooth and draw.chance(0.3):
             held = self._held(name)
         if self.noise and not self.settling and draw.chance(0.25):
@@ -109,9 +106,9 @@ class Programs:
                       gate=draw.chance(0.7), nudge=nudge, held=held, noise=noise)
 
     def _block(self, count, depth):
-        ops, kinds = [], ["loop", "relax", "relax", "relax", "copy", "move"]
+        ops, kinds = [], ["loop", "loop", "relax", "relax", "relax", "copy", "move"]
         kinds += ["learn"] if self.learning else []
-        kinds += ["extra"] if self.learning or self.smooth or self.noise else []
+        kinds += ["extra", "extra"] if self.learning or self.smooth or self.noise else []
         for _ in range(count):
             ops += getattr(self, f"_{self.draw.choice(kinds)}")(depth)
         return ops or [Clear(self.network.free[0].name)]
@@ -160,7 +157,7 @@ class Programs:
         """What only some engines have a unit for."""
         draw, population = self.draw, self.draw.choice(self.network.free)
         name, slot, ops = population.name, self.draw.choice(SLOTS), []
-        kinds = ["residual"] if RESIDUAL and (self.smooth or self.learning) else []
+        kinds = ["residual"] if self.smooth or self.learning else []
         kinds += ["flow", "mean", "threshold", "slot"] if self.smooth else []
         kinds += ["sample", "sample"] if self.smooth and self.noise and not self.settling else []
         kinds += ["reseed"] if self.noise and not self.settling else []

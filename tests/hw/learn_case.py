@@ -34,9 +34,10 @@ class Outcome:
         return not (self.comparison.mismatches or self.registers or self.weights)
 
 
-def compare_run(network, program, config, weights, inputs, passes, engine=None, seed=SEED):
+def compare_run(network, program, config, weights, inputs, passes, engine=None, seed=SEED,
+                density=None):
     """Run passes of images, each with its rates, in pysim and on the fixed executor."""
-    assembly = assemble(network, program, config)
+    assembly = assemble(network, program, config, density)
     executor = FixedExecutor(network, weights, config.state, config.weight, config.update_frac)
     results, begin, raised = [], 0, []
     for count, rates in passes:
