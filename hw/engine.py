@@ -9,7 +9,7 @@ Data path::
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -313,7 +313,9 @@ class Engine(wiring.Component):
         """The table unit puts currents through the gate: lanes of a chunk of accumulators."""
         config = self.config
         quick, width = config.update_lanes, config.accumulator_width
-        gated = (unit.sum_value << config.weight.frac)[:width]
+        # A slice of a shorter value would not be extended by its sign.
+        gated = Signal(signed(width))
+        m.d.comb += gated.eq(unit.sum_value << config.weight.frac)
         with m.If(unit.sum_write.any()):
             m.d.comb += [sums.write_address.eq(unit.write_word),
                          sums.write_data.eq(gated.replicate(config.lanes))]
