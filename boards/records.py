@@ -5,7 +5,7 @@ A new board is a record (and a platform class, if amaranth-boards has none).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ..golden.errors import MisuseError
 
@@ -57,6 +57,8 @@ class Board:
         Oscillator and engine clock, Hz.
     leds : dict of str to (str, int)
         Resource of ``alive``, ``busy`` and ``error``; without ``busy``, ``alive`` blinks faster.
+    baud : int
+        Bits per second of the serial port.
     uart : (str, int)
         Resource of the serial port.
     high : tuple of (str, int)
@@ -75,12 +77,17 @@ class Board:
     clock_in: int
     clock: int
     leds: dict
+    baud: int = 1_000_000
     uart: tuple = ("uart", 0)
     high: tuple = ()
     sram: tuple | None = None
     flash: tuple | None = None
     connect: str = "connect it by USB"
-    limits: dict = field(default_factory=dict)
+
+    @property
+    def divisor(self) -> int:
+        """Clock cycles of a bit on the serial port."""
+        return round(self.clock / self.baud)
 
 
 _ULX3S = {
