@@ -160,13 +160,13 @@ class Table:
         widest = max([m.cols for m in self.network.matrices], default=1)
         sums = sum(size[name] for name, _ in self.sums_at)
         self.storage = (np.zeros_like(self.start), np.zeros(sums, np.int64))
-        self.scratch = (np.zeros(widest, np.int64), np.zeros((3, widest), np.uint32),
-                        np.zeros((2 + len(SCALED), widest), np.int64))
+        self.scratch = (np.zeros(widest, np.int64), np.zeros((4, widest), np.uint32),
+                        np.zeros((3 + len(SCALED), widest), np.int64))
 
     def _check_constants(self):
         """Compiled code may come from a cache: its constants must be those of this package."""
-        rounds = {name: getattr(mix, name) for name in self.kernels.ROUNDS}
-        if rounds != self.kernels.ROUNDS or RATE_SHIFT != self.kernels.RATE_SHIFT:
+        mixing = {name: getattr(mix, name) for name in self.kernels.MIXING}
+        if mixing != self.kernels.MIXING or RATE_SHIFT != self.kernels.RATE_SHIFT:
             raise AssertionError("golden/online_kernels.py is compiled with other constants than "
                                  "golden/mix.py and golden/program.py; change both")
 

@@ -16,8 +16,10 @@ from numba import njit, uint32
 PROJECT, UPDATE, MOVE, DECIDE, BEGIN, END, LEARN = range(7)
 #: Columns of the counts of an image.
 PREDICTION, STEPS, OPERATIONS, WRITES, SATURATIONS, SIGNATURE = range(6)
-#: Rounds that this file spends; compiled in, so they are compared with `golden.mix` before use.
-ROUNDS = {"KEY_ROUNDS": 8, "ELEMENT_ROUNDS": 4, "WEIGHT_ROUNDS": 6, "WRITTEN_ROUNDS": 2}
+#: Numbers of the mixing functions that this file has; compiled in, so they are compared with
+#: `golden.mix` before use.
+MIXING = {"KEY_ROUNDS": 8, "CROSS_ROTATIONS": ((9, 7, 3), 3, (5, 11, 2)), "WRITTEN_SHIFTS": (3, 7),
+          "WORD_BITS": 16, "COLUMN": 1 << 16}
 
 #: As in :mod:`apical.golden.program`.
 RATE_SHIFT = 10
@@ -45,17 +47,28 @@ def mix_key(key, word):
 
 
 @njit
+def _left(word, count):
+    return uint32(uint32(word << count) | uint32(word >> 16 - count)) & uint32(0xFFFF)
+
+
+@njit
+def _cross(a, b, c, d):
+    """As :func:`apical.golden.mix.cross`, on uint32."""
+    x, y = uint32(a + c) & uint32(0xFFFF), b ^ d
+    y ^= _left(x, 9) ^ (_left(x, 7) & _left(x, 3))
+    x = uint32(x + _left(y, 3)) & uint32(0xFFFF)
+    y ^= _left(x, 5) ^ (_left(x, 11) & _left(x, 2))
+    return x, y
+
+
+@njit
 def _signature(key, values):
     """Sum of the mixed elements of one written vector."""
     high, low = uint32(key >> 16 & 0xFFFF), uint32(key & 0xFFFF)
     total = uint32(0)
     for unit in range(len(values)):
-        x, y = uint32(values[unit] & 0xFFFF ^ high), uint32(unit & 0xFFFF ^ low)
-        x, y = _round(x, y, low)
-        x, y = _round(x, y, high)
-        x, y = _round(x, y, low)
-        x, y = _round(x, y, high)
-        total = uint32(total + (uint32(x << 16) | y))
+        x, y = _cross(high, low, uint32(values[unit]) & uint32(0xFFFF), uint32(unit))
+        total = uint32(total + uint32(uint32(y << 16) | x))
     return np.int64(total)
 
 
@@ -168,50 +181,44 @@ def _scale(op, terms, state, beta, key, count):
 
 
 @njit
-def _add(total, factors, rate):
+def _add(total, touched, factors, rate):
     for k in range(len(total)):
         total[k] += rate * factors[k]
+        touched[k] |= factors[k]
 
 
 @njit
-def _words(x, y, columns, row, key_low, key_high):
-    """Halves of the random words of a row."""
-    for k in range(len(columns)):
-        a, b = row, columns[k]
-        a, b = _round(a, b, key_low)
-        a, b = _round(a, b, key_high)
-        a, b = _round(a, b, key_low)
-        a, b = _round(a, b, key_high)
-        a, b = _round(a, b, key_low)
-        a, b = _round(a, b, key_high)
-        x[k] = a
-        y[k] = b
+def _words(x, y, highs, lows, row):
+    """Random words of a row, from its word and those of its columns."""
+    high, low = uint32(row >> 16 & 0xFFFF), uint32(row & 0xFFFF)
+    for k in range(len(highs)):
+        x[k], y[k] = _cross(high, low, highs[k], lows[k])
 
 
 @njit
-def _round_stochastically(x, y, total, values, low, high, drop):
+def _round_stochastically(y, total, touched, values, low, high, drop):
     """Add totals to weights in place; returns (weights written, those of them clipped)."""
     written, saturated = np.int64(0), np.int64(0)
+    up, down = max(drop - 16, 0), max(16 - drop, 0)
     for k in range(len(values)):
-        random = np.int64(uint32(x[k] << 16) | y[k]) >> 32 - drop
+        random = np.int64(y[k] >> down) << up
         wanted = values[k] + ((total[k] + random) >> drop)
         value = min(max(wanted, low), high)
-        # Where the total is 0 the weight stays, which is in its range.
-        written += total[k] != 0
+        # Where nothing is written the total is 0: the weight stays, which is in its range.
+        written += touched[k] != 0
         saturated += value != wanted
         values[k] = value
     return written, saturated
 
 
 @njit
-def _sign(x, y, total, values, key_low, key_high):
+def _sign(x, y, touched, values):
     """Sum of the mixed written weights."""
     found = uint32(0)
     for k in range(len(values)):
-        a, b = _round(uint32(x[k] ^ uint32(values[k] & 0xFFFF)), y[k], key_low)
-        a, b = _round(a, b, key_high)
-        word = uint32(uint32(a << 16) | b)
-        found = uint32(found + (word if total[k] != 0 else uint32(0)))
+        h = uint32(uint32(values[k]) + x[k]) & uint32(0xFFFF)
+        word = h ^ y[k] ^ (uint32(h << 3) & uint32(h << 7) & uint32(0xFFFF))
+        found = uint32(found + (word if touched[k] != 0 else uint32(0)))
     return np.int64(found)
 
 
@@ -222,7 +229,6 @@ def _learn(op, terms, state, weights, beta, key, count, places, scratch, totals)
     _scale(op, terms, state, beta, key, count)
     word = mix_key(key, count[OPERATIONS] << 8 | number)
     count[OPERATIONS] += 1
-    key_high, key_low = uint32(word >> 16 & 0xFFFF), uint32(word & 0xFFFF)
     # Columns in which a factor is not 0, gathered: the others are never touched.
     active = 0
     for j in range(cols):
@@ -231,12 +237,15 @@ def _learn(op, terms, state, weights, beta, key, count, places, scratch, totals)
                 places[active] = j
                 active += 1
                 break
-    place, total, old = places[:active], totals[0, :active], totals[1, :active]
-    x, y, columns = scratch[0, :active], scratch[1, :active], scratch[2, :active]
+    place, total, old, touched = places[:active], totals[0, :active], totals[1, :active], \
+        totals[2, :active]
+    x, y, highs, lows = (scratch[0, :active], scratch[1, :active], scratch[2, :active],
+                         scratch[3, :active])
     for k in range(active):
-        columns[k] = uint32(place[k]) & 0xFFFF ^ key_low
+        column = mix_key(word, 1 << 16 | place[k])
+        highs[k], lows[k] = uint32(column >> 16), uint32(column & 0xFFFF)
         for t in range(first, last):
-            totals[2 + t - first, k] = state[terms[t, 2] + place[k]]
+            totals[3 + t - first, k] = state[terms[t, 2] + place[k]]
     signed = np.int64(0)
     for i in range(rows):
         some = False
@@ -246,15 +255,16 @@ def _learn(op, terms, state, weights, beta, key, count, places, scratch, totals)
             continue
         row = weights[at + i * cols:at + (i + 1) * cols]
         for k in range(active):
-            total[k], old[k] = 0, row[place[k]]
+            total[k], touched[k], old[k] = 0, 0, row[place[k]]
         for t in range(first, last):
             rate = terms[t, 4] * np.int64(state[terms[t, 0] + i])
-            _add(total, totals[2 + t - first, :active], rate)
-        _words(x, y, columns, uint32(i & 0xFFFF ^ key_high), key_low, key_high)
-        written, saturated = _round_stochastically(x, y, total, old, low, high, drop)
+            if rate:
+                _add(total, touched, totals[3 + t - first, :active], rate)
+        _words(x, y, highs, lows, mix_key(word, i))
+        written, saturated = _round_stochastically(y, total, touched, old, low, high, drop)
         for k in range(active):
             row[place[k]] = old[k]
-        signed += _sign(x, y, total, old, key_low, key_high)
+        signed += _sign(x, y, touched, old)
         count[WRITES] += written
         count[SATURATIONS] += saturated
     count[SIGNATURE] = (count[SIGNATURE] + signed) & 0xFFFFFFFF
@@ -284,7 +294,7 @@ def run_images(code, terms, start, state, sums, weights, inputs, inputs_at, keys
     kept : ndarray of shape (images or 0, len(state)), int32
         Takes the last states of each image, when it has rows.
     places, scratch, totals : ndarray
-        Scratch of as many columns n as the widest matrix: int64, (3, n) uint32, (6, n) int64.
+        Scratch of as many columns n as the widest matrix: int64, (4, n) uint32, (7, n) int64.
     """
     left, moved = np.zeros(8, np.int64), np.int64(0)
     for image in range(len(keys)):

@@ -267,11 +267,11 @@ class Learn:
        slot `SCALED` of the term (``"scaled0"``, ``"scaled1"``) of the column population.  All
        terms are scaled before any weight changes.
     2. ``total[i, j] = sum of sign rows[i] v[j]`` over the terms, exact.
-    3. ``M[i, j] = sat(M[i, j] + floor((total[i, j] + R) 2**-(fs + UPDATE_FRAC)))`` with R uniform
-       in ``0 .. 2**(fs + UPDATE_FRAC) - 1`` from the addressed word of (operation, i, j):
-       stochastic rounding.  R is the top ``fs + UPDATE_FRAC`` bits of the 32-bit word
-       :func:`~apical.golden.mix.mix_weight`.  Where the total is 0 nothing is written (and nothing
-       could change).
+    3. ``M[i, j] = sat(M[i, j] + floor((total[i, j] + R) 2**-drop))`` with
+       ``drop = fs + UPDATE_FRAC``: stochastic rounding.  R is the 16-bit word y of (operation, i,
+       j) by :func:`~apical.golden.mix.mix_weight`, placed at the top of the discarded bits
+       (:func:`~apical.golden.mix.rounding_addend`).  A weight is written where for at least one
+       term ``rows[i]`` and ``v[j]`` both are not 0; elsewhere nothing could change.
 
     So ``rate = m 2**-(RATE_SHIFT + UPDATE_FRAC + fw - fs)``.  `UPDATE_FRAC` is the default of a
     parameter of the executor: formats with few weight bits need more.  The weight writes of an

@@ -8,15 +8,20 @@ import numpy as np
 
 from ..golden.bounds import state_limits
 from ..golden.errors import DoesNotFitError
+from ..golden.fixed_learning import MATRIX_NUMBER, factor
 from ..golden.network import Network
 from ..golden.program import (
+    RATE_SHIFT,
+    SCALED,
     STATE,
     Clear,
     Decide,
     Difference,
+    Learn,
     Program,
     Project,
     Relax,
+    Residual,
     Snapshot,
     Update,
 )
@@ -38,6 +43,9 @@ class Assembly:
     instructions, descriptors : ndarray of uint64
     origins : list
         Operation (or None) each instruction came from.
+    factors : dict of str to int
+        Number of the descriptor that holds the multiplier of each matrix that is learned; what it
+        says is 0 until a host writes it (:func:`apical.hw.image.rate_writes`).
     """
 
     network: Network
@@ -47,6 +55,7 @@ class Assembly:
     instructions: np.ndarray
     descriptors: np.ndarray
     origins: list
+    factors: dict = field(default_factory=dict)
 
 
 def assemble(network: Network, program: Program, config: EngineConfig, density=None) -> Assembly:
@@ -79,7 +88,7 @@ def assemble(network: Network, program: Program, config: EngineConfig, density=N
     words = [encode(i.opcode, **i.fields) for i in writer.instructions]
     return Assembly(network, program, config, placement, np.array(words, np.uint64),
                     np.array(list(writer.descriptors), np.uint64),
-                    [i.origin for i in writer.instructions])
+                    [i.origin for i in writer.instructions], writer.factors)
 
 
 def reasons(network: Network, program: Program, config: EngineConfig, density=None) -> list[str]:
@@ -129,6 +138,7 @@ class _Writer:
     instructions: list = field(default_factory=list)
     #: Descriptor words in order; equal descriptors are shared.
     descriptors: dict = field(default_factory=dict)
+    factors: dict = field(default_factory=dict)
     #: Loops around the instruction that is written, and the most of them so far.
     depth: int = 0
     deepest: int = 0
@@ -138,6 +148,13 @@ class _Writer:
 
     def describe(self, layout, **values):
         return self.descriptors.setdefault(layout.encode(**values), len(self.descriptors))
+
+    def factor(self, matrix):
+        """Descriptor of the multiplier of a matrix: one of its own, whatever its value."""
+        if matrix not in self.factors:
+            word = VECTOR.encode(kind=Kind.CONSTANT, number=len(self.factors), blocks=1)
+            self.factors[matrix] = self.descriptors.setdefault(word, len(self.descriptors))
+        return self.factors[matrix]
 
     def block(self, ops):
         for op in ops:
@@ -170,8 +187,7 @@ class _Writer:
         target = projection.target
         fields = {"dot": dot, "negative": projection.sign < 0, "started": op.start is not None,
                   "a": self.source(projection.source, op.shift),
-                  "b": self.describe(MATRIX, base=place.base, blocks=place.blocks, tail=place.tail,
-                                     rows=place.rows),
+                  "b": self.matrix(place, projection.matrix),
                   "t": self.accumulator(target, op.into)}
         reads = ()
         if op.start is not None:
@@ -187,11 +203,58 @@ class _Writer:
                   "shift": op.shift + 1}
         reads = [state]
         if op.nudge is not None:
-            fields.update(nudge=1, nudge_negative=op.nudge.sign < 0,
+            fields.update(nudge=1, nudge_negative=op.nudge.sign < 0, by_sign=op.nudge.random_sign,
                           nudge_shift=self.config.weight.frac - op.nudge.shift,
                           b=self.vector(op.nudge.target))
             reads.append((op.nudge.target, STATE))
         self.emit(Opcode.UNIT, op, tuple(reads), state, **fields)
+
+    def residual(self, op):
+        """``-rnd(A - u 2**(fw - share), fw)``: an assignment with the state as a plain nudge."""
+        state, into = (op.population, STATE), (op.population, op.into)
+        self.emit(Opcode.UNIT, op, (state,), into, mode=Mode.ASSIGN, a=self.vector(*state),
+                  b=self.vector(*state), t=self.vector(*into), shift=1,
+                  c=self.accumulator(op.population, op.current), nudge=1, nudge_negative=1, plain=1,
+                  nudge_shift=self.config.weight.frac - op.share, negate=1)
+
+    def learn(self, op):
+        place = self.placement.matrices[op.matrix]
+        shift = max(RATE_SHIFT, self.config.weight.frac) - self.config.weight.frac + 1
+        terms = []
+        for term, slot in zip(op.terms, SCALED, strict=False):
+            cols, into = factor(term.cols), (term.cols[0], slot)
+            self.emit(Opcode.UNIT, op, (cols,), into, mode=Mode.SCALE, a=self.vector(*cols),
+                      b=self.factor(op.matrix), t=self.vector(*into), by_sign=op.by_sign,
+                      shift=shift)
+            pair = factor(term.rows), into
+            scalar, lane = pair if place.lanes_are_cols else pair[::-1]
+            terms.append((scalar, lane, term.sign < 0))
+        # What lies in banks goes first: the base of the other scalar side is not banked.
+        terms.sort(key=lambda t: not self.banked(t[0]))
+        (scalar, lane, _), (other, second, _) = terms[0], terms[-1]
+        fields = {"a": self.side(scalar), "c": self.vector(*lane), "t": self.vector(*second),
+                  "b": self.matrix(place, op.matrix), "turned": not place.lanes_are_cols,
+                  "two": len(terms) > 1,
+                  "negative": sum(negative << i for i, (_, _, negative) in enumerate(terms))}
+        if not self.network.population(other[0]).constant:
+            fields["other"] = self.placement.vectors[other].base
+        self.emit(Opcode.LEARN, op, (), None, **fields)
+
+    def banked(self, vector):
+        """Whether a vector has two places, used in turn."""
+        place = self.placement.vectors.get(vector)
+        return place is not None and place.banked
+
+    def side(self, vector):
+        """Descriptor of a scalar side: a vector or the constant."""
+        constant = self.network.population(vector[0]).constant
+        return self.source(vector[0], 0) if constant else self.vector(*vector)
+
+    def matrix(self, place, name):
+        """Descriptor of a matrix."""
+        number = MATRIX_NUMBER + [m.name for m in self.network.matrices].index(name)
+        return self.describe(MATRIX, base=place.base, blocks=place.blocks, tail=place.tail,
+                             rows=place.rows, number=number)
 
     def clear(self, op):
         written = op.population, op.slot
@@ -269,4 +332,5 @@ class _Writer:
         return True
 
     _EMITTERS = {Project: project, Update: update, Clear: clear, Snapshot: snapshot,
-                 Difference: difference, Decide: decide, Relax: relax}
+                 Difference: difference, Decide: decide, Relax: relax, Residual: residual,
+                 Learn: learn}

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from ..golden.errors import MisuseError
 from ..golden.formats import STATE, WEIGHT, Format
+from ..golden.program import RATE_SHIFT, UPDATE_FRAC
 
 #: Part of the configuration hash: raise it with every change of encoding, map or arithmetic.
 ENGINE_VERSION = 1
@@ -49,6 +50,11 @@ class EngineConfig:
         Whether there are counters of multiplications and of all cycles, and instructions and
         descriptors can be read back (else they read 0; with its trace port an engine always
         counts).
+    learning : bool
+        Whether there is a learning unit: scaled factors, weight updates, random sign of beta.
+    update_frac : int
+        Fraction bits of a weight's last place that scaled factors keep, see
+        :class:`~apical.golden.program.Learn`.
     primitives : str
         ``"portable"`` or the family whose cells are instanced.
 
@@ -75,6 +81,8 @@ class EngineConfig:
     multiplier_latency: int = 2
     loop_counters: int = 4
     diagnostics: bool = True
+    learning: bool = True
+    update_frac: int = UPDATE_FRAC
     primitives: str = "portable"
 
     def __post_init__(self):
@@ -101,6 +109,18 @@ class EngineConfig:
         if self.state.frac > self.state.width - 2:
             raise MisuseError(f"state format {self.state} cannot hold 1.0; "
                               f"use at most {self.state.width - 2} fraction bits")
+        # The old weight and the random word lie below and above each other in an accumulator.
+        needed = max(self.weight.width + self.drop, 32 + max(0, self.weight.frac - RATE_SHIFT)) + 1
+        if self.learning and not 1 <= self.drop <= 32:
+            raise MisuseError(f"update frac {self.update_frac} and {self.state.frac} state "
+                              f"fraction bits make {self.drop} bits of rounding; it goes from 1 "
+                              "to 32")
+        if self.learning and self.weight.frac < 4:
+            raise MisuseError(f"weight format {self.weight} is too coarse to learn; use 4 fraction "
+                              "bits or an engine without learning")
+        if self.learning and self.accumulator_width < needed:
+            raise MisuseError(f"accumulator width {self.accumulator_width} is too little to learn; "
+                              f"use {needed} bits or an engine without learning")
         if self.primitives not in PRIMITIVES:
             raise MisuseError(f"unknown primitives '{self.primitives}'; "
                               f"known: {', '.join(PRIMITIVES)}")
@@ -125,6 +145,11 @@ class EngineConfig:
             if name in values:
                 values[name] = Format.parse(values[name])
         return cls(**values)
+
+    @property
+    def drop(self) -> int:
+        """Bits that a weight update rounds away."""
+        return self.state.frac + self.update_frac
 
     @property
     def hash(self) -> str:

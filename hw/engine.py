@@ -17,9 +17,20 @@ from amaranth.utils import ceil_log2
 from .config import ENGINE_VERSION, EngineConfig
 from .counter import Accumulator
 from .host import HostPort
-from .isa import ADDRESS_BITS, IDENTITY, MATRIX, PROJECT, REGISTERS, UNIT, VECTOR
+from .isa import (
+    ADDRESS_BITS,
+    IDENTITY,
+    LEARN,
+    MATRIX,
+    PROJECT,
+    REGISTERS,
+    UNIT,
+    VECTOR,
+    Kind,
+)
 from .issue import ProjectionIssue
 from .lanes import Lanes
+from .learn import LearnUnit
 from .memory import ChunkMemory, LaneMemory, WordMemory, address_bits
 from .mix import SignatureUnit
 from .primitives.portable import select_chunk
@@ -36,8 +47,16 @@ HOST_MEMBERS = {
 
 def trace_ports(config: EngineConfig) -> dict:
     """Names and widths of the trace port: one record a cycle, Q units or fewer of one write."""
-    return {"trace_valid": 1, "trace_image": 32, "trace_operation": 16, "trace_vector": 8,
-            "trace_unit": 16, "trace_count": 7, "trace_values": 16 * config.update_lanes}
+    ports = {"trace_valid": 1, "trace_image": 32, "trace_operation": 16, "trace_vector": 8,
+             "trace_unit": 16, "trace_count": 7, "trace_values": 16 * config.update_lanes}
+    if config.learning:
+        # One record a weight word: scalar-side unit, first lane-side unit, lanes that are written,
+        # and whether the lane side are the rows.
+        ports |= {"trace_weight_valid": 1, "trace_weight_image": 32, "trace_weight_operation": 16,
+                  "trace_weight_matrix": 8, "trace_weight_scalar": 16, "trace_weight_first": 16,
+                  "trace_weight_turned": 1, "trace_weight_mask": config.lanes,
+                  "trace_weight_values": 16 * config.lanes}
+    return ports
 
 
 class Engine(wiring.Component):
@@ -84,6 +103,9 @@ class Engine(wiring.Component):
         m.submodules.issue = issue = ProjectionIssue(config)
         m.submodules.lanes = mac = Lanes(config)
         m.submodules.unit = unit = UnitPipeline(config)
+        self.learn = None
+        if config.learning:
+            m.submodules.learn = self.learn = LearnUnit(config)
         m.submodules.signature = signature = SignatureUnit(config.update_lanes, family)
         # Instructions and descriptors are never read in the same cycle: one memory holds both.
         self.code_bits = max(address_bits(config.program_depth),
@@ -133,6 +155,7 @@ class Engine(wiring.Component):
             issue.matrix.eq(MATRIX.slice(b, "base")), issue.rows.eq(MATRIX.slice(b, "rows")),
             issue.blocks.eq(MATRIX.slice(b, "blocks")), issue.tail.eq(MATRIX.slice(b, "tail")),
             issue.into.eq(VECTOR.slice(t, "base")), issue.from_.eq(VECTOR.slice(c, "base")),
+            unit.factor.eq(VECTOR.slice(b, "base")),
             unit.start.eq(sequencer.start_unit), unit.key_slot.eq(sequencer.key_slot),
             unit.a.eq(base_a), unit.b.eq(base_b), unit.c.eq(VECTOR.slice(c, "base")),
             unit.t.eq(VECTOR.slice(t, "base")), unit.blocks.eq(VECTOR.slice(t, "blocks")),
@@ -140,8 +163,41 @@ class Engine(wiring.Component):
             unit.number.eq(VECTOR.slice(t, "number"))]
         for name in ("dot", "negative", "started"):
             m.d.comb += getattr(issue, name).eq(PROJECT.slice(flags, name))
-        for name in ("mode", "nudge", "nudge_negative", "shift", "nudge_shift"):
+        for name in ("mode", "nudge", "nudge_negative", "plain", "negate", "silent", "shift",
+                     "nudge_shift"):
             m.d.comb += getattr(unit, name).eq(UNIT.slice(flags, name))
+        if self.learn is not None:
+            self._learning(m, sequencer, issue, mac, unit)
+
+    def _learning(self, m, sequencer, issue, mac, unit):
+        """Operands of weight updates, and the sign of beta."""
+        learn, states = self.learn, len(unit.a)
+        flags, a, b, c, t = (sequencer.flags, sequencer.a, sequencer.b, sequencer.c, sequencer.t)
+        turn = sequencer.sign & UNIT.slice(flags, "by_sign")
+        factor = VECTOR.slice(b, "base").as_signed()
+        m.d.comb += [
+            unit.nudge_negative.eq(UNIT.slice(flags, "nudge_negative") ^ turn),
+            unit.factor.eq(Mux(turn, -factor, factor)),
+            sequencer.learning.eq(learn.busy), learn.start.eq(sequencer.start_learn),
+            learn.two.eq(LEARN.slice(flags, "two")), learn.turned.eq(LEARN.slice(flags, "turned")),
+            learn.negative.eq(LEARN.slice(flags, "negative")),
+            learn.constant.eq(VECTOR.slice(a, "kind") == Kind.CONSTANT),
+            learn.matrix.eq(MATRIX.slice(b, "base")), learn.rows.eq(MATRIX.slice(b, "rows")),
+            learn.blocks.eq(MATRIX.slice(b, "blocks")), learn.tail.eq(MATRIX.slice(b, "tail")),
+            learn.lane_bases.as_value().eq(Cat(VECTOR.slice(c, "base")[:states],
+                                               VECTOR.slice(t, "base")[:states])),
+            learn.other.eq(LEARN.slice(flags, "other")),
+            # Until the next operation of a slot is keyed, its key stands still.
+            learn.key.eq(Mux(sequencer.key_slot, sequencer.keys[:32], sequencer.keys[32:])),
+            learn.issuing.eq(issue.issuing), issue.learn.eq(learn.busy),
+            issue.dense.eq(learn.busy & learn.two), issue.paced.eq(learn.busy & learn.two),
+            learn.last.eq(mac.learned), learn.flags.eq(mac.scalars),
+            learn.totals.eq(mac.write_data), learn.lanes_busy.eq(mac.busy),
+            mac.words.eq(learn.words), mac.begin.eq(learn.begin)]
+        for name in ("valid", "index", "value", "word", "lane"):
+            m.d.comb += getattr(learn, f"item_{name}").eq(getattr(issue, f"item_{name}"))
+        with m.If(learn.busy):
+            m.d.comb += [issue.start.eq(learn.start_issue), issue.dot.eq(0), issue.blocks.eq(1)]
 
     def _code(self, m, host, sequencer, halves):
         # The host reads and writes these only while no image runs.
@@ -180,12 +236,22 @@ class Engine(wiring.Component):
             mac.weights.eq(host.weight_data),
             mac.rates.eq(states.read_data), issue.state_data.eq(states.read_data)]
 
+        new_word = host.weight_word
+        if self.learn is not None:
+            learn = self.learn
+            m.d.comb += [learn.weights.eq(host.weight_data), learn.word.eq(states.read_data)]
+            with m.If(learn.busy):
+                m.d.comb += [weights.read_address.eq(learn.read_address),
+                             mac.beat.eq(learn.beat), mac.value.eq(learn.value)]
+            with m.If(learn.write):
+                m.d.comb += [weights.write.eq(1), weights.write_address.eq(learn.write_address)]
+            new_word = Mux(learn.write, learn.write_data, new_word)
         # Weights lie in memory in their own width, elsewhere in 16 bits.
         bits = self.config.weight.width
         for lane in range(self.config.lanes):
             m.d.comb += [
                 weights.write_data.word_select(lane, bits).eq(
-                    host.weight_word.word_select(lane, 16)),
+                    new_word.word_select(lane, 16)),
                 host.weight_data.word_select(lane, 16).eq(
                     weights.read_data.word_select(lane, bits).as_signed())]
 
@@ -193,15 +259,23 @@ class Engine(wiring.Component):
         """State and accumulator memories, and the chunks of Q lanes selected from their words."""
         config = self.config
         lanes, quick, width = config.lanes, config.update_lanes, config.accumulator_width
+        chunk = unit.b_address, unit.b_chunk
+        if self.learn is not None:
+            chunk = (Mux(self.learn.busy, self.learn.chunk_address, chunk[0]),
+                     Mux(self.learn.busy, self.learn.chunk_select, chunk[1]))
+            m.d.comb += self.learn.chunk.eq(copy.read_data)
+        learning = self.learn.reading if self.learn is not None else 0
         with m.If(unit.issue):
             m.d.comb += states.read_address.eq(unit.a_address)
+        with m.Elif(learning):
+            m.d.comb += states.read_address.eq(self.learn.word_address)
         with m.Elif(self.dot_reads):
             m.d.comb += states.read_address.eq(self.dot_word)
         with m.Elif(host.reading):
             m.d.comb += states.read_address.eq(host.lane_word)
         with m.Else():
             m.d.comb += states.read_address.eq(issue.state_address)
-        m.d.comb += [copy.read_address.eq(unit.b_address), copy.read_chunk.eq(unit.b_chunk),
+        m.d.comb += [copy.read_address.eq(chunk[0]), copy.read_chunk.eq(chunk[1]),
                      host.state_data.eq(states.read_data),
                      sums.read_address.eq(Mux(mac.sum_read, mac.sum_address, unit.sum_address)),
                      sums.write_lanes.eq(mac.write_lanes), sums.write_address.eq(mac.write_address),
@@ -241,21 +315,34 @@ class Engine(wiring.Component):
 
     def _observe(self, m, sequencer, unit, signature):
         """Signature and trace see the same writes."""
-        config = self.config
         key = Mux(unit.write_slot, sequencer.keys[32:], sequencer.keys[:32])
-        m.d.comb += [signature.valid.eq(unit.write_valid), signature.key.eq(key),
+        if self.learn is not None:
+            m.d.comb += signature.extra.eq(self.learn.mixed)
+        m.d.comb += [signature.valid.eq(unit.write_counted), signature.key.eq(key),
                      signature.address.eq(unit.write_unit),
                      signature.values.eq(unit.write_values)]
         if self.trace:
             m.d.comb += [
-                self.trace_valid.eq(unit.write_valid.any()),
+                self.trace_valid.eq(unit.write_counted.any()),
                 self.trace_operation.eq(Mux(unit.write_slot, sequencer.counts[16:],
                                             sequencer.counts[:16])),
                 self.trace_vector.eq(unit.write_number), self.trace_unit.eq(unit.write_unit),
-                self.trace_count.eq(sum(unit.write_valid[1:], unit.write_valid[0])
-                                    if config.update_lanes > 1 else unit.write_valid),
+                self.trace_count.eq(_count(unit.write_counted)),
                 self.trace_values.eq(unit.write_values),
                 self.trace_image.eq(self.image_number)]
+        if self.trace and self.learn is not None:
+            learn = self.learn
+            m.d.comb += [
+                self.trace_weight_valid.eq(learn.write & learn.mask.any()),
+                self.trace_weight_image.eq(self.image_number),
+                self.trace_weight_operation.eq(Mux(sequencer.key_slot, sequencer.counts[:16],
+                                                   sequencer.counts[16:])),
+                self.trace_weight_matrix.eq(MATRIX.slice(sequencer.b, "number")),
+                self.trace_weight_scalar.eq(learn.scalar),
+                self.trace_weight_first.eq(learn.first),
+                self.trace_weight_turned.eq(learn.turned),
+                self.trace_weight_mask.eq(learn.mask),
+                self.trace_weight_values.eq(learn.write_data)]
 
     def _registers(self, m, host, sequencer, unit, issue, signature):
         config = self.config
@@ -273,8 +360,10 @@ class Engine(wiring.Component):
             m.submodules[f"register_{name}"] = total
             held[name] = total.value
         projecting = Signal()
-        written = sum(unit.write_valid[1:], unit.write_valid[0]) if config.update_lanes > 1 \
-            else unit.write_valid
+        written, clipped = _count(unit.write_counted), unit.clipped
+        if self.learn is not None:
+            # States and weights are never written in one cycle.
+            written, clipped = written | self.learn.written, clipped | self.learn.clipped
         # From the first beat of a projection to the first issue of the operation behind it.
         with m.If(issue.beat.valid):
             m.d.sync += projecting.eq(1)
@@ -282,7 +371,7 @@ class Engine(wiring.Component):
             m.d.sync += projecting.eq(0)
         # Adding 0 or 1 instead of enabling leaves a counter one cell a bit.
         beat = issue.beat.valid
-        amounts = {"writes": written, "saturations": unit.clipped,
+        amounts = {"writes": written, "saturations": clipped,
                    "image_cycles": sequencer.active, "image": sequencer.finish,
                    "mac_useful": Mux(beat, issue.useful, 0),
                    "mac_cycles": (projecting & ~unit.issue) | beat, "cycles": sequencer.active}
@@ -321,3 +410,7 @@ class Engine(wiring.Component):
                         elif name in ("start", "commit"):
                             m.d.comb += getattr(sequencer, name).eq(1)
 
+
+def _count(flags):
+    """How many of some flags are set."""
+    return sum(flags[1:], flags[0]) if len(flags) > 1 else flags

@@ -83,6 +83,7 @@ class Opcode(IntEnum):
     LOOP = 3
     PROJECT = 4
     UNIT = 5
+    LEARN = 8
 
 
 class Mode(IntEnum):
@@ -94,6 +95,7 @@ class Mode(IntEnum):
     CLEAR = 3
     DECIDE = 4
     SUBTRACT = 5
+    SCALE = 6
 
 
 class Kind(IntEnum):
@@ -142,10 +144,25 @@ UNIT = Layout(
     Field("t", 32, 8, "vector that is written"),
     Field("nudge", 40, 1, "add beta (b - a)"),
     Field("nudge_negative", 41, 1, "beta is negative"),
+    Field("plain", 42, 1, "the nudge is beta b: a held current, or a share of the state"),
+    Field("by_sign", 43, 1, "multiply beta (SCALE: the factor) by the sign drawn for the image"),
+    Field("negate", 44, 1, "write minus the rounded value"),
+    Field("silent", 45, 1, "an operand in the making: not counted, not signed, not traced"),
     Field("shift", 48, 3, "step: eps = 2**(1 - shift)"),
     Field("nudge_shift", 51, 4, "beta = 2**(nudge_shift - weight fraction bits)"))
 
-_BASE = Field("base", 0, 16, "first word (EVENT: first event; CONSTANT: the raw value)")
+LEARN = Layout(
+    "learn", _OPCODE,
+    Field("a", 8, 8, "scalar-side vector of term 0"),
+    Field("b", 16, 8, "matrix"),
+    Field("c", 24, 8, "lane-side vector of term 0"),
+    Field("t", 32, 8, "lane-side vector of term 1"),
+    Field("turned", 40, 1, "the lane side are the rows of the matrix"),
+    Field("two", 41, 1, "two terms, else one"),
+    Field("negative", 42, 2, "subtract term 0 (bit 0), term 1 (bit 1)"),
+    Field("other", 48, 16, "base of the scalar-side vector of term 1"))
+
+_BASE = Field("base", 0, 16, "first word (EVENT: first event; CONSTANT: the raw value or factor)")
 _BLOCKS = Field("blocks", 16, 10, "words of P values")
 _TAIL = Field("tail", 26, 7, "values in the last word, 1..P")
 
@@ -160,7 +177,8 @@ ACCUMULATOR = Layout("accumulator", _BASE, _BLOCKS, _TAIL)
 
 MATRIX = Layout(
     "matrix", _BASE, _BLOCKS, _TAIL,
-    Field("rows", 33, 16, "words of one block: size of the scalar side"))
+    Field("rows", 33, 16, "words of one block: size of the scalar side"),
+    Field("number", 49, 8, "128 + matrix number, enters random words and the signature"))
 
 EVENT = Layout(
     "event",
@@ -169,7 +187,8 @@ EVENT = Layout(
     Field("last", 31, 1, "last event of the list; an empty list is one event of value 0"))
 
 INSTRUCTIONS = {Opcode.DONE: CONTROL, Opcode.IMAGE: CONTROL, Opcode.REPEAT: CONTROL,
-                Opcode.LOOP: CONTROL, Opcode.PROJECT: PROJECT, Opcode.UNIT: UNIT}
+                Opcode.LOOP: CONTROL, Opcode.PROJECT: PROJECT, Opcode.UNIT: UNIT,
+                Opcode.LEARN: LEARN}
 
 
 class Space(IntEnum):

@@ -30,6 +30,8 @@ def beat_layout(config: EngineConfig):
         "dot": 1, "negative": 1, "started": 1,
         # Accumulator words written and started from; the lane of it in dot direction.
         "into": words, "start": words, "lane": max(1, ceil_log2(config.lanes)),
+        # Whether it is one of a weight update, of which term, which scalars are not 0.
+        **({"learn": 1, "term": 1, "scalars": 2} if config.learning else {}),
     })
 
 
@@ -58,6 +60,12 @@ class ProjectionIssue(wiring.Component):
         State word of the beat (dot); to be read one cycle before the weights arrive.
     useful : Out(7)
         Lanes with a real weight in this beat.
+    learn : In(1)
+        Walk the scalar side of a weight update: no beats, but items.
+    item_valid : Out(1), item_index, item_value : Out(16), item_word : Out, item_lane : Out(6)
+        Scalar, its value and (of state words) its place behind the first word.
+    dense, paced : In(1)
+        Items of zero value too (state words); one item in two cycles (state words).
     """
 
     def __init__(self, config: EngineConfig):
@@ -76,7 +84,10 @@ class ProjectionIssue(wiring.Component):
             "event_data": In(32),
             "state_address": Out(states), "state_data": In(16 * config.lanes),
             "beat": Out(beat_layout(config)), "weight_address": Out(weights), "value": Out(16),
-            "word": Out(states), "useful": Out(7)})
+            "word": Out(states), "useful": Out(7),
+            "learn": In(1), "dense": In(1), "paced": In(1), "item_valid": Out(1),
+            "item_index": Out(16), "item_value": Out(16), "item_word": Out(states),
+            "item_lane": Out(6)})
 
     def elaborate(self, platform):
         m = Module()
@@ -102,9 +113,12 @@ class ProjectionIssue(wiring.Component):
                          control.started.eq(self.started), control.into.eq(self.into),
                          control.start.eq(self.from_), control.lane.eq(0)]
         running = active & ~dot
+        m.d.comb += [self.item_valid.eq(running & item_valid & self.learn),
+                     self.item_index.eq(item_index), self.item_value.eq(item_value)]
         # A broadcast item becomes a beat.
         with m.If(running & item_valid):
-            m.d.sync += [self.beat.eq(control), self.beat.valid.eq(1), self.beat.first.eq(fresh),
+            m.d.sync += [self.beat.eq(control), self.beat.valid.eq(~self.learn),
+                         self.beat.first.eq(fresh),
                          self.beat.last.eq(item_last), self.value.eq(item_value),
                          self.weight_address.eq(base + item_index), fresh.eq(item_last),
                          self.useful.eq(Mux(item_value == 0, 0,
@@ -156,12 +170,15 @@ class ProjectionIssue(wiring.Component):
         valid, last = Signal(), Signal()
         word, mask = Signal(16 * lanes), Signal(lanes)
         row = Signal(len(self.weight_address))
+        go, turn = Signal(), Signal()
+        m.d.comb += go.eq(~self.paced | turn)
+        m.d.sync += turn.eq(~turn)
         # Fetch side: the memory shows the next word until it is taken.
         take, next_last, next_mask = Signal(), Signal(), Signal(lanes)
         m.d.comb += [self.state_address.eq(source + word_number),
                      next_last.eq(word_number == blocks - 1)]
         for lane in range(lanes):
-            full = self.state_data.word_select(lane, 16).any()
+            full = self.state_data.word_select(lane, 16).any() | self.dense
             m.d.comb += next_mask[lane].eq(take & full & (~next_last | (tail > lane)))
         m.d.sync += arrived.eq(fetching & ~take)
         with m.If(take):
@@ -174,9 +191,11 @@ class ProjectionIssue(wiring.Component):
         low, rest, coming = Signal(lanes), Signal(lanes), Signal(lanes)
         m.d.comb += rest.eq(mask & ~low)
         done = ~valid | (rest == 0)
-        m.d.comb += [take.eq(arrived & fetching & done), coming.eq(Mux(done, next_mask, rest))]
-        m.d.sync += [mask.eq(coming), low.eq(coming & ~(coming - 1))]
-        with m.If(done):
+        m.d.comb += [take.eq(arrived & fetching & done & go),
+                     coming.eq(Mux(done, next_mask, rest))]
+        with m.If(go):
+            m.d.sync += [mask.eq(coming), low.eq(coming & ~(coming - 1))]
+        with m.If(done & go):
             m.d.sync += valid.eq(0)
         with m.If(take):
             m.d.sync += [valid.eq(1), last.eq(next_last), word.eq(self.state_data),
@@ -192,8 +211,13 @@ class ProjectionIssue(wiring.Component):
         for term in gated[1:]:
             selected = selected | term
         item_valid, item_last, item_index = Signal(), Signal(), Signal(len(row))
-        m.d.sync += [item_valid.eq(valid & (low.any() | last)), item_last.eq(last & (rest == 0)),
-                     value.eq(selected), item_index.eq(row + Cat(*index_bits))]
+        place = Signal(bits)
+        with m.If(take):
+            m.d.sync += place.eq(word_number)
+        m.d.sync += [item_valid.eq(valid & (low.any() | last) & go),
+                     item_last.eq(last & (rest == 0)), value.eq(selected),
+                     item_index.eq(row + Cat(*index_bits)),
+                     self.item_lane.eq(Cat(*index_bits)), self.item_word.eq(place)]
         with m.If(self.start):
             m.d.sync += [fetching.eq((self.kind == Kind.STATE) & ~self.dot), passes.eq(self.blocks),
                          word_number.eq(0), source.eq(self.source), blocks.eq(self.source_blocks),

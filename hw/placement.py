@@ -10,15 +10,18 @@ from dataclasses import dataclass
 
 from ..golden.bounds import accumulator_bounds, bits_for, force_bound
 from ..golden.errors import DoesNotFitError, MisuseError
+from ..golden.fixed_learning import check_learning, factor
 from ..golden.network import Network
 from ..golden.program import (
     STATE,
     Clear,
     Decide,
     Difference,
+    Learn,
     Program,
     Project,
     Relax,
+    Residual,
     Snapshot,
     Update,
     accumulators,
@@ -127,6 +130,19 @@ def projection_cycles(network, projection, lanes_are_cols, lanes, density) -> fl
     return blocks_of(source.size, lanes) * target.size
 
 
+def update_cycles(network, op, lanes_are_cols, lanes, density) -> float:
+    """Issue cycles of one weight update, by arithmetic (see `Learn`)."""
+    found = 0.0
+    for term in op.terms:
+        sides = (term.rows, term.cols) if lanes_are_cols else (term.cols, term.rows)
+        scalar, lane = (network.population(name) for name, _ in sides)
+        share = 1.0
+        if len(op.terms) == 1 and not scalar.constant:
+            share = density.get(scalar.name, DEFAULT_DENSITY)
+        found += blocks_of(lane.size, lanes) * (max(1.0, share * scalar.size) + lanes)
+    return found
+
+
 def matrix_words(matrix, lanes_are_cols, lanes) -> int:
     """Words a matrix takes in one orientation."""
     side, other = (matrix.cols, matrix.rows) if lanes_are_cols else (matrix.rows, matrix.cols)
@@ -154,6 +170,10 @@ def choose_orientations(network: Network, program: Program, config: EngineConfig
             for side in (True, False):
                 cycles[projection.matrix][side] += times * projection_cycles(
                     network, projection, side, config.lanes, density)
+        elif isinstance(op, Learn):
+            for side in (True, False):
+                cycles[op.matrix][side] += times * update_cycles(network, op, side, config.lanes,
+                                                                 density)
     words = {m.name: {side: matrix_words(m, side, config.lanes) for side in (True, False)}
              for m in network.matrices}
     fixed = _broadcast_only(network, program)
@@ -174,8 +194,20 @@ def choose_orientations(network: Network, program: Program, config: EngineConfig
 
 
 def _broadcast_only(network, program):
-    """Orientation of matrices that the constant 1, which lies in no memory, is source of."""
-    return {p.matrix: not p.transpose for p in _from_constant(network, program)}
+    """Orientation of matrices that have none to choose.
+
+    The constant 1, which lies in no memory, is their source; or a clamped population is a factor of
+    their update.
+    """
+    fixed = {p.matrix: not p.transpose for p in _from_constant(network, program)}
+    for op in walk(program.ops):
+        if isinstance(op, Learn):
+            # The constant and what lies in banks can only be on the scalar side.
+            for side in (True, False):
+                if any(network.population(name).fixed_rate and slot == STATE
+                       for name, slot in (factor(t.rows if side else t.cols) for t in op.terms)):
+                    fixed.setdefault(op.matrix, side)
+    return fixed
 
 
 def _from_constant(network, program):
@@ -196,7 +228,12 @@ def _needs_words(network, program, orientation):
             needed.add(op.nudge.target)
         elif isinstance(op, Difference):
             needed.update(name for name, _ in op.operands)
-        elif isinstance(op, Snapshot | Clear | Decide):
+        elif isinstance(op, Learn):
+            # Scaled factors are read by units; two scalar sides are walked together.
+            needed.update(name for t in op.terms for name, slot in (t.cols,) if slot == STATE)
+            if len(op.terms) > 1:
+                needed.update(name for t in op.terms for name, slot in (t.rows,) if slot == STATE)
+        elif isinstance(op, Snapshot | Clear | Decide | Residual):
             needed.add(op.population)
     return needed
 
@@ -213,8 +250,8 @@ def place(network: Network, program: Program, config: EngineConfig, density=None
     reasons = _unsupported(network, program, config)
     orientation = choose_orientations(network, program, config, density)
     matrices, weight_words = {}, 0
-    used_matrices = {network.projection(op.projection).matrix
-                     for op in walk(program.ops) if isinstance(op, Project)}
+    used_matrices = {network.projection(op.projection).matrix if isinstance(op, Project)
+                     else op.matrix for op in walk(program.ops) if isinstance(op, Project | Learn)}
     for matrix in network.matrices:
         if matrix.name not in used_matrices:
             continue
@@ -268,7 +305,7 @@ def _unsupported(network, program, config):
             if op.nudge.shift > config.weight.frac:
                 reasons.append(f"{describe(op)}: nudge shift {op.nudge.shift} is more than the "
                                f"{config.weight.frac} fraction bits of the weights")
-            if op.nudge.random_sign:
+            if op.nudge.random_sign and not config.learning:
                 reasons.append(f"{describe(op)}: a random sign of beta needs the learning unit, "
                                "which this engine has not")
             if op.nudge.of_rate:
@@ -277,12 +314,19 @@ def _unsupported(network, program, config):
         if isinstance(op, Update) and (op.slot != STATE or op.held is not None or op.noise):
             reasons.append(f"{describe(op)}: held currents and noise need units that this engine "
                            "has not")
-        if not isinstance(op, Project | Update | Clear | Snapshot | Difference | Decide | Relax):
+        if isinstance(op, Learn):
+            reasons += _cannot_learn(network, op, config)
+        elif not isinstance(op, Project | Update | Clear | Snapshot | Difference | Decide | Relax
+                            | Residual):
             reasons.append(f"{describe(op)}: this engine has no unit for it")
     for projection in _from_constant(network, program):
         if _broadcast_only(network, program)[projection.matrix] == projection.transpose:
             reasons.append(f"matrix '{projection.matrix}' is used from the constant both as it is "
                            "and transposed: use two matrices")
+    try:
+        check_learning(network, program, config.state, config.update_frac)
+    except MisuseError as error:
+        reasons.append(str(error))
     reasons += _unread(network, program) + _uncountable(network, program, config)
     for population in network.populations:
         if population.rate == "logistic":
@@ -305,6 +349,28 @@ def _unsupported(network, program, config):
     return reasons
 
 
+def _cannot_learn(network, op, config):
+    """Why an engine cannot make a weight update."""
+    if not config.learning:
+        return [f"{describe(op)}: a weight update needs the learning unit, which this engine has "
+                "not"]
+    if len(op.terms) > 2:
+        return [f"{describe(op)}: {len(op.terms)} terms, the engine adds up 2 at most"]
+    reasons, scalars = [], [factor(t.rows) for t in op.terms]
+    if len({network.population(name).constant for name, _ in scalars}) > 1:
+        reasons.append(f"{describe(op)}: one term has the constant as factor, the other has not")
+    if any(network.population(factor(t.cols)[0]).constant for t in op.terms):
+        reasons.append(f"{describe(op)}: the constant can be a factor of rows only")
+    clamped = [(name, slot) for name, slot in scalars
+               if network.population(name).clamped and slot == STATE]
+    if len(op.terms) > 1 and len(clamped) > 1:
+        reasons.append(f"{describe(op)}: both terms have a clamped population as factor of rows")
+    if any(network.population(name).clamped and slot == STATE
+           for name, slot in (factor(t.cols) for t in op.terms)) and clamped:
+        reasons.append(f"{describe(op)}: clamped populations on both sides")
+    return reasons
+
+
 def _vectors_read(op):
     """Vectors that an operation of the engine reads, but rates of projections."""
     state = getattr(op, "population", None), STATE
@@ -315,7 +381,9 @@ def _vectors_read(op):
         return [(op.population, op.source)]
     if isinstance(op, Difference):
         return list(op.operands)
-    return [state] if isinstance(op, Decide) else []
+    if isinstance(op, Learn):
+        return [factor(pair) for t in op.terms for pair in (t.rows, t.cols)]
+    return [state] if isinstance(op, Decide | Residual) else []
 
 
 def _unread(network, program):
@@ -329,7 +397,7 @@ def _unread(network, program):
                 continue
             read = _vectors_read(op)
             for name, _ in read:
-                if network.population(name).constant:
+                if network.population(name).constant and not isinstance(op, Learn):
                     reasons.append(f"{describe(op)}: the constant '{name}' lies in no memory")
             if isinstance(op, Project):
                 read = [(network.projection(op.projection).source, STATE)]
@@ -367,7 +435,9 @@ def _uncountable(network, program, config):
         if isinstance(op, Relax) and op.steps >= 1 << CONTROL.fields["operand"].width:
             reasons.append(f"{describe(op)}: the engine repeats "
                            f"{(1 << CONTROL.fields['operand'].width) - 1} times at most")
-    writes = sum(times for op, times in trips(program.ops) if written_vector(op) is not None)
+    writes = sum(times * (len(op.terms) + 1 if isinstance(op, Learn) else 1)
+                 for op, times in trips(program.ops)
+                 if isinstance(op, Learn) or written_vector(op) is not None)
     if writes > 1 << 16:
         reasons.append(f"the program makes up to {writes} state-writing operations an image, the "
                        "engine counts 65536: use fewer steps")

@@ -7,13 +7,13 @@ operation waits for the pipeline only and an independent one for nothing.
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from .config import EngineConfig
-from .isa import CONTROL, PROJECT, UNIT, VECTOR, Kind, Mode, Opcode
+from .isa import CONTROL, MATRIX, PROJECT, UNIT, VECTOR, Kind, Mode, Opcode
 from .memory import address_bits
 from .mix import KeyEngine
 
@@ -45,8 +45,12 @@ class Sequencer(wiring.Component):
     hold : In(1)
         Do not begin an image (the host uses a memory).
     moved : In(16), clear_moved : Out(1)
-    start_projection, start_unit : Out(1)
-        Take the operands below.
+    start_projection, start_unit, start_learn : Out(1)
+        Take the operands below (a weight update reads them as long as it runs).
+    learning : In(1)
+        A weight update runs.
+    sign : Out(1)
+        The sign of beta drawn for this image is -1.
     flags : Out(64)
         Instruction word.
     a, b, c, t : Out(64)
@@ -74,7 +78,8 @@ class Sequencer(wiring.Component):
             "describing": Out(1), "code": In(64),
             "projecting": In(1), "updating": In(1), "projected": In(1), "updated": In(1),
             "signing": In(1), "hold": In(1), "moved": In(16), "clear_moved": Out(1),
-            "start_projection": Out(1), "start_unit": Out(1), "flags": Out(64),
+            "start_projection": Out(1), "start_unit": Out(1), "start_learn": Out(1),
+            "learning": In(1), "sign": Out(1), "flags": Out(64),
             "a": Out(64), "b": Out(64), "c": Out(64), "t": Out(64),
             "bank_offset": Out(16), "bank_offset_b": Out(16),
             "key_slot": Out(1), "keys": Out(64), "counts": Out(32),
@@ -89,8 +94,8 @@ class Sequencer(wiring.Component):
         loops = Array(Signal(16, name=f"loop{i}") for i in range(self.config.loop_counters))
         operand, loop = CONTROL.slice(self.flags, "operand"), CONTROL.slice(self.flags, "loop")
         loop = loop[:ceil_log2(self.config.loop_counters)]
-        unit_decoded = Signal()
-        keyed = self._keys(m, unit_decoded)
+        unit_decoded, learn_decoded = Signal(), Signal()
+        keyed = self._keys(m, unit_decoded, learn_decoded)
         idle = Signal()
         m.d.comb += [idle.eq(~(self.projecting | self.updating | self.projected | self.updated)),
                      self.program_address.eq(pc)]
@@ -110,7 +115,7 @@ class Sequencer(wiring.Component):
                 m.d.comb += [self.descriptor_address.eq(PROJECT.slice(word, "t")),
                              self.describing.eq(1)]
                 with m.Switch(CONTROL.slice(word, "opcode")):
-                    with m.Case(Opcode.PROJECT, Opcode.UNIT):
+                    with m.Case(Opcode.PROJECT, Opcode.UNIT, *self._learns):
                         m.next = "TARGET"
                     with m.Case(Opcode.IMAGE):
                         m.next = "IMAGE"
@@ -129,13 +134,23 @@ class Sequencer(wiring.Component):
                                  self.describing.eq(state != "THIRD")]
                     if state == "TARGET":
                         m.d.comb += unit_decoded.eq(opcode == Opcode.UNIT)
+                    if state == "THIRD" and self._learns:
+                        m.d.comb += learn_decoded.eq(opcode == Opcode.LEARN)
                     m.next = following
             with m.State("READY"):
                 unit = opcode == Opcode.UNIT
+                learn = opcode == Opcode.LEARN if self._learns else Const(0)
                 free = Mux(CONTROL.slice(self.flags, "overlap"),
                            ~(self.projecting | self.updating), idle)
-                with m.If(free & (keyed | ~unit)):
-                    m.d.comb += [self.start_unit.eq(unit), self.start_projection.eq(~unit)]
+                with m.If(free & (keyed | ~(unit | learn))):
+                    m.d.comb += [self.start_unit.eq(unit), self.start_learn.eq(learn),
+                                 self.start_projection.eq(~(unit | learn))]
+                    m.next = "DECODE"
+                    if self._learns:
+                        with m.If(learn):
+                            m.next = "LEARN"
+            with m.State("LEARN"):
+                with m.If(~self.learning):
                     m.next = "DECODE"
             with m.State("IMAGE"):
                 with m.If((self.ready != 0) & ~self.hold):
@@ -184,7 +199,11 @@ class Sequencer(wiring.Component):
             distance = Mux(events, self.config.event_depth, VECTOR.slice(descriptor, "blocks"))
             m.d.comb += offset.eq(Mux(VECTOR.slice(descriptor, "banked") & self.bank, distance, 0))
 
-    def _keys(self, m, unit_decoded):
+    @property
+    def _learns(self):
+        return (Opcode.LEARN,) if self.config.learning else ()
+
+    def _keys(self, m, unit_decoded, learn_decoded):
         """Mix the image key, then the key of each unit operation while it is decoded.
 
         Returns whether the key of the decoded operation is there.
@@ -195,11 +214,17 @@ class Sequencer(wiring.Component):
         slots = [Signal(32, name=f"key{i}") for i in range(2)]
         counts = [Signal(16, name=f"count{i}") for i in range(2)]
         count = Signal(16)
-        writes = UNIT.slice(self.flags, "mode") != Mode.DECIDE
+        writes = ((UNIT.slice(self.flags, "mode") != Mode.DECIDE)
+                  & ~UNIT.slice(self.flags, "silent")) | self.start_learn
         m.d.comb += [self.keys.eq(Cat(*slots)), self.counts.eq(Cat(*counts))]
         with m.If(self.begin):
             m.d.sync += [image_wanted.eq(1), count.eq(0)]
-        with m.If(unit_decoded):
+        number = VECTOR.slice(self.t, "number")
+        if self._learns:
+            number = Mux(CONTROL.slice(self.flags, "opcode") == Opcode.LEARN,
+                         MATRIX.slice(self.b, "number"), number)
+            m.d.comb += self.sign.eq(image_key[31])
+        with m.If(unit_decoded | learn_decoded):
             m.d.sync += wanted.eq(1)
         with m.If(engine.ready):
             with m.If(image_running):
@@ -216,9 +241,9 @@ class Sequencer(wiring.Component):
                 m.d.sync += [image_wanted.eq(0), image_running.eq(1)]
             with m.Elif(wanted):
                 m.d.comb += [engine.start.eq(1), engine.key.eq(image_key),
-                             engine.word.eq(Cat(VECTOR.slice(self.t, "number"), count))]
+                             engine.word.eq(Cat(number, count))]
                 m.d.sync += [wanted.eq(0), running.eq(1)]
-        with m.If(self.start_unit):
+        with m.If(self.start_unit | self.start_learn):
             m.d.sync += [self.key_slot.eq(~self.key_slot), count.eq(count + writes)]
             with m.Switch(self.key_slot):
                 for i, slot in enumerate(counts):

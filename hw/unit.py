@@ -18,9 +18,11 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
+from ..golden.program import RATE_SHIFT
 from .config import EngineConfig
 from .fixed import halves_shift_by
 from .isa import Limits, Mode
+from .lanes import Multiplier
 from .memory import address_bits
 
 #: Cycles from the issue of a chunk to its write.
@@ -29,8 +31,8 @@ WRITE_STAGE = 5
 
 #: What is one for all chunks of an operation; `word` is the first word that is written.
 _CONTROL = data.StructLayout({
-    "word": 12, "number": 8, "mode": 3, "nudge": 1, "nudge_negative": 1, "shift": 3,
-    "nudge_shift": 4, "limits": 2})
+    "word": 12, "number": 8, "mode": 3, "nudge": 1, "nudge_negative": 1, "plain": 1, "negate": 1,
+    "silent": 1, "factor": 16, "shift": 3, "nudge_shift": 4, "limits": 2})
 
 
 class UnitPipeline(wiring.Component):
@@ -55,6 +57,8 @@ class UnitPipeline(wiring.Component):
     write_valid : Out(Q)
         Lanes that are written, with `write_word`, `write_chunk`, `write_values`, `write_unit`
         (first unit), `write_number` (vector) and `write_slot` (key).
+    write_counted : Out(Q)
+        Those that count, are signed and traced: all but silent ones.
     clipped : Out(range(Q + 1))
         How many of them were clipped.
     moved : Out(16), clear_moved : In(1)
@@ -69,6 +73,7 @@ class UnitPipeline(wiring.Component):
         quick = config.update_lanes
         super().__init__({
             "start": In(1), "mode": In(3), "nudge": In(1), "nudge_negative": In(1),
+            "plain": In(1), "negate": In(1), "silent": In(1), "factor": In(16),
             "shift": In(3), "nudge_shift": In(4), "limits": In(2), "number": In(8),
             "a": In(states), "b": In(states), "c": In(sums), "t": In(states),
             "blocks": In(10), "tail": In(7), "key_slot": In(1),
@@ -77,7 +82,8 @@ class UnitPipeline(wiring.Component):
             "b_chunk": Out(6),
             "state_a": In(16 * quick), "state_b": In(16 * quick),
             "sums": In(config.accumulator_width * quick),
-            "write_valid": Out(quick), "write_word": Out(states), "write_chunk": Out(6),
+            "write_valid": Out(quick), "write_counted": Out(quick), "write_word": Out(states),
+            "write_chunk": Out(6),
             "write_values": Out(16 * quick), "write_unit": Out(16), "write_number": Out(8),
             "write_slot": Out(1), "clipped": Out(range(quick + 1)),
             "moved": Out(16), "clear_moved": In(1), "winner": Out(16)})
@@ -108,11 +114,13 @@ class UnitPipeline(wiring.Component):
         self._walk(m, stages)
         mode = self._of(out, "mode")
         writes = (mode != Mode.DECIDE).replicate(quick)
+        m.d.comb += self.write_counted.eq(self.write_valid
+                                          & ~self._of(out, "silent").replicate(quick))
         m.d.comb += [self.write_valid.eq(out.lanes & writes),
                      self.write_number.eq(self._of(out, "number")),
                      self.write_slot.eq(out.slot),
                      self.write_values.eq(Cat(*(value.as_unsigned() for value, _, _ in lanes)))]
-        clips = [clip & self.write_valid[lane] for lane, (_, _, clip) in enumerate(lanes)]
+        clips = [clip & self.write_counted[lane] for lane, (_, _, clip) in enumerate(lanes)]
         m.d.comb += self.clipped.eq(sum(clips[1:], clips[0]))
         late = self._measure(m, out, mode, lanes)
         m.d.comb += self.busy.eq(Cat(*(stage.lanes[0] for stage in stages), late).any())
@@ -182,24 +190,32 @@ class UnitPipeline(wiring.Component):
                          "leaky")
         kept = register(signed(17), a - Mux(mode == Mode.SUBTRACT, b, 0), "kept3")
         nudged = self._of(stages[2], "nudge")
-        aligned = (Mux(nudged, b - a, 0) << self._of(stages[2], "nudge_shift"))[:32]
+        pull = b - Mux(self._of(stages[2], "plain"), 0, a)
+        aligned = (Mux(nudged, pull, 0) << self._of(stages[2], "nudge_shift"))[:32]
         minus = self._of(stages[2], "nudge_negative") & nudged
         aligned = register(signed(32), aligned ^ minus.replicate(32), "aligned")
         minus = register(1, minus, "minus")
+        if config.learning:
+            m.submodules[f"scale{lane}"] = scale = Multiplier(1, config.primitives)
+            m.d.comb += [scale.a.eq(a), scale.b.eq(self._of(stages[2], "factor").as_signed())]
         # Stage 3 -> 4; nothing moves in other modes.
         mode = self._of(stages[3], "mode")
         moves = (mode == Mode.RELAX) | (mode == Mode.ASSIGN)
         # leaky - x is leaky + ~x + 1; the 1 goes into the carry.
         force = (Cat(1, leaky).as_signed() + Cat(minus, aligned).as_signed()) >> 1
-        force = register(signed(width + 2), Mux(moves, force, 0), "force")
+        force = Mux(moves, force, 0)
+        if config.learning:
+            force = Mux(mode == Mode.SCALE, scale.product << max(0, frac - RATE_SHIFT), force)
+        force = register(signed(width + 2), force, "force")
         kept = register(signed(17), kept, "kept4")
         # Stage 4 -> 5: shift, add, round by the carry, clip
         halves = halves_shift_by(m, force, self._of(stages[4], "shift"), frac - 1, frac + 6,
                                  f"move_{lane}")
         mode = self._of(stages[4], "mode")
-        start = Mux((mode == Mode.ASSIGN) | (mode == Mode.CLEAR), 0, kept)
+        halves = halves ^ self._of(stages[4], "negate").replicate(len(halves))
+        start = Mux((mode == Mode.ASSIGN) | (mode == Mode.CLEAR) | (mode == Mode.SCALE), 0, kept)
         wide = Signal(signed(max(len(halves), 18) + 1), name=f"wide_{lane}")
-        m.d.comb += wide.eq((Cat(1, start).as_signed() + halves) >> 1)
+        m.d.comb += wide.eq((Cat(1, start).as_signed() + halves.as_signed()) >> 1)
         value, clip = self._clip(wide, self._of(stages[4], "limits"))
         moved = Signal(signed(17), name=f"moved_{lane}")
         new = register(signed(16), value, "new")

@@ -277,6 +277,6 @@ def test_misuse_is_told_in_one_line():
 def test_constants_of_compiled_code_are_checked(monkeypatch):
     network = layered((4, 2))
     weights = {m.name: np.zeros(m.shape, np.int64) for m in network.matrices}
-    monkeypatch.setattr(online.mix, "WEIGHT_ROUNDS", 5)
+    monkeypatch.setattr(online.mix, "CROSS_ROTATIONS", ((9, 7, 3), 3, (5, 11, 1)))
     with pytest.raises(AssertionError, match="other constants"):
         OnlineExecutor(network, weights).run(inference(network), {"x": np.zeros((1, 4), np.int64)})
