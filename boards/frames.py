@@ -130,24 +130,31 @@ class AnswerReader:
             end = self._bytes.find(FLAG, begin + 1)
             part = self._bytes[begin + 1:end] if end >= 0 else self._bytes[begin + 1:]
             content = plain(part)
-            # Bytes behind the end of a frame belong to no frame.
-            for size in (ANSWER_HEADER, ANSWER_HEADER + length):
-                whole = content[:size + CRC_BYTES]
-                if len(whole) < size + CRC_BYTES or checksum(whole[:-CRC_BYTES]) != \
-                        whole[-CRC_BYTES:] or whole[1] & 15 not in list(Status):
-                    continue
-                # The flag stays away for good: what follows can only be another frame.
-                self._bytes = self._bytes[end:] if end >= 0 else b""
+            whole, complete = self._whole(content, length)
+            if whole is None and not complete and end < 0:
+                return None
+            # The flag stays away for good: what follows can only be another frame.
+            self._bytes = self._bytes[end:] if end >= 0 else b""
+            if whole is not None:
                 return Answer(whole[0], whole[1] >> 4, Status(whole[1] & 15), whole[2],
                               whole[ANSWER_HEADER:-CRC_BYTES])
-            if end < 0 and len(content) < ANSWER_HEADER + length + CRC_BYTES:
-                return None
-            if part:
-                self.damaged += 1
-            if end < 0:
-                self._bytes = b""
-                return None
-            self._bytes = self._bytes[end:]
+            self.damaged += bool(part)
+
+    @staticmethod
+    def _whole(content, length):
+        """(content up to its CRC if that is right, whether there is nothing to wait for)."""
+        if len(content) < ANSWER_HEADER + CRC_BYTES:
+            return None, False
+        status = content[1] & 15
+        has_data = length and status in (Status.DONE, Status.AGAIN)
+        # An answer without data to an earlier request may be on its way.
+        for size in (length, 0) if has_data else (0,):
+            whole = content[:ANSWER_HEADER + size + CRC_BYTES]
+            if len(whole) == ANSWER_HEADER + size + CRC_BYTES and status in list(Status) \
+                    and checksum(whole[:-CRC_BYTES]) == whole[-CRC_BYTES:]:
+                return whole, True
+        most = ANSWER_HEADER + (length if has_data else 0) + CRC_BYTES
+        return None, len(content) >= most
 
 
 def word_size(address: int) -> int:
