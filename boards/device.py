@@ -23,6 +23,8 @@ from .links import Link
 
 #: Images of one `start`.
 _MOST = (1 << 16) - 1
+#: Counters that a load begins anew.
+_CLEARED = ("done", "signature", "writes", "saturations")
 #: Registers that say what an engine is, in order of their numbers.
 _WHO = ("identity", "version", "config_hash", "shape")
 
@@ -152,7 +154,8 @@ class Device:
         self._expect(assembly)
         self.link.write(*program_writes(assembly))
         self.link.write(*weight_writes(assembly, weights))
-        for name, value in (("seed", seed), ("image", first_image)):
+        # A counter that lies in a multiplier cell survives a reset.
+        for name, value in (("seed", seed), ("image", first_image), *((n, 0) for n in _CLEARED)):
             self.link.write(*register_write(name, value))
         self.set_rates(rates)
 

@@ -91,7 +91,7 @@ class Board:
 
 
 _ULX3S = {
-    "clock_in": 25_000_000, "clock": 100_000_000,
+    "clock_in": 25_000_000, "clock": 100_000_000, "baud": 2_000_000,
     "leds": {"alive": ("led", 0), "busy": ("led", 1), "error": ("led", 2)},
     "sram": ("openFPGALoader", "-b", "ulx3s", "-m"),
     "flash": ("openFPGALoader", "-b", "ulx3s", "-f"),
@@ -101,7 +101,7 @@ _ULX3S = {
 _BOARDS = (
     Board("icebreaker", "iCEBreaker 1.0", "amaranth_boards.icebreaker:ICEBreakerPlatform", UP5K,
           "icebreaker", 12_000_000, 24_000_000,
-          leds={"alive": ("led_g", 0), "error": ("led_r", 0)},
+          leds={"alive": ("led_g", 0), "error": ("led_r", 0)}, baud=3_000_000,
           sram=("iceprog", "-S"), flash=("iceprog",)),
     Board("ulx3s-12f", "ULX3S with LFE5U-12F", "amaranth_boards.ulx3s:ULX3S_12F_Platform", ECP5_12,
           "ulx3s-25f", **_ULX3S),

@@ -24,6 +24,9 @@ from .streams import dump_streams
 from .tools import find, find_verilator
 
 SIMULATORS = ("verilator", "icarus")
+#: Programs of their own around a model, where no Python runs.
+WITHOUT_VPI = ("bare", "played", "board")
+
 
 class SimulationError(ApicalError):
     """A simulation that failed: a test of the bench, or the simulator itself."""
@@ -116,7 +119,7 @@ class Build:
         SimulationError
             One line with the first failure and the path of the log.
         """
-        if self.simulator in ("bare", "played"):
+        if self.simulator in WITHOUT_VPI:
             raise MisuseError(f"a {self.simulator} build runs no tests")
         if waves and not self.waves:
             raise MisuseError("this simulator was built without waves; build it with waves=True")
@@ -218,9 +221,9 @@ def build(bench, simulator="verilator", *, waves=False, cache="build/sim", key="
     ----------
     bench : Bench
         What to simulate.
-    simulator : {"verilator", "icarus", "bare", "played"}
-        "bare" is Verilator without VPI, see `Build.play`; "played" the same as a process that
-        plays on demand, see `apical.sim.ports`.
+    simulator : {"verilator", "icarus", "bare", "played", "board"}
+        The last three are Verilator without VPI: see `Build.play`, `apical.sim.ports` and
+        `apical.sim.virtual`.
     waves : bool
         Whether it shall be able to write waves; such a build is slower and kept apart.
     cache : path
@@ -233,10 +236,10 @@ def build(bench, simulator="verilator", *, waves=False, cache="build/sim", key="
     Build
     """
     makers = {"verilator": Verilated, "bare": Verilated, "played": Verilated,
-              "icarus": Icarus}
+              "board": Verilated, "icarus": Icarus}
     if simulator not in makers:
         raise MisuseError(f"unknown simulator {simulator!r}; there are {', '.join(SIMULATORS)}")
-    if simulator in ("bare", "played") and waves:
+    if simulator in WITHOUT_VPI and waves:
         raise MisuseError(f"a {simulator} build has no waves")
     start = time.perf_counter()
     cache = Path(cache).resolve()
