@@ -125,6 +125,10 @@ class Device:
         found = self.link.read([REGISTERS[name].address for name in names])
         return dict(zip(names, map(int, found), strict=True))
 
+    def set_register(self, name: str, value: int):
+        """Write one register."""
+        self.link.write(*register_write(name, value))
+
     def load(self, network: Network, program: Program, weights, *, seed=0, first_image=0,
              density=None, rates=None):
         """Load a network with its weights and a program; the engine is reset before.
@@ -156,7 +160,7 @@ class Device:
         self.link.write(*weight_writes(assembly, weights))
         # A counter that lies in a multiplier cell survives a reset.
         for name, value in (("seed", seed), ("image", first_image), *((n, 0) for n in _CLEARED)):
-            self.link.write(*register_write(name, value))
+            self.set_register(name, value)
         self.set_rates(rates)
 
     def _expect(self, assembly):

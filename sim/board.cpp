@@ -67,7 +67,7 @@ class Sender {
   private:
     const int fd_;
     const unsigned divisor_;
-    unsigned timer_ = 0, left_ = 0, wait_ = 0, frame_ = 1;
+    unsigned timer_ = 0, left_ = 0, wait_ = 1000, frame_ = 1;  // first the board starts
     unsigned char bytes_[4096];
     ssize_t at_ = 0, size_ = 0;
 };
