@@ -93,8 +93,8 @@ class Device:
             raise ApicalError(f"what answers at {link.name} is no engine (identity "
                               f"{identity:08x}, expected {IDENTITY:08x})")
         if version != ENGINE_VERSION:
-            raise MisuseError(f"the engine at {link.name} has version {version}, this is the driver "
-                              f"of version {ENGINE_VERSION}; build and load its bitstream again")
+            raise MisuseError(f"the engine at {link.name} has version {version}, this driver is "
+                              f"for version {ENGINE_VERSION}; build and load its bitstream again")
         known = next((c for c in PRESETS.values() if int(c.hash, 16) == found), None)
         if config is None:
             config = known
@@ -109,6 +109,8 @@ class Device:
                               f"{_named(config)}); load the right bitstream (apical flash) or name "
                               "the right board")
         link.lanes = config.lanes
+        if hasattr(link.record, "engine"):
+            link.record.engine(config)
         return cls(link, config)
 
     def close(self):
@@ -155,7 +157,7 @@ class Device:
         self.link.stop()
         self.assembly, self.images, self._bank = assembly, 0, 0
         self._told = dict.fromkeys(RESULTS, 0)
-        self._expect(assembly)
+        self._expect(assembly, density)
         self.link.write(*program_writes(assembly))
         self.link.write(*weight_writes(assembly, weights))
         # A counter that lies in a multiplier cell survives a reset.
@@ -163,8 +165,10 @@ class Device:
             self.set_register(name, value)
         self.set_rates(rates)
 
-    def _expect(self, assembly):
-        """Tell a port that runs no instructions what was loaded."""
+    def _expect(self, assembly, density):
+        """Tell a recorder, and a port that runs no instructions, what is going to be loaded."""
+        if hasattr(self.link.record, "load"):
+            self.link.record.load(assembly.network, assembly.program, density)
         port = getattr(getattr(self.link.transport, "endpoint", None), "port", None)
         if hasattr(port, "expect"):
             port.expect(assembly)

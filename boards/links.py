@@ -16,16 +16,21 @@ from ..golden.errors import ApicalError
 from ..hw.protocol import MEANING, PROTOCOL_VERSION, RESULTS, SEQUENCE_BITS, Operation, Part, Status
 from .frames import AnswerReader, bursts, pack, request, unpack, word_size
 from .model import ModelEndpoint
+from .records import BOARDS
 from .transport import Loop, SerialPort
 
 #: Seconds to wait for an answer, and how often a request is sent.
-PATIENCE, ATTEMPTS = 3.0, 4
+PATIENCE, ATTEMPTS = 3.0, 3
 #: Seconds to wait for the first answer of a port, which may have no board behind it.
-OPENING = 1.0
+OPENING = 0.5
 
 
 class LinkError(ApicalError):
     """The board does not answer, or another program took it over."""
+
+
+class NoAnswerError(LinkError):
+    """No attempt was answered."""
 
 
 class Link:
@@ -59,6 +64,7 @@ class Link:
         self.sent = self.received = self.sent_payload = self.received_payload = 0
         self.refusals, self.repeats = Counter(), 0
         self.refused = None
+        self.rates = [None]
         self._reader, self._tag = AnswerReader(), 0
 
     @classmethod
@@ -68,24 +74,32 @@ class Link:
 
     @classmethod
     def serial(cls, path, baud, **options):
-        """A link over a serial port."""
-        return cls(SerialPort(path, baud), **options)
+        """A link over a serial port; without a rate, those of all boards are tried."""
+        rates = [baud] if baud else sorted({board.baud for board in BOARDS.values()}, reverse=True)
+        link = cls(SerialPort(path, rates[0]), **options)
+        link.rates = rates
+        return link
 
     def open(self):
         """Begin a session; whatever another host left behind ends here."""
-        self.transport.receive(0.0)
         # Where no other host can be, equal runs send equal bytes.
         session = 1 if isinstance(self.transport, Loop) else 1 + secrets.randbelow(15)
         self._tag = session << SEQUENCE_BITS
         patience, self.patience = self.patience, min(self.patience, OPENING)
         try:
-            self._exchange(Operation.OPEN)
-        except LinkError as error:
-            raise LinkError(f"nothing at {self.name} speaks the protocol of a board ({error}); is "
-                            "the bitstream loaded, and is this the right port and rate?") from None
+            for rate in self.rates:
+                if rate is not None:
+                    self.transport.set_rate(rate)
+                self.transport.receive(0.0)
+                try:
+                    self._exchange(Operation.OPEN)
+                    return self
+                except NoAnswerError as error:
+                    last = error
+            raise LinkError(f"nothing at {self.name} speaks the protocol of a board ({last}); is "
+                            "the bitstream loaded, and is this the right port and rate?")
         finally:
             self.patience = patience
-        return self
 
     def close(self):
         """Give the line back."""
@@ -131,6 +145,12 @@ class Link:
         self._exchange(Operation.STOP)
         self._note("stop")
 
+    def probe(self, frame: bytes):
+        """Send bytes that are no request, and take what is answered."""
+        self.sent += len(frame)
+        self.transport.send(frame)
+        self._await(0, False)
+
     def _note(self, what, addresses=(), data=None, answered=None):
         if self.record is not None:
             self.record({"do": what, "addresses": addresses, "data": data, "answer": answered})
@@ -148,7 +168,7 @@ class Link:
             if answer is not None:
                 break
         else:
-            raise LinkError(f"the board at {self.name} does not answer: {ATTEMPTS} attempts, "
+            raise NoAnswerError(f"the board at {self.name} does not answer: {ATTEMPTS} attempts, "
                             f"{self.patience:g} s each")
         if answer.version != PROTOCOL_VERSION:
             raise LinkError(f"the board at {self.name} speaks version {answer.version} of the "

@@ -165,3 +165,11 @@ def ecp5_divisors(clock_in: int, clock: int) -> tuple:
                 if 550_000_000 <= clock * out <= 800_000_000:
                     return divide, clock * divide // clock_in, out
     raise ValueError(f"no PLL setting from {clock_in} to {clock} Hz")
+
+
+def pin_names(board: Board) -> dict:
+    """Ports of the top level, by what a bench calls them: clock, receive, transmit."""
+    platform = platform_of(board)
+    name, number = board.uart
+    return {"clock": f"{platform.default_clk}_0__io",
+            "receive": f"{name}_{number}__rx__io", "transmit": f"{name}_{number}__tx__io"}

@@ -83,6 +83,13 @@ class SerialPort:
             return MisuseError(f"'{self.name}' is no serial port")
         return ApicalError(f"port '{self.name}' cannot be opened: {_reason(error)}")
 
+    def set_rate(self, baud: int):
+        """Change the rate, bits per second."""
+        try:
+            self._port.baudrate = baud
+        except (self._error, OSError, ValueError) as error:
+            raise ApicalError(f"port '{self.name}' cannot run at {baud} baud") from error
+
     def send(self, data: bytes):
         """Send bytes."""
         try:

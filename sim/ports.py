@@ -20,9 +20,13 @@ from ..golden.errors import ApicalError
 from ..hw.config import EngineConfig
 from ..hw.engine import Engine
 from ..hw.isa import REGISTERS
+from ..hw.verilog import engine_verilog
 from . import host
+from .harness import harness
+from .netlist import with_models
 from .pysim import PATIENCE
-from .simulator import CACHE, build_engine
+from .runner import build
+from .simulator import CACHE, engine_ports, kept_verilog, source_digest
 
 _COMMIT, _DONE = REGISTERS["commit"].address, REGISTERS["done"].address
 
@@ -132,7 +136,10 @@ class VerilatorPort:
     """
 
     def __init__(self, config: EngineConfig, cache=CACHE, limit=20_000_000):
-        made = build_engine(config, "played", cache=cache)
+        # As shipped, without the trace port: nobody listens to it here.
+        text = kept_verilog(Path(cache) / "verilog" / f"{config.hash}-{source_digest()}-plain.v",
+                            lambda: with_models(engine_verilog(config, "dut"), config.primitives))
+        made = build(harness(text, engine_ports(config, trace=False)), "played", cache=cache)
         self._folder = Path(tempfile.mkdtemp(prefix="apical-port-"))
         self._child = subprocess.Popen(
             [made.folder / "sim", str(limit)], cwd=self._folder, stdin=subprocess.PIPE,

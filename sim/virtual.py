@@ -23,7 +23,7 @@ from ..hw.synthesis import find_tool, run_tool
 from .harness import Bench
 from .netlist import with_models
 from .runner import build
-from .simulator import CACHE, _kept
+from .simulator import CACHE, kept_verilog
 
 _PORT = re.compile(r"^  (input|output|inout) (?:wire )?(\\?\S+?)\s*;", re.MULTILINE)
 
@@ -55,7 +55,7 @@ def rtlil_verilog(rtlil: str, cache=CACHE) -> str:
             run_tool(find_tool("yosys"), ["-q", "top.ys"], folder, "yosys.out")
             return (folder / "top.v").read_text()
 
-    return _kept(Path(cache) / "verilog" / f"top-{digest}.v", make)
+    return kept_verilog(Path(cache) / "verilog" / f"top-{digest}.v", make)
 
 
 def _folder(path):
@@ -66,9 +66,8 @@ def _folder(path):
 def board_bench(rtlil: str, family: str, pins: Pins, cache=CACHE) -> Bench:
     """The bench of a top level: its clock and its serial pins, all others left open."""
     text = rtlil_verilog(rtlil, cache)
-    found = dict((name, kind) for kind, name in
-                 _PORT.findall(re.search(r"^module top\b.*?^endmodule", text,
-                                         re.MULTILINE | re.DOTALL).group(0)))
+    module = re.search(r"^module top\b.*?^endmodule", text, re.MULTILINE | re.DOTALL).group(0)
+    found = {name: kind for kind, name in _PORT.findall(module)}
     # A pin that goes both ways takes no input of the bench itself.
     used = {pins.clock: "clk", pins.receive: "rx_pin", pins.transmit: "tx"}
     for name in used:
