@@ -46,9 +46,8 @@ def frame(content: bytes) -> bytes:
 
 def plain(escaped: bytes) -> bytes:
     """What was escaped (as far as it has come)."""
-    for code, pair in reversed(_PAIRS):
-        escaped = escaped.replace(pair, code)
-    return escaped
+    first, *rest = escaped.split(bytes([ESCAPE]))
+    return first + b"".join(bytes([part[0] ^ TURN]) + part[1:] for part in rest if part)
 
 
 def request(tag: int, operation: int, address=0, payload=b"", length=1) -> bytes:

@@ -62,10 +62,14 @@ class ModelEndpoint:
             return self._judge(whole)
         return b"".join([self._byte(code) for code in data])
 
+    def next_tag(self) -> int:
+        """The tag that the next request must have."""
+        return self._last & ~_LOW | self._last + 1 & _LOW
+
     def _whole(self, data):
         """Content of the one frame that the bytes are: the usual case, made quick."""
         if self._content or data[:1] != bytes([FLAG]) or data.find(FLAG, 1) >= 0 \
-                or bytes([ESCAPE, ESCAPE]) in data:
+                or data[-1] == ESCAPE:
             return None
         content = plain(data[1:])
         if len(content) < HEADER + CRC_BYTES or len(content) != self._length(content):
@@ -104,7 +108,6 @@ class ModelEndpoint:
         size = 4 if part & Part.WIDE else 2
         opens = bool(part & Part.OPEN)
         again = tag == self._last and not opens
-        expected = self._last & ~_LOW | self._last + 1 & _LOW
         if checksum(body) != crc:
             status = Status.CRC
         elif part not in list(Operation):
@@ -113,7 +116,7 @@ class ModelEndpoint:
             status = Status.LENGTH
         elif again:
             status = Status.AGAIN if self._opened else Status.ABORTED
-        elif opens or tag == expected:
+        elif opens or tag == self.next_tag():
             status = Status.DONE
         else:
             status = Status.SEQUENCE

@@ -18,7 +18,7 @@ def add_arguments(parser):
     """Declare the options."""
     add_device_arguments(parser)
     add_workload_arguments(parser)
-    parser.add_argument("--json-lines", metavar="FILE", help="write one line of JSON an image there "
+    parser.add_argument("--json-lines", metavar="FILE", help="write a line of JSON an image there "
                         "(/dev/stdout for a pipe)")
 
 
