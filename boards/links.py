@@ -169,7 +169,7 @@ class Link:
                 break
         else:
             raise NoAnswerError(f"the board at {self.name} does not answer: {ATTEMPTS} attempts, "
-                            f"{self.patience:g} s each")
+                                f"{self.patience:g} s each")
         if answer.version != PROTOCOL_VERSION:
             raise LinkError(f"the board at {self.name} speaks version {answer.version} of the "
                             f"protocol, this is version {PROTOCOL_VERSION}; build and load its "
