@@ -102,7 +102,7 @@ def test_learning_goes_on_where_it_was():
             for half, first in zip(halves, (0, 2))]
     assert [*told[0].signatures, *told[1].signatures] == found.signatures.tolist()
     assert all((executor.weights[name] == learned[name]).all() for name in WEIGHTS)
-    executor.run(TRAINING, halves[0], SEED, 40, rates={name: 0.01 for name in RATES})
+    executor.run(TRAINING, halves[0], SEED, 40, rates=dict.fromkeys(RATES, 0.01))
     assert device.register("image") == 42
 
 

@@ -178,10 +178,14 @@ def test_ports_that_cannot_be_opened(tmp_path, monkeypatch):
     assert port.receive(0.01) == b""
     os.close(master)
     os.close(slave)
-    with pytest.raises(ApicalError, match=f"^port '{path}' went away .*; is the board still plugg"):
+
+    def use():
         for _ in range(3):
             port.send(b"abc")
             port.receive(0.1)
+
+    with pytest.raises(ApicalError, match=f"^port '{path}' went away .*; is the board still plugg"):
+        use()
 
 
 def test_a_request_has_its_parts():

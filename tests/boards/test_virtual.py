@@ -86,8 +86,7 @@ def test_two_hosts(virtual):
     time.sleep(0.3)
     os.close(handle)
     with pytest.raises(LinkError, match="another program has opened a session"):
-        first.register("status")
-        first.register("status")
+        first.registers()
     assert first.link.refusals[Status.SEQUENCE] == 1
     first.close()
 

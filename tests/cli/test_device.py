@@ -150,7 +150,7 @@ def test_a_port_without_a_board(capsys):
 def test_manifests(tmp_path, capsys):
     path = tmp_path / "board.json"
     for text, told in (("[]", "is not a manifest"),
-                       ('{"config": {"wires": 3}, "config_hash": ""}', "is of another version: unk"),
+                       ('{"config": {"wires": 3}, "config_hash": ""}', "another version: unknown"),
                        ('{"config": {"lanes": 4}, "config_hash": "00000000"}', "is stale")):
         path.write_text(text)
         assert told in line(capsys, "run", "--link", "golden", "--manifest", str(path), code=2)

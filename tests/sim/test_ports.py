@@ -11,16 +11,38 @@ from apical.boards.links import Link
 from apical.sim.ports import PysimPort, VerilatorPort
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "boards"))
-from device_case import CONFIG, drive  # noqa: E402
+from device_case import (  # noqa: E402
+    CONFIG,
+    DENSITY,
+    INFERENCE,
+    NETWORK,
+    SEED,
+    WEIGHTS,
+    agree,
+    drive,
+    expected,
+    inputs,
+)
+
+
+def pysim():
+    return Device.open(Link.over_port(PysimPort(CONFIG), CONFIG.lanes, "pysim"), CONFIG)
 
 
 def test_pysim():
-    device = Device.open(Link.over_port(PysimPort(CONFIG), CONFIG.lanes, "pysim"), CONFIG)
-    drive(device, 1)
+    device, given = pysim(), {"x": inputs(1)["x"]}
+    device.load(NETWORK, INFERENCE, WEIGHTS, seed=SEED, density=DENSITY)
+    agree(device.run(given), expected(INFERENCE, given)[0])
     assert device.register("cycles") > 0
     device.close()
 
 
+@pytest.mark.slow
+def test_all_over_pysim():
+    drive(pysim(), 2)
+
+
+@pytest.mark.slow
 def test_verilator(cache):
     if shutil.which("g++") is None:
         pytest.skip("g++ is not installed")
