@@ -11,9 +11,8 @@ import numpy as np
 
 from apical.cli.common import write_json
 from apical.golden.mix import (
-    COLUMN,
-    cross,
-    halves,
+    draw_key,
+    draw_words,
     mix_element,
     mix_key,
     mix_weight,
@@ -85,21 +84,14 @@ def matrices(seed, operations=200, size=256):
             "mean": float(np.abs(mean).max()), "variance": float(np.abs(variance).max())}
 
 
-def unit_words(keys, units=256):
-    """32-bit random words of units for an array of draw keys: ndarray of shape (keys, units)."""
-    column = mix_key(keys[:, None], COLUMN | np.arange(units))
-    x, y = cross(*halves(keys[:, None]), *halves(column))
-    return y << 16 | x
-
-
 def draws(seed, count=2000, units=256):
     """Statistics of the draws of units.
 
     ``mean`` and ``variance`` of the uniform word y in standard errors, squared correlations of
     neighbours and of draws one after the other.
     """
-    keys = mix_key(mix_key(seed, np.arange(count) // 20), np.arange(count) % 20 << 8 | 255)
-    words = (unit_words(keys, units) >> 16) / 2 ** 16 - 0.5 + 2.0 ** -17
+    keys = draw_key(mix_key(seed, np.arange(count) // 20), np.arange(count) % 20)
+    words = draw_words(keys[:, None], np.arange(units))[1] / 2 ** 16 - 0.5 + 2.0 ** -17
     units_apart = 144 * np.mean(words[:, 1:] * words[:, :-1], axis=1) ** 2 * (units - 1)
     draws_apart = 144 * np.mean(words[1:] * words[:-1], axis=1) ** 2 * units
     return {"mean": float(words.mean() * np.sqrt(12 * words.size)),

@@ -79,7 +79,8 @@ class GoldenPort:
                 self._store_weights()
             words, lanes, inside = self._places(space, offsets)
             for word, lane, value in zip(words[inside], lanes[inside], _signed(data[inside])):
-                self._staged[lane] = value
+                # Lanes shift in, whatever their numbers; the last one stores the word.
+                self._staged = np.append(self._staged[1:], value)
                 if lane == self.config.lanes - 1:
                     self._words[space][word] = self._narrow(self._staged)
             self._executor = None

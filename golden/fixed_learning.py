@@ -12,16 +12,15 @@ import numpy as np
 
 from .errors import MisuseError
 from .formats import Format, round_shift
-from .mix import mix_key, mix_weight, mix_written, rounding_addend
+from .mix import DRAW, mix_key, mix_weight, mix_written, rounding_addend
 from .network import Network
 from .program import (
-    RATE,
     RATE_SHIFT,
     SCALED,
-    STATE,
     Learn,
     Program,
     describe,
+    stored,
     vectors,
     walk,
 )
@@ -74,6 +73,12 @@ def multipliers(program: Program, rates, state: Format, weight: Format, update_f
 
 def check_learning(network: Network, program: Program, state: Format, update_frac: int):
     """Raise `MisuseError` for weight updates that raw integers cannot do."""
+    for what, count, most in (
+            ("vectors", len(vectors(network, program)), MATRIX_NUMBER),
+            ("matrices", len(network.matrices), DRAW - MATRIX_NUMBER)):
+        if count > most:
+            raise MisuseError(f"program '{program.name}' has {count} {what}, at most {most} can "
+                              "be numbered")
     learned = [op for op in walk(program.ops) if isinstance(op, Learn)]
     if not learned:
         return
@@ -87,35 +92,21 @@ def check_learning(network: Network, program: Program, state: Format, update_fra
             raise MisuseError(f"{where}: normalized rates divide and run in floating point only")
         if len(op.terms) > len(SCALED):
             raise MisuseError(f"{where}: {len(op.terms)} terms, at most {len(SCALED)} have slots")
-        for name, slot in [pair for t in op.terms for pair in (t.rows, t.cols)]:
-            if slot == RATE and network.population(name).rate == "logistic":
-                raise MisuseError(f"{where}: the rate of '{name}' is logistic, which runs in "
-                                  "floating point only")
-    for what, count in (("vectors", len(vectors(network, program))),
-                        ("matrices", len(network.matrices))):
-        if count > MATRIX_NUMBER:
-            raise MisuseError(f"program '{program.name}' has {count} {what}, at most "
-                              f"{MATRIX_NUMBER} can be numbered")
-
-
-def factor(pair):
-    """The vector behind a factor of an outer product; the rate of hard populations is the state."""
-    return (pair[0], STATE) if pair[1] == RATE else pair
 
 
 def learn(executor, op, run, path):
     """Run one `Learn` for the one image of ``run.rows``."""
     image = int(np.arange(run.batch)[run.rows][0])
-    limits = executor.state.min, executor.state.max
     multiplier = run.multipliers[op.matrix]
     if op.by_sign:
         multiplier *= int(beta_sign(run.keys[image]))
     for term, slot in zip(op.terms, SCALED):
-        cols = run.states[factor(term.cols)][run.rows]
+        cols = run.states[stored(executor.network, term.cols)][run.rows]
         executor._write(op, run, path, (term.cols[0], slot),
-                        round_shift(cols * float(multiplier), RATE_SHIFT), limits)
+                        round_shift(cols * float(multiplier), RATE_SHIFT))
     weights = executor._weights[op.matrix]
-    rows = [run.states[factor(term.rows)][image].astype(np.int64) for term in op.terms]
+    rows = [run.states[stored(executor.network, term.rows)][image].astype(np.int64)
+            for term in op.terms]
     scaled = [run.states[term.cols[0], slot][image].astype(np.int64)
               for term, slot in zip(op.terms, SCALED)]
     active = np.flatnonzero(np.any(rows, axis=0))

@@ -25,6 +25,10 @@ WRITTEN_SHIFTS = (3, 7)
 WORD_BITS = 16
 #: What tells the word of a column (or unit) from that of a row.
 COLUMN = 1 << 16
+#: Where keys of operations have the number of what is written: keys of draws.
+DRAW = 255
+#: Variance of :func:`byte_sum`: four times that of a uniform byte, (256**2 - 1) / 12.
+BYTE_SUM_VARIANCE = 21845
 
 _M16 = 0xFFFF
 _M32 = 0xFFFFFFFF
@@ -163,3 +167,32 @@ def mix_written(x, y, value):
     h = value + x & _M16
     first, second = WRITTEN_SHIFTS
     return h ^ y ^ (h << first & h << second & _M16)
+
+
+def draw_key(image_key, count):
+    """Key of one draw of random words for the units of a population, by the count of draws."""
+    return mix_key(image_key, count << 8 | DRAW)
+
+
+def draw_words(key, units):
+    """Two random 16-bit words (x, y) of units.
+
+    The draw key and the word ``mix_key(key, COLUMN | unit)`` meet in :func:`cross`, as the row and
+    the column of a matrix do.
+
+    Parameters
+    ----------
+    key : int or ndarray
+        By :func:`draw_key`.
+    units : int or ndarray
+        Unit numbers.
+    """
+    return cross(*halves(key), *halves(mix_key(key, COLUMN | units)))
+
+
+def byte_sum(x, y):
+    """Sum of the four bytes of the words of a unit less its mean, -510 .. 510: near normal noise.
+
+    Its variance is `BYTE_SUM_VARIANCE`.
+    """
+    return (x >> 8) + (x & 0xFF) + (y >> 8) + (y & 0xFF) - 510

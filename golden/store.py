@@ -24,6 +24,7 @@ from urllib.parse import quote
 
 import numpy as np
 
+from . import operations
 from . import program as program_module
 from .errors import MisuseError
 from .files import write_atomically
@@ -121,7 +122,8 @@ def _operations():
     """Dataclasses that may stand in a program, by name: new operations need no entry here."""
     return {name: kind for name, kind in vars(program_module).items()
             if isinstance(kind, type) and is_dataclass(kind)
-            and kind.__module__ == program_module.__name__ and kind is not Program}
+            and kind.__module__ in (program_module.__name__, operations.__name__)
+            and kind is not Program}
 
 
 def to_dict(item):

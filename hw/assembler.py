@@ -8,26 +8,33 @@ import numpy as np
 
 from ..golden.bounds import state_limits
 from ..golden.errors import DoesNotFitError
-from ..golden.fixed_learning import MATRIX_NUMBER, factor
+from ..golden.fixed_check import noise_multiplier
+from ..golden.fixed_learning import MATRIX_NUMBER
 from ..golden.network import Network
 from ..golden.program import (
+    RATE,
     RATE_SHIFT,
     SCALED,
     STATE,
     Clear,
     Decide,
     Difference,
+    FlowRate,
     Learn,
     Program,
     Project,
     Relax,
+    Reseed,
     Residual,
+    Sample,
     Snapshot,
     Update,
+    stored,
+    stored_rates,
 )
 from .config import EngineConfig
-from .isa import ACCUMULATOR, MATRIX, VECTOR, Kind, Limits, Mode, Opcode, encode
-from .placement import Placement, place
+from .isa import ACCUMULATOR, MATRIX, VECTOR, Kind, Limits, Mode, Opcode, Post, encode
+from .placement import PULL, Placement, place
 
 
 @dataclass(frozen=True)
@@ -178,7 +185,7 @@ class _Writer:
         if self.network.population(name).constant:
             return self.describe(VECTOR, base=self.config.state.one >> shift, blocks=1, tail=1,
                                  kind=Kind.CONSTANT)
-        return self.vector(name)
+        return self.vector(*self.stored((name, RATE)))
 
     def project(self, op):
         projection = self.network.projection(op.projection)
@@ -197,17 +204,63 @@ class _Writer:
         self.emit(Opcode.PROJECT, op, reads, (target, op.into), span, **fields)
 
     def update(self, op):
+        moved, nudge, frac = (op.population, op.slot), op.nudge, self.config.weight.frac
+        rates = stored_rates(self.network)
+        current = self.accumulator(op.population, op.current)
+        fields = {"mode": Mode.RELAX if op.leak else Mode.ASSIGN, "a": self.vector(*moved),
+                  "t": self.vector(*moved), "c": current, "shift": op.shift + 1}
+        reads = [moved]
+        if op.gate and op.leak and op.population in rates:
+            self.emit(Opcode.UNIT, op, (moved,), None, mode=Mode.ASSIGN, a=self.vector(*moved),
+                      c=current, t=current, shift=1, post=Post.GATE, silent=1)
+        if nudge is not None:
+            fields.update(nudge=1, nudge_negative=nudge.sign < 0, by_sign=nudge.random_sign,
+                          nudge_shift=frac - nudge.shift)
+            target = nudge.target, STATE
+            if nudge.of_rate and op.population in rates:
+                # The pull on the rate is an operand of its own.
+                pull = op.population, PULL
+                self.emit(Opcode.UNIT, op, (target, (op.population, RATE)), pull,
+                          mode=Mode.SUBTRACT, a=self.vector(*target),
+                          b=self.vector(op.population, RATE), t=self.vector(*pull), silent=1)
+                target = pull
+                fields.update(plain=1)
+            fields.update(b=self.vector(*target))
+            reads.append(target)
+        if op.held is not None:
+            held = op.population, op.held
+            fields.update(nudge=1, nudge_negative=1, plain=1, nudge_shift=frac,
+                          b=self.vector(*held))
+            reads.append(held)
+        if op.noise:
+            self.emit(Opcode.FACTOR, op, operand=noise_multiplier(op, self.config.state))
+            fields.update(draws=1, noisy=1)
+        self.emit(Opcode.UNIT, op, tuple(reads), moved, **fields)
+        self.rate(op, moved)
+
+    def rate(self, op, written):
+        """The stored rate of a state that was written."""
+        if written[1] == STATE and written[0] in stored_rates(self.network):
+            rate = written[0], RATE
+            self.emit(Opcode.UNIT, op, (written,), rate, mode=Mode.COPY, a=self.vector(*written),
+                      t=self.vector(*rate), post=Post.LOGISTIC)
+
+    def sample(self, op):
         state = op.population, STATE
-        fields = {"mode": Mode.RELAX if op.leak else Mode.ASSIGN, "a": self.vector(*state),
-                  "t": self.vector(*state), "c": self.accumulator(op.population, op.current),
-                  "shift": op.shift + 1}
-        reads = [state]
-        if op.nudge is not None:
-            fields.update(nudge=1, nudge_negative=op.nudge.sign < 0, by_sign=op.nudge.random_sign,
-                          nudge_shift=self.config.weight.frac - op.nudge.shift,
-                          b=self.vector(op.nudge.target))
-            reads.append((op.nudge.target, STATE))
-        self.emit(Opcode.UNIT, op, tuple(reads), state, **fields)
+        post = {"sample": Post.DRAW, "mean": Post.LOGISTIC, "threshold": Post.THRESHOLD}[op.mode]
+        self.emit(Opcode.UNIT, op, (), state, mode=Mode.ASSIGN, a=self.vector(*state),
+                  t=self.vector(*state), c=self.accumulator(op.population, op.current), shift=1,
+                  post=post, draws=op.mode == "sample")
+        self.rate(op, state)
+
+    def flow_rate(self, op):
+        state, into = (op.population, STATE), (op.population, op.into)
+        self.emit(Opcode.UNIT, op, (state,), into, mode=Mode.ASSIGN, a=self.vector(*state),
+                  t=self.vector(*into), c=self.accumulator(op.population, op.current), shift=2,
+                  post=Post.FLOW)
+
+    def reseed(self, op):
+        self.emit(Opcode.RESEED, op, operand=op.count)
 
     def residual(self, op):
         """``-rnd(A - u 2**(fw - share), fw)``: an assignment with the state as a plain nudge."""
@@ -222,11 +275,11 @@ class _Writer:
         shift = max(RATE_SHIFT, self.config.weight.frac) - self.config.weight.frac + 1
         terms = []
         for term, slot in zip(op.terms, SCALED, strict=False):
-            cols, into = factor(term.cols), (term.cols[0], slot)
+            cols, into = self.stored(term.cols), (term.cols[0], slot)
             self.emit(Opcode.UNIT, op, (cols,), into, mode=Mode.SCALE, a=self.vector(*cols),
                       b=self.factor(op.matrix), t=self.vector(*into), by_sign=op.by_sign,
                       shift=shift)
-            pair = factor(term.rows), into
+            pair = self.stored(term.rows), into
             scalar, lane = pair if place.lanes_are_cols else pair[::-1]
             terms.append((scalar, lane, term.sign < 0))
         # What lies in banks goes first: the base of the other scalar side is not banked.
@@ -239,6 +292,10 @@ class _Writer:
         if not self.network.population(other[0]).constant:
             fields["other"] = self.placement.vectors[other].base
         self.emit(Opcode.LEARN, op, (), None, **fields)
+
+    def stored(self, pair):
+        """The vector that lies in memory for a (population, slot) of the program."""
+        return stored(self.network, pair)
 
     def banked(self, vector):
         """Whether a vector has two places, used in turn."""
@@ -260,16 +317,19 @@ class _Writer:
         written = op.population, op.slot
         self.emit(Opcode.UNIT, op, (), written, mode=Mode.CLEAR, a=self.vector(*written),
                   t=self.vector(*written))
+        self.rate(op, written)
 
     def snapshot(self, op):
-        source, into = (op.population, op.source), (op.population, op.into)
+        source, into = self.stored((op.population, op.source)), (op.population, op.into)
         self.emit(Opcode.UNIT, op, (source,), into, mode=Mode.COPY, a=self.vector(*source),
                   t=self.vector(*into))
+        self.rate(op, into)
 
     def difference(self, op):
-        (a, b), into = op.operands, (op.population, op.into)
+        (a, b), into = map(self.stored, op.operands), (op.population, op.into)
         self.emit(Opcode.UNIT, op, (a, b), into, mode=Mode.SUBTRACT, a=self.vector(*a),
                   b=self.vector(*b), t=self.vector(*into))
+        self.rate(op, into)
 
     def decide(self, op):
         state = op.population, STATE
@@ -301,10 +361,15 @@ class _Writer:
         unit, pending, dots = None, {}, False
         for instruction in self.instructions:
             opcode = instruction.opcode
+            # The table unit and noise take one unit a cycle, by another way through the pipeline.
+            alone = instruction.fields.get("post") or instruction.fields.get("draws")
             dot = bool(instruction.fields.get("dot"))
-            overlap = (opcode == unit and not (dots and not dot)
+            overlap = (opcode == unit and not (dots and not dot) and not alone
                        and self._ready(instruction, pending, dot))
             if opcode not in (Opcode.PROJECT, Opcode.UNIT):
+                unit, pending, dots = None, {}, False
+                continue
+            if alone:
                 unit, pending, dots = None, {}, False
                 continue
             if overlap:
@@ -333,4 +398,4 @@ class _Writer:
 
     _EMITTERS = {Project: project, Update: update, Clear: clear, Snapshot: snapshot,
                  Difference: difference, Decide: decide, Relax: relax, Residual: residual,
-                 Learn: learn}
+                 Learn: learn, Sample: sample, FlowRate: flow_rate, Reseed: reseed}

@@ -68,6 +68,14 @@ class Layout:
         return {name: word >> field.low & (1 << field.width) - 1
                 for name, field in self.fields.items()}
 
+    def mask(self, **widths) -> int:
+        """Bits of all fields, of those named only so many of the lowest."""
+        bits = 0
+        for name, field in self.fields.items():
+            width = min(field.width, widths.get(name, field.width))
+            bits |= ((1 << width) - 1) << field.low
+        return bits
+
     def slice(self, word, name):
         """The field of an Amaranth value (or of anything that slices)."""
         field = self.fields[name]
@@ -84,6 +92,8 @@ class Opcode(IntEnum):
     PROJECT = 4
     UNIT = 5
     LEARN = 8
+    RESEED = 9
+    FACTOR = 10
 
 
 class Mode(IntEnum):
@@ -96,6 +106,17 @@ class Mode(IntEnum):
     DECIDE = 4
     SUBTRACT = 5
     SCALE = 6
+
+
+class Post(IntEnum):
+    """What becomes of the value z of a UNIT instruction before it is written, one unit a cycle."""
+
+    NONE = 0
+    LOGISTIC = 1
+    DRAW = 2
+    THRESHOLD = 3
+    FLOW = 4
+    GATE = 5
 
 
 class Kind(IntEnum):
@@ -123,7 +144,8 @@ CONTROL = Layout(
     Field("until", 10, 1, "LOOP: leave when the step moved nothing by more than the "
                              "threshold; REPEAT: such a loop begins"),
     Field("threshold", 16, 16, "LOOP: greatest |du| of a settled step, raw"),
-    Field("operand", 48, 16, "REPEAT: times; LOOP: instruction number of the body"))
+    Field("operand", 48, 16, "REPEAT: times; LOOP: instruction number of the body; RESEED: "
+                             "count of draws; FACTOR: of noise"))
 
 PROJECT = Layout(
     "project", _OPCODE, _OVERLAP,
@@ -149,7 +171,10 @@ UNIT = Layout(
     Field("negate", 44, 1, "write minus the rounded value"),
     Field("silent", 45, 1, "an operand in the making: not counted, not signed, not traced"),
     Field("shift", 48, 3, "step: eps = 2**(1 - shift)"),
-    Field("nudge_shift", 51, 4, "beta = 2**(nudge_shift - weight fraction bits)"))
+    Field("nudge_shift", 51, 4, "beta = 2**(nudge_shift - weight fraction bits)"),
+    Field("post", 55, 3, "see the table of functions; GATE writes accumulator t"),
+    Field("draws", 58, 1, "a random word for each unit"),
+    Field("noisy", 59, 1, "add noise"))
 
 LEARN = Layout(
     "learn", _OPCODE,
@@ -188,7 +213,8 @@ EVENT = Layout(
 
 INSTRUCTIONS = {Opcode.DONE: CONTROL, Opcode.IMAGE: CONTROL, Opcode.REPEAT: CONTROL,
                 Opcode.LOOP: CONTROL, Opcode.PROJECT: PROJECT, Opcode.UNIT: UNIT,
-                Opcode.LEARN: LEARN}
+                Opcode.LEARN: LEARN, Opcode.RESEED: CONTROL,
+                Opcode.FACTOR: CONTROL}
 
 
 class Space(IntEnum):

@@ -117,7 +117,6 @@ class Lanes(wiring.Component):
             m.d.sync += [control.eq(ask), enables.eq((ask.valid & ~ask.dot).replicate(lanes))]
         m.d.comb += [self.sum_read.eq(Mux(dot, dot_ask.first, ask.valid & ~ask.dot & ask.first)),
                      self.sum_address.eq(Mux(dot, dot_ask.start, ask.start))]
-        carry = control.dot & control.negative
         learns = control.learn if config.learning else Const(0)
         term = Signal(signed(width))
         m.d.comb += term.eq(tree)
@@ -128,10 +127,10 @@ class Lanes(wiring.Component):
                 begin = Mux(learns, self.begin.word_select(lane, width).as_signed(), begin)
             so_far = Mux(control.first, begin, total)
             # so_far - x is so_far + ~x + 1; the 1 goes into the carry.
-            added = Mux(control.dot, term ^ control.negative.replicate(width), product)
+            added = Mux(control.dot, term, product) ^ control.negative.replicate(width)
             with m.If(enables[lane]):
                 m.d.sync += total.eq(
-                    (Cat(1, so_far).as_signed() + Cat(carry, added).as_signed()) >> 1)
+                    (Cat(1, so_far).as_signed() + Cat(control.negative, added).as_signed()) >> 1)
             m.d.comb += self.write_data.word_select(lane, width).eq(total)
 
         # The last beat of a sum writes it.
@@ -148,10 +147,7 @@ class Lanes(wiring.Component):
 
     def _products(self, m, beats):
         config = self.config
-        # Subtracting is multiplying by the negative rate: one negation serves all lanes.
-        value = Signal(signed(17))
-        scalar = self._pipe(m, self.value, config.weight_latency - 1, "value")[-1].as_signed()
-        m.d.sync += value.eq(Mux(beats[config.weight_latency - 1].negative, -scalar, scalar))
+        value = self._pipe(m, self.value, config.weight_latency, "value")[-1].as_signed()
         meet = beats[config.weight_latency]
         products = []
         for lane in range(config.lanes):

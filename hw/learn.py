@@ -25,47 +25,13 @@ from __future__ import annotations
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import ceil_log2
 
 from ..golden.mix import KEY_ROUNDS
 from .config import EngineConfig
 from .issue import beat_layout
 from .memory import address_bits
-from .mix import CROSS_LATENCY, CrossUnit, mix_round, mix_written
-from .primitives.portable import delayed, select_chunk
-
-
-class Hash(wiring.Component):
-    """`mix_key` of a number, one a cycle, for a key that stands still.
-
-    Latency: ``KEY_ROUNDS`` cycles.
-
-    Members
-    -------
-    valid : In(1), key : In(32), word : In(17)
-    done : Out(1), result : Out(32)
-    busy : Out(1)
-        Numbers are on their way.
-    """
-
-    def __init__(self):
-        super().__init__({"valid": In(1), "key": In(32), "word": In(17),
-                          "done": Out(1), "result": Out(32), "busy": Out(1)})
-
-    def elaborate(self, platform):
-        m = Module()
-        key, valid, flags = self.key, self.valid, []
-        x, y = self.word[16] ^ key[16:], self.word[:16] ^ key[:16]
-        for i in range(KEY_ROUNDS):
-            made = mix_round(x, y, (key[:16] if i & 1 else key[16:]) ^ i)
-            x, y, late = (Signal(16, name=f"x{i}", reset_less=True),
-                          Signal(16, name=f"y{i}", reset_less=True), Signal(name=f"valid{i}"))
-            m.d.sync += [x.eq(made[0]), y.eq(made[1]), late.eq(valid)]
-            valid = late
-            flags.append(late)
-        m.d.comb += [self.done.eq(valid), self.result.eq(Cat(y, x)),
-                     self.busy.eq(Cat(*flags).any())]
-        return m
+from .mix import CROSS_LATENCY, CrossUnit, Hash, mix_written
+from .primitives.portable import delayed
 
 
 class LearnUnit(wiring.Component):
@@ -78,21 +44,19 @@ class LearnUnit(wiring.Component):
     -------
     start : In(1)
         Takes the operands, which must stand still while `busy`.
-    two, turned, constant : In(1), negative : In(2)
-        Fields of the instruction; the scalar side is the constant.
+    two, turned : In(1), negative : In(2)
+        Fields of the instruction.
     matrix, rows, blocks, tail, number : In
         Matrix descriptor.
     key : In(32)
         Operation key.
-    lane_bases : In(2 * state address), other : In(state address)
-        Words of the lane sides; scalar side of term 1.
+    lane_bases : In(2 * state address)
+        Words of the lane sides.
     busy : Out(1)
     start_issue : Out(1), issuing : In(1), item_* : In
         The issue of projections, which walks the scalar side of term 0 for one block.
     reading : Out(1), word_address : Out, word : In(16 * P)
         Port of the state memory, latency 1.
-    chunk_address, chunk_select : Out, chunk : In(16 * Q)
-        Port of the copy of the states, latency 2.
     beat : Out(beat_layout), value : Out(16)
         Stage 0 of the lanes.
     words : Out(32 * P)
@@ -115,15 +79,13 @@ class LearnUnit(wiring.Component):
         lanes, width = config.lanes, config.accumulator_width
         states, weights = address_bits(config.state_depth), address_bits(config.weight_depth)
         super().__init__({
-            "start": In(1), "two": In(1), "turned": In(1), "constant": In(1), "negative": In(2),
+            "start": In(1), "two": In(1), "turned": In(1), "negative": In(2),
             "matrix": In(weights), "rows": In(16), "blocks": In(10), "tail": In(7),
-            "key": In(32), "lane_bases": In(data.ArrayLayout(states, 2)), "other": In(states),
+            "key": In(32), "lane_bases": In(data.ArrayLayout(states, 2)),
             "busy": Out(1), "start_issue": Out(1), "issuing": In(1),
             "item_valid": In(1), "item_index": In(16), "item_value": In(16),
-            "item_word": In(states), "item_lane": In(6),
+            "item_other": In(16),
             "reading": Out(1), "word_address": Out(states), "word": In(16 * lanes),
-            "chunk_address": Out(states), "chunk_select": Out(6),
-            "chunk": In(16 * config.update_lanes),
             "beat": Out(beat_layout(config)), "value": Out(16), "words": Out(32 * lanes),
             "begin": Out(width * lanes), "weights": In(16 * lanes),
             "last": In(1), "flags": In(2), "totals": In(width * lanes), "lanes_busy": In(1),
@@ -215,19 +177,12 @@ class LearnUnit(wiring.Component):
 
     def _items(self, m):
         """Items beside their mix: values of both terms, place of the weight word, scalar."""
-        quick = self.config.update_lanes
         place = Signal(len(self.matrix))
-        m.d.comb += [place.eq(self.base + self.item_index),
-                     self.chunk_address.eq(self.other + self.item_word),
-                     self.chunk_select.eq(self.item_lane >> ceil_log2(quick))]
-        # The copy of the states answers two cycles later.
-        sub = delayed(m, self.item_lane[:ceil_log2(quick)], 2, "sub") if quick > 1 else Const(0, 1)
-        early = delayed(m, self.item_value, 2, "value")
-        other = Mux(self.constant, early, select_chunk(self.chunk, sub, 16))
-        first = delayed(m, early, KEY_ROUNDS - 2, "first")
-        second = delayed(m, Mux(self.two, other, 0), KEY_ROUNDS - 2, "second")
-        valid = delayed(m, self.item_valid, KEY_ROUNDS, "valid")
-        return ((valid, first, second), delayed(m, place, KEY_ROUNDS, "place"),
+        m.d.comb += place.eq(self.base + self.item_index)
+        values = [delayed(m, value, KEY_ROUNDS, name) for name, value in (
+            ("valid", self.item_valid), ("first", self.item_value),
+            ("second", Mux(self.two, self.item_other, 0)))]
+        return (values, delayed(m, place, KEY_ROUNDS, "place"),
                 delayed(m, self.item_index, KEY_ROUNDS, "index"))
 
     def _beats(self, m, values, place, index):

@@ -41,8 +41,9 @@ class KeyEngine(wiring.Component):
     Members
     -------
     start : In(1)
-        Takes `key` and `word`.
+        Takes `word`.
     key, word : In(32)
+        `key` is to be held until `ready`.
     ready : Out(1)
         High while `result` is valid; low from the cycle after `start`.
     result : Out(32)
@@ -54,8 +55,7 @@ class KeyEngine(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        key = Signal(32)
-        x, y = Signal(16), Signal(16)
+        key, x, y = self.key, Signal(16), Signal(16)
         left = Signal(range(KEY_ROUNDS + 1))
         # Counts up so that it is the round constant.
         number = Signal(range(KEY_ROUNDS + 1))
@@ -63,10 +63,43 @@ class KeyEngine(wiring.Component):
         next_x, next_y = mix_round(x, y, constant)
         m.d.comb += [self.ready.eq(left == 0), self.result.eq(Cat(y, x))]
         with m.If(self.start):
-            m.d.sync += [key.eq(self.key), left.eq(KEY_ROUNDS), number.eq(0),
-                         x.eq(self.key[16:] ^ self.word[16:]), y.eq(self.key[:16] ^ self.word[:16])]
+            m.d.sync += [left.eq(KEY_ROUNDS), number.eq(0),
+                         x.eq(key[16:] ^ self.word[16:]), y.eq(key[:16] ^ self.word[:16])]
         with m.Elif(left != 0):
             m.d.sync += [x.eq(next_x), y.eq(next_y), left.eq(left - 1), number.eq(number + 1)]
+        return m
+
+
+class Hash(wiring.Component):
+    """`mix_key` of a number, one a cycle, for a key that stands still.
+
+    Latency: ``KEY_ROUNDS`` cycles.
+
+    Members
+    -------
+    valid : In(1), key : In(32), word : In(17)
+    done : Out(1), result : Out(32)
+    busy : Out(1)
+        Numbers are on their way.
+    """
+
+    def __init__(self):
+        super().__init__({"valid": In(1), "key": In(32), "word": In(17),
+                          "done": Out(1), "result": Out(32), "busy": Out(1)})
+
+    def elaborate(self, platform):
+        m = Module()
+        key, valid, flags = self.key, self.valid, []
+        x, y = self.word[16] ^ key[16:], self.word[:16] ^ key[:16]
+        for i in range(KEY_ROUNDS):
+            made = mix_round(x, y, (key[:16] if i & 1 else key[16:]) ^ i)
+            x, y, late = (Signal(16, name=f"x{i}", reset_less=True),
+                          Signal(16, name=f"y{i}", reset_less=True), Signal(name=f"valid{i}"))
+            m.d.sync += [x.eq(made[0]), y.eq(made[1]), late.eq(valid)]
+            valid = late
+            flags.append(late)
+        m.d.comb += [self.done.eq(valid), self.result.eq(Cat(y, x)),
+                     self.busy.eq(Cat(*flags).any())]
         return m
 
 

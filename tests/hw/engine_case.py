@@ -3,10 +3,10 @@
 import numpy as np
 
 from apical.golden.fixed import FixedExecutor
+from apical.golden.fixed_learning import multipliers
 from apical.golden.layered import inference
 from apical.golden.network import layered
 from apical.hw.assembler import assemble, config_for
-from apical.golden.fixed_learning import multipliers
 from apical.hw.image import (
     input_writes,
     program_writes,

@@ -31,7 +31,7 @@ def test_key_engine():
             ctx.set(engine.start, 1)
             await ctx.tick()
             ctx.set(engine.start, 0)
-            ctx.set(engine.key, 0x5555)  # taken with the start only
+            ctx.set(engine.word, 0x5555)  # taken with the start only
             for _ in range(mix.KEY_ROUNDS):
                 assert not ctx.get(engine.ready)
                 await ctx.tick()

@@ -11,7 +11,7 @@ from apical.boards.links import Link
 from apical.sim.ports import PysimPort, VerilatorPort
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "boards"))
-from device_case import (  # noqa: E402
+from device_case import (
     CONFIG,
     DENSITY,
     INFERENCE,
