@@ -120,7 +120,7 @@ def _raw(name, values, fmt):
 
 def _operations():
     """Dataclasses that may stand in a program, by name: new operations need no entry here."""
-    return {name: kind for name, kind in vars(program_module).items()
+    return {name: kind for name, kind in (vars(operations) | vars(program_module)).items()
             if isinstance(kind, type) and is_dataclass(kind)
             and kind.__module__ in (program_module.__name__, operations.__name__)
             and kind is not Program}
