@@ -29,6 +29,11 @@ COMMANDS = {
     "boards": (".boards", "list the boards and the networks that fit"),
     "build": (".build", "synthesize, place and route the bitstream of a board"),
     "flash": (".flash", "load a bitstream into a board"),
+    "run": (".run", "run a network on a board, or on what stands for one"),
+    "selftest": (".selftest", "test memories, operations and link of a board"),
+    "monitor": (".monitor", "run images on a board and watch energy, steps and accuracy"),
+    "replay": (".replay", "repeat a recorded session on another device and compare"),
+    "board": (".board", "serve a virtual board"),
 }
 
 EXIT_FAILED, EXIT_MISUSE, EXIT_INTERRUPTED, EXIT_PIPE = 1, 2, 130, 141

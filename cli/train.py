@@ -7,7 +7,7 @@ import sys
 import time
 
 from ..golden.errors import MisuseError
-from . import train_fixed, train_machine
+from . import train_device, train_fixed, train_machine
 from .common import argument, check_writable, parse_layers, write_json
 
 #: Layers where none are given.
@@ -69,12 +69,16 @@ def add_arguments(parser):
     parser.add_argument("--resume", metavar="FILE",
                         help="go on from a checkpoint, to the weights of an unbroken run")
     train_fixed.add_arguments(parser, whole)
+    train_device.add_arguments(parser)
     parser.add_argument("--quiet", action=argparse.BooleanOptionalAction, default=None,
                         help="no progress (default: progress where stderr is a terminal)")
 
 
 def run(args) -> int:
     """Train, write, print one line."""
+    device = train_device.wanted(args)
+    if device and args.rule != "ep":
+        raise MisuseError(f"rule '{args.rule}' does not learn on a device; rule ep does")
     if args.rule in train_machine.RULES:
         return train_machine.run(args)
     train_machine.refuse(args)
@@ -89,6 +93,8 @@ def run(args) -> int:
             check_writable(path)
     layers = args.layers or DEFAULT_LAYERS.get(args.data, DEFAULT_LAYERS["digits"])
     quiet = not sys.stderr.isatty() if args.quiet is None else args.quiet
+    if device:
+        return train_device.run(args, layers)
     if args.executor == "fixed":
         return train_fixed.run(args, layers, None if quiet else _show)
     train_fixed.refuse(args)

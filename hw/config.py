@@ -195,6 +195,17 @@ PRESETS = {
                               state_depth=16, accumulator_depth=16, event_depth=1024,
                               program_depth=128, descriptor_depth=64, diagnostics=False,
                               primitives="ecp5"),
+    # 43 lanes: 128 hidden units are 3 blocks, and 2,560 words are 97 of the 108 block RAMs.
+    "ulx3s-45f": EngineConfig(lanes=43, update_lanes=4, accumulator_width=38, weight_depth=2560,
+                              state_depth=32, accumulator_depth=16, event_depth=1024,
+                              program_depth=128, descriptor_depth=64, diagnostics=False,
+                              primitives="ecp5"),
+    # 52 lanes: 256 hidden units are 5 blocks, and 4,096 words are 186 of the 208 block RAMs (64
+    # lanes would take 200).
+    "ulx3s-85f": EngineConfig(lanes=52, update_lanes=4, accumulator_width=38, weight_depth=4096,
+                              state_depth=32, accumulator_depth=32, event_depth=1024,
+                              program_depth=128, descriptor_depth=64, diagnostics=False,
+                              primitives="ecp5"),
 }
 
 
