@@ -18,6 +18,7 @@ from .data import Dataset, one_hot
 from .errors import ApicalError, MisuseError
 from .floating import FloatExecutor
 from .network import Network
+from .program import STATE
 from .rules import backprop_batch, starting_weights
 from .rules import rule as _rule
 
@@ -25,6 +26,10 @@ __all__ = ["EpochReport", "TrainResult", "TrainingConfig", "default_config", "ev
            "starting_weights", "train"]
 #: Images that are evaluated at a time.
 _EVALUATED = 500
+#: Outputs of different images that differ by less are the same: learning has collapsed.
+_SAME = 1e-4
+#: Greatest beta_shift: 2**-15 is the weakest nudge that a program can have.
+_WEAKEST = 15
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,9 @@ class TrainingConfig:
             if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
                 raise MisuseError(f"{name} is {value}; it must be a whole number of {least} "
                                   "at least")
+        if self.beta_shift > _WEAKEST:
+            raise MisuseError(f"beta_shift is {self.beta_shift}; the contrast is divided by beta, "
+                              f"which must not vanish: use 0 .. {_WEAKEST}")
         if not self.rates or not all(0 <= rate < np.inf for rate in self.rates):
             raise MisuseError(f"rates are {self.rates}; give one or more numbers of 0 at least")
         if not (0 < self.gain < np.inf and -np.inf < self.hidden_bias < np.inf):
@@ -234,7 +242,7 @@ def train(network: Network, dataset: Dataset, config: TrainingConfig, weights=No
         For data without labels or of other sizes than the network, and for a checkpoint of
         another run.
     ApicalError
-        When weights stop being finite numbers.
+        When weights stop being finite numbers, or outputs no longer depend on the image.
     """
     check_sizes(network, dataset)
     rule = _rule(config.rule)
@@ -264,6 +272,7 @@ def train(network: Network, dataset: Dataset, config: TrainingConfig, weights=No
         images += len(targets)
         _check_finite(executor, epoch)
         errors.append(_error(executor, dataset.test, dataset.test_labels, config))
+        _check_alive(executor, dataset, config, epoch)
         if checkpoint is not None:
             save_checkpoint(checkpoint, State(executor.weights, epoch + 1,
                                               rng.bit_generator.state, errors), identity)
@@ -332,6 +341,22 @@ def _check_finite(executor, epoch):
         if not np.isfinite(values).all():
             raise ApicalError(f"training diverged: matrix '{name}' is not finite after epoch "
                               f"{epoch + 1}; use smaller rates")
+
+
+def _check_alive(executor, dataset, config, epoch):
+    """Raise `ApicalError` when the outputs no longer depend on the image.
+
+    Too large steps do not make weights infinite where rates are bounded: they push units to a limit
+    that no later step takes them from.
+    """
+    network, images = executor.network, dataset.test[:_EVALUATED]
+    program = _rule(config.rule).inference(network, config.inference_steps)
+    outputs = executor.run(program, {"x": images}).states["y", STATE]
+    if network.population("y").rate == "logistic":
+        outputs = 0.5 * np.tanh(0.5 * outputs) + 0.5
+    if len(images) > 1 and any(config.rates) and np.ptp(outputs, axis=0).max() < _SAME:
+        raise ApicalError(f"training collapsed: every test image gives the same outputs after "
+                          f"epoch {epoch + 1}; use smaller rates")
 
 
 def _identity(network, dataset, config):

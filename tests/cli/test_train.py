@@ -52,6 +52,8 @@ def test_options_reach_the_configuration(capsys, tmp_path):
     told = json.loads(report.read_text())
     assert code == 0 and (told["batch"], told["rates"], told["decay"]) == (50, [0.3, 0.2], 0.5)
     assert (told["beta_shift"], told["steps"], told["nudge_steps"]) == (2, 4, 5)
+    assert run(capsys, *QUICK, "--json", str(report), "--beta", "0.125")[0] == 0
+    assert json.loads(report.read_text())["beta_shift"] == 3
 
 
 def test_resuming_gives_the_model_of_an_unbroken_run(capsys, tmp_path):
@@ -88,6 +90,13 @@ def test_progress_goes_to_a_terminal_only(capsys, monkeypatch):
     (["--rates", "0.1,x"], "rate 'x' of '0.1,x' is not a number"),
     (["--rates", "1,1,1"], "3 learning rates for 2 layers"),
     (["--rates", "nan"], "rates are"),
+    (["--beta", "0"], "beta is 0; the contrast is divided by it, so give 1, 0.5"),
+    (["--beta", "0.3"], "beta is 0.3; steps are shifts"),
+    (["--beta", "-0.5"], "beta is -0.5; steps are shifts"),
+    (["--beta", "nan"], "beta is nan"), (["--beta", "x"], "beta 'x' is not a number"),
+    (["--beta-shift", "2000"], "beta_shift is 2000; the contrast is divided by beta"),
+    (["--rates", "30"], "training collapsed: every test image gives the same outputs after"),
+    (["--rule", "ghost", "--layers", "64-20-10", "--rates", "1e6"], "training collapsed"),
     (["--epochs", "-1"], "epochs is -1"),
     (["--epochs", "many"], "'many' is not a whole number"),
     (["--batch", "0"], "batch is 0"),

@@ -15,6 +15,7 @@ from apical.golden.data import Dataset, load, random_images
 from apical.golden.errors import ApicalError, MisuseError
 from apical.golden.formats import WEIGHT
 from apical.golden.network import glorot, layered
+from apical.golden.rules import RULES
 from apical.golden.training import (
     TrainingConfig,
     default_config,
@@ -176,6 +177,19 @@ def test_diverging_runs_stop_with_a_word(digits):
         train(layered((64, 16, 10)), small(digits), replace(SHORT, rates=(1e39,)))
 
 
+@pytest.mark.parametrize(("rule", "sizes", "rates"), [
+    ("ep", (64, 32, 10), (2.0, 1.0)), ("stdp-integrated", (64, 32, 10), (1.0, 0.5)),
+    ("ghost", (64, 30, 20, 10), (40.0,)), ("backprop", (64, 30, 20, 10), (40.0,))])
+def test_steps_that_are_too_large_are_named(digits, rule, sizes, rates):
+    network = RULES[rule].network(sizes)
+    config = replace(default_config("digits", sizes, rule), epochs=3, rates=rates)
+    with pytest.raises(ApicalError, match="training collapsed: every test image gives the same "
+                                          "outputs after epoch [123]; use smaller rates"):
+        train(network, digits, config)
+    # Steps that are too small are slow, not wrong: no complaint.
+    train(network, small(digits), replace(config, rates=(1e-9,), epochs=1))
+
+
 def test_data_and_network_must_match(digits):
     with pytest.raises(MisuseError, match="first layer of network '63-10' has 63 units, data "
                                           "'digits' has 64 pixels; make that layer 64"):
@@ -195,7 +209,9 @@ def test_data_and_network_must_match(digits):
     ({"rates": ()}, "rates are"), ({"rates": (0.1, -1)}, "rates are"),
     ({"rates": (float("nan"),)}, "rates are"), ({"decay": 0}, "decay is 0"),
     ({"decay": 1.5}, "decay is 1.5"), ({"gain": 0.0}, "gain 0.0"),
-    ({"beta_shift": 1.5}, "beta_shift is 1.5"), ({"batch": True}, "batch is True"),
+    ({"beta_shift": 1.5}, "beta_shift is 1.5"),
+    ({"beta_shift": 2000}, "beta_shift is 2000; the contrast is divided by beta"),
+    ({"batch": True}, "batch is True"),
 ])
 def test_configurations_are_checked(change, message):
     with pytest.raises(MisuseError, match=message):
