@@ -12,7 +12,8 @@ import json
 import sys
 from pathlib import Path
 
-from apical.golden import program
+from apical.golden import operations as golden_operations
+from apical.golden import program, tables
 from apical.hw.verilog import markdown_table as _table
 from apical.hw.verilog import memory_map
 
@@ -20,12 +21,14 @@ DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 
 def operations() -> str:
-    """The page of operations, from the docstrings of golden/program.py."""
-    parts = ["# Operations", "", "Generated from `golden/program.py`; do not edit.", "",
+    """The page of operations, from the docstrings of golden/program.py and operations.py."""
+    parts = ["# Operations", "",
+             "Generated from `golden/program.py` and `golden/operations.py`; do not edit.", "",
              inspect.getdoc(program).split("\n", 1)[1].strip(), ""]
-    for _, item in inspect.getmembers(program, dataclasses.is_dataclass):
-        if item.__module__ == program.__name__:
-            parts += [f"## {item.__name__}", "", "```", inspect.getdoc(item), "```", ""]
+    items = dict(inspect.getmembers(golden_operations, dataclasses.is_dataclass))
+    for _, item in sorted({**items, "Program": program.Program}.items()):
+        parts += [f"## {item.__name__}", "", "```", inspect.getdoc(item), "```", ""]
+    parts += ["## Tables", "", "```", inspect.getdoc(tables), "```", ""]
     return "\n".join(parts).rstrip() + "\n"
 
 

@@ -22,7 +22,6 @@ from .program import (
     Learn,
     Relax,
     Sample,
-    Update,
     accumulators,
     describe,
     vectors,
@@ -49,8 +48,9 @@ class Bound:
         self.executor, self.network, self.program = executor, executor.network, program
         self.rows, self.whole, self.images = rows, whole, images
         dtype, size = executor.dtype, {p.name: p.size for p in self.network.populations}
+        # Stored rates are those of `rate` below.
         self.vectors = {key: np.zeros((rows, size[key[0]]), dtype)
-                        for key in vectors(self.network, program)}
+                        for key in vectors(self.network, program) if key[1] != RATE}
         self.sums = {key: np.zeros((rows, size[key[0]]), dtype)
                      for key in accumulators(self.network, program)}
         ops = list(walk(program.ops))
@@ -138,10 +138,6 @@ class Bound:
         """A loop as one action."""
         steps = self.steps.setdefault(position, np.zeros(self.rows, np.int64))
         if op.settled is not None:
-            if any(isinstance(inner, Sample) and inner.mode == "sample"
-                   or isinstance(inner, Update) and inner.noise for inner in walk(op.body)):
-                raise MisuseError(f"program '{self.program.name}', {describe(op)}: noise never "
-                                  "settles; give a fixed number of steps")
             body = self.bind(op.body, position, monitor=True)
             return [lambda: self._until_settled(op, body, position)]
         body, call = self.bind(op.body, position, monitor), self.call

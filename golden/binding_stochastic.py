@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .program import STATE
-
-#: The exponent of a flow rate is clipped to plus and minus this: rates grow as exp.
-FLOW_LIMIT = 6.0
+from .program import FLOW_LIMIT, STATE
 
 
 def bind_sample(bound, op, position, monitor):

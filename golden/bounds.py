@@ -28,6 +28,8 @@ def state_limits(population: Population, state: Format):
 
 def rate_magnitude(population: Population, state: Format) -> int:
     """Greatest absolute raw rate a population can have."""
+    if population.rate == "logistic":
+        return state.one
     return max(map(abs, state_limits(population, state)))
 
 
@@ -76,6 +78,8 @@ def _scan(ops, network, program, state, weight, now, most):
 def force_bound(op: Update, current: int, state: Format, weight: Format) -> int:
     """Greatest absolute raw force T of an update whose current reaches `current`."""
     leak = state.magnitude << weight.frac if op.leak else 0
+    if op.held is not None:
+        leak += state.magnitude << weight.frac
     nudge = 2 * state.magnitude << weight.frac if isinstance(op.nudge, Nudge) else 0
     return current + leak + nudge
 

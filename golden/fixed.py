@@ -17,33 +17,29 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .bounds import accumulator_bounds, force_bound, state_limits
+from . import fixed_states
+from .bounds import state_limits
 from .errors import MisuseError
-from .fixed_learning import beta_sign, check_learning, learn, multipliers
+from .fixed_check import check_fixed
+from .fixed_learning import beta_sign, learn, multipliers
 from .formats import STATE as STATE_FORMAT
 from .formats import WEIGHT as WEIGHT_FORMAT
-from .formats import Format, round_shift
+from .formats import Format
 from .mix import mix_key, signature
 from .network import Network
 from .program import (
+    RATE,
     STATE,
     UPDATE_FRAC,
-    Clear,
-    Decide,
-    Difference,
     Learn,
     Program,
-    Project,
     Relax,
-    Snapshot,
+    Sample,
     Update,
-    describe,
     vectors,
 )
+from .tables import LOGISTIC, look_up
 from .trace import Trace
-
-#: Sums must stay below this for float64 to hold them (and their rounding addend) exactly.
-EXACT = 1 << 52
 
 
 @dataclass
@@ -80,23 +76,6 @@ class FixedResult:
     trace: Trace | None = None
 
 
-def check_project(op: Project, state: Format):
-    """Raise `MisuseError` for a shift that leaves nothing of a constant rate."""
-    if op.shift > state.frac:
-        raise MisuseError(f"{describe(op)}: shift {op.shift} leaves nothing of 1.0 in {state}")
-
-
-def check_update(op: Update, weight: Format):
-    """Raise `MisuseError` for an update that raw integers cannot do."""
-    if op.slot != STATE or op.held is not None or op.noise or (
-            op.nudge is not None and op.nudge.of_rate):
-        raise MisuseError(f"{describe(op)}: held currents, noise and nudges of rates run in "
-                          "floating point only")
-    if op.nudge is not None and op.nudge.shift > weight.frac:
-        raise MisuseError(f"{describe(op)}: nudge shift {op.nudge.shift} is more than the "
-                          f"{weight.frac} fraction bits of the weights")
-
-
 @dataclass
 class _Run:
     """Working storage of one batch."""
@@ -108,6 +87,8 @@ class _Run:
     result: FixedResult
     #: Multiplier of each matrix that is learned.
     multipliers: dict
+    #: Draws of random words so far, by image.
+    draws: np.ndarray
     accumulators: dict = field(default_factory=dict)
     #: Images that still run: a slice, or an index array inside an early-stopping loop.
     rows: slice | np.ndarray = field(default_factory=lambda: slice(None))
@@ -183,8 +164,7 @@ class FixedExecutor:
         rates : dict of str to float, optional
             Learning rate of each matrix that the program learns.
         """
-        program.check(self.network)
-        self._prove(program)
+        self.check(program)
         run = self._prepare(program, inputs, seed, first_image, record)
         run.multipliers = multipliers(program, rates, self.state, self.weight, self.update_frac)
         parts = [slice(None)]
@@ -197,14 +177,10 @@ class FixedExecutor:
         run.result.states = {key: value.astype(np.int64) for key, value in run.states.items()}
         return run.result
 
-    def _prove(self, program):
-        check_learning(self.network, program, self.state, self.update_frac)
-        bounds = accumulator_bounds(self.network, program, self.state, self.weight)
-        for key, bound in bounds.items():
-            if bound + force_bound(Update("", nudge=None), 0, self.state, self.weight) >= EXACT:
-                raise MisuseError(f"accumulator '{key[1]}' of '{key[0]}' can reach {bound}, beyond "
-                                  "the exact range 2**52 of float64; use fewer weight or state "
-                                  "bits")
+    def check(self, program: Program):
+        """Raise `MisuseError` for the first operation that cannot run here."""
+        program.check(self.network)
+        check_fixed(self.network, program, self.state, self.weight, self.update_frac)
 
     def _given(self, program, inputs):
         """Checked inputs as arrays by population, and the number of images."""
@@ -235,7 +211,8 @@ class FixedExecutor:
         image = np.arange(first_image, first_image + batch, dtype=np.int64)
         count = np.zeros((5, batch), np.int64)
         return _Run(batch, mix_key(np.int64(seed), image), {v: i for i, v in enumerate(numbers)},
-                    states, FixedResult({}, None, *count, Trace(batch) if record else None), {})
+                    states, FixedResult({}, None, *count, Trace(batch) if record else None), {},
+                    np.zeros(batch, np.int64))
 
     def _check_input(self, name, values):
         population = self.network.population(name)
@@ -257,10 +234,7 @@ class FixedExecutor:
             if isinstance(op, Relax):
                 self._relax(op, run, here)
             else:
-                handler = self._HANDLERS.get(type(op))
-                if handler is None:
-                    raise MisuseError(f"the fixed executor has no operation {describe(op)}")
-                handler(self, op, run, here)
+                self._HANDLERS[type(op)](self, op, run, here)
 
     def _relax(self, op, run, path):
         if op.settled is None:
@@ -281,47 +255,11 @@ class FixedExecutor:
             active = active[run.moved[active] > threshold]
         run.rows, run.moved = outer_rows, outer_moved
 
-    def _rates(self, run, population, shift=0):
-        rates = run.states[population, STATE][run.rows]
-        return np.floor(rates * 2.0 ** -shift) if shift else rates
-
-    def _project(self, op, run, path):
-        projection = self.network.projection(op.projection)
-        check_project(op, self.state)
-        matrix = (self._transposed if projection.transpose else self._weights)[projection.matrix]
-        total = self._rates(run, projection.source, op.shift) @ matrix
-        if projection.sign < 0:
-            np.negative(total, out=total)
-        if op.start is not None:
-            total += run.accumulators[projection.target, op.start][run.rows]
-        key = projection.target, op.into
-        if isinstance(run.rows, slice):
-            run.accumulators[key] = total
-        else:
-            run.accumulators.setdefault(key, np.zeros((run.batch, total.shape[1])))
-            run.accumulators[key][run.rows] = total
-
-    def _update(self, op, run, path):
-        population = self.network.population(op.population)
-        check_update(op, self.weight)
-        old = run.states[op.population, STATE][run.rows]
-        force = run.accumulators[op.population, op.current][run.rows]
-        scale = self.weight.frac
-        if op.leak:
-            force = force - old * 2.0 ** scale
-        if op.nudge is not None:
-            pull = run.states[op.nudge.target, STATE][run.rows] - old
-            if op.nudge.random_sign:
-                pull *= run.signs
-            force = force + pull * float(op.nudge.sign << scale - op.nudge.shift)
-        move = round_shift(force, scale + op.shift)
-        self._write(op, run, path, (op.population, STATE), move + old if op.leak else move,
-                    state_limits(population, self.state))
-
-    def _write(self, op, run, path, vector, values, limits):
-        clipped = np.clip(values, *limits)
+    def _write(self, op, run, path, vector, values):
+        """Clip, count, sign and store a vector of the images that run, then its rate."""
+        clipped = np.clip(values, *self._limits(*vector))
         target = run.states[vector]
-        if run.moved is not None and isinstance(op, Update):
+        if run.moved is not None and isinstance(op, Update | Sample) and vector[1] != RATE:
             moved = np.abs(clipped - target[run.rows]).max(axis=1)
             run.moved[run.rows] = np.maximum(run.moved[run.rows], moved)
         result, number = run.result, run.vector_number[vector]
@@ -337,20 +275,8 @@ class FixedExecutor:
             result.trace.append(path, op, number, vector, np.arange(run.batch)[run.rows],
                                 counts, written)
         target[run.rows] = clipped
-
-    def _clear(self, op, run, path):
-        vector = op.population, op.slot
-        self._write(op, run, path, vector, np.zeros_like(run.states[vector][run.rows]), (0, 0))
-
-    def _snapshot(self, op, run, path):
-        self._write(op, run, path, (op.population, op.into),
-                    run.states[op.population, op.source][run.rows],
-                    self._limits(op.population, op.into))
-
-    def _difference(self, op, run, path):
-        self._write(op, run, path, (op.population, op.into),
-                    run.states[op.operands[0]][run.rows] - run.states[op.operands[1]][run.rows],
-                    self._limits(op.population, op.into))
+        if vector[1] == STATE and (vector[0], RATE) in run.states:
+            self._write(op, run, path, (vector[0], RATE), look_up(LOGISTIC, clipped, self.state))
 
     def _limits(self, name, slot):
         """Range of a vector: states keep to that of their rate, whoever writes them."""
@@ -358,11 +284,4 @@ class FixedExecutor:
             return state_limits(self.network.population(name), self.state)
         return self.state.min, self.state.max
 
-    def _decide(self, op, run, path):
-        result = run.result
-        if result.predictions is None:
-            result.predictions = np.zeros(run.batch, np.int64)
-        result.predictions[run.rows] = run.states[op.population, STATE][run.rows].argmax(axis=1)
-
-    _HANDLERS = {Project: _project, Update: _update, Clear: _clear, Snapshot: _snapshot,
-                 Difference: _difference, Decide: _decide, Learn: learn}
+    _HANDLERS = {**fixed_states.HANDLERS, Learn: learn}

@@ -12,16 +12,15 @@ import numpy as np
 
 from .errors import MisuseError
 from .formats import Format, round_shift
-from .mix import mix_key, mix_weight, mix_written
+from .mix import DRAW, mix_key, mix_weight, mix_written, rounding_addend
 from .network import Network
 from .program import (
-    RATE,
     RATE_SHIFT,
     SCALED,
-    STATE,
     Learn,
     Program,
     describe,
+    stored,
     vectors,
     walk,
 )
@@ -30,8 +29,8 @@ from .program import (
 MULTIPLIER_MAX = 32767
 #: First number of matrices in operation keys; those of vectors lie below.
 MATRIX_NUMBER = 128
-#: Most bits a random word of one weight can give to stochastic rounding.
-WORD_BITS = 32
+#: Most bits that stochastic rounding discards.
+DROP_BITS = 32
 
 
 def beta_sign(key):
@@ -74,74 +73,68 @@ def multipliers(program: Program, rates, state: Format, weight: Format, update_f
 
 def check_learning(network: Network, program: Program, state: Format, update_frac: int):
     """Raise `MisuseError` for weight updates that raw integers cannot do."""
+    for what, count, most in (
+            ("vectors", len(vectors(network, program)), MATRIX_NUMBER),
+            ("matrices", len(network.matrices), DRAW - MATRIX_NUMBER)):
+        if count > most:
+            raise MisuseError(f"program '{program.name}' has {count} {what}, at most {most} can "
+                              "be numbered")
     learned = [op for op in walk(program.ops) if isinstance(op, Learn)]
     if not learned:
         return
     bits = state.frac + update_frac
-    if update_frac < 0 or not 1 <= bits <= WORD_BITS:
+    if update_frac < 0 or not 1 <= bits <= DROP_BITS:
         raise MisuseError(f"update_frac {update_frac} and {state.frac} state fraction bits make "
-                          f"{bits} bits of rounding; 1..{WORD_BITS} can be drawn")
+                          f"{bits} bits of rounding; 1..{DROP_BITS} can be discarded")
     for op in learned:
         where = f"program '{program.name}', {describe(op)}"
         if op.normalize:
             raise MisuseError(f"{where}: normalized rates divide and run in floating point only")
         if len(op.terms) > len(SCALED):
             raise MisuseError(f"{where}: {len(op.terms)} terms, at most {len(SCALED)} have slots")
-        for name, slot in [pair for t in op.terms for pair in (t.rows, t.cols)]:
-            if slot == RATE and network.population(name).rate == "logistic":
-                raise MisuseError(f"{where}: the rate of '{name}' is logistic, which runs in "
-                                  "floating point only")
-    for what, count in (("vectors", len(vectors(network, program))),
-                        ("matrices", len(network.matrices))):
-        if count > MATRIX_NUMBER:
-            raise MisuseError(f"program '{program.name}' has {count} {what}, at most "
-                              f"{MATRIX_NUMBER} can be numbered")
-
-
-def factor(pair):
-    """The vector behind a factor of an outer product; the rate of hard populations is the state."""
-    return (pair[0], STATE) if pair[1] == RATE else pair
 
 
 def learn(executor, op, run, path):
     """Run one `Learn` for the one image of ``run.rows``."""
     image = int(np.arange(run.batch)[run.rows][0])
-    limits = executor.state.min, executor.state.max
     multiplier = run.multipliers[op.matrix]
     if op.by_sign:
         multiplier *= int(beta_sign(run.keys[image]))
     for term, slot in zip(op.terms, SCALED):
-        cols = run.states[factor(term.cols)][run.rows]
+        cols = run.states[stored(executor.network, term.cols)][run.rows]
         executor._write(op, run, path, (term.cols[0], slot),
-                        round_shift(cols * float(multiplier), RATE_SHIFT), limits)
+                        round_shift(cols * float(multiplier), RATE_SHIFT))
     weights = executor._weights[op.matrix]
-    rows = [run.states[factor(term.rows)][image].astype(np.int64) for term in op.terms]
+    rows = [run.states[stored(executor.network, term.rows)][image].astype(np.int64)
+            for term in op.terms]
     scaled = [run.states[term.cols[0], slot][image].astype(np.int64)
               for term, slot in zip(op.terms, SCALED)]
     active = np.flatnonzero(np.any(rows, axis=0))
     total = np.zeros((len(active), weights.shape[1]), np.int64)
+    touched = np.zeros(total.shape, bool)
     for term, row, col in zip(op.terms, rows, scaled):
         total += term.sign * row[active, None] * col
-    _write_weights(executor, op, run, path, image, active, total)
+        touched |= (row[active, None] != 0) & (col != 0)
+    _write_weights(executor, op, run, path, image, active, total, touched)
 
 
-def _write_weights(executor, op, run, path, image, active, total):
-    """Add rounded totals to the rows `active` of a matrix; where they are 0 nothing is written."""
+def _write_weights(executor, op, run, path, image, active, total, touched):
+    """Add rounded totals to the weights `touched` of the rows `active` of a matrix."""
     result, weights = run.result, executor._weights[op.matrix]
     number = MATRIX_NUMBER + executor.matrix_number[op.matrix]
     count = int(result.operations[image])
     key = int(mix_key(int(run.keys[image]), count << 8 | number))
-    at, cols = np.nonzero(total)
+    at, cols = np.nonzero(touched)
     rows, total = active[at], total[at, cols]
-    words = mix_weight(key, rows, cols)
+    x, y = mix_weight(key, rows, cols)
     drop = executor.state.frac + executor.update_frac
-    wanted = weights[rows, cols].astype(np.int64) + (total + (words >> WORD_BITS - drop) >> drop)
+    wanted = weights[rows, cols].astype(np.int64) + (total + rounding_addend(y, drop) >> drop)
     values = np.clip(wanted, executor.weight.min, executor.weight.max)
     weights[rows, cols] = values
     result.operations[image] += 1
     result.writes[image] += len(values)
     result.saturations[image] += np.count_nonzero(values != wanted)
-    result.signatures[image] += int(mix_written(key, words, values).sum()) & 0xFFFFFFFF
+    result.signatures[image] += int(mix_written(x, y, values).sum())
     result.signatures[image] &= 0xFFFFFFFF
     if result.trace is not None:
         result.trace.append_weights(path, op, number, op.matrix, image, count, rows, cols, values)

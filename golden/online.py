@@ -10,16 +10,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import mix
+from . import mix, tables
 from .bounds import state_limits
 from .errors import MisuseError
-from .fixed import FixedExecutor, FixedResult, check_project, check_update
-from .fixed_learning import MATRIX_NUMBER, factor, multipliers
+from .fixed import FixedExecutor, FixedResult
+from .fixed_check import noise_multiplier
+from .fixed_learning import MATRIX_NUMBER, multipliers
 from .formats import STATE as STATE_FORMAT
 from .formats import WEIGHT as WEIGHT_FORMAT
 from .formats import Format
 from .network import Network
 from .program import (
+    FLOW_LIMIT,
+    RATE,
     RATE_SHIFT,
     SCALED,
     STATE,
@@ -27,20 +30,24 @@ from .program import (
     Clear,
     Decide,
     Difference,
+    FlowRate,
     Learn,
     Program,
     Project,
     Relax,
+    Reseed,
+    Residual,
+    Sample,
     Snapshot,
     Update,
     accumulators,
-    describe,
+    stored,
     vectors,
 )
 
 #: Images that are handed to the compiled function at a time.
 CHUNK = 1000
-_COLUMNS = 16
+_COLUMNS = 19
 #: Tables kept by an executor.
 _KEPT = 8
 
@@ -89,8 +96,7 @@ class OnlineExecutor(FixedExecutor):
             raise MisuseError("the compiled road records no trace; use FixedExecutor")
         table = self._tables.get(id(program))
         if table is None:
-            program.check(self.network)
-            self._prove(program)
+            self.check(program)
             # The table keeps the program, so that its id is not used again.
             table = Table(self, program)
             while len(self._tables) >= _KEPT:
@@ -100,14 +106,14 @@ class OnlineExecutor(FixedExecutor):
         table.set_rates(multipliers(program, rates, self.state, self.weight, self.update_frac))
         keys = mix.mix_key(np.int64(seed),
                            np.arange(first_image, first_image + batch, dtype=np.int64))
-        counts = np.zeros((batch, 6), np.int64)
+        counts = np.zeros((batch, 7), np.int64)
         kept = np.zeros((batch if collect else 0, len(table.start)), np.int32)
         for begin in range(0, batch, CHUNK):
             part = slice(begin, begin + CHUNK)
             table.run(self._flat, [given[name][part] for name in table.inputs], keys[part],
                       counts[part], kept[part])
         prediction, *rest = counts.T.copy()
-        steps, operations, writes, saturations, signatures = rest
+        steps, operations, writes, saturations, signatures, _ = rest
         states = {key: kept[:, at:at + size].astype(np.int64)
                   for key, (at, size) in table.vectors.items()} if collect else {}
         return FixedResult(states, prediction if table.decides else None, steps, operations,
@@ -134,7 +140,7 @@ class Table:
         from . import online_kernels
 
         self.kernels, self.program = online_kernels, program
-        self._check_constants()
+        check_constants()
         self.network, self.state, self.weight = executor.network, executor.state, executor.weight
         self.update_frac, self.matrix_places = executor.update_frac, executor._places
         self.matrix_number = executor.matrix_number
@@ -157,18 +163,16 @@ class Table:
         self._block(program.ops, 0)
         self.code = np.array(self.code or np.zeros((0, _COLUMNS)), np.int64)
         self.terms = np.array(self.terms or np.zeros((0, 5)), np.int64)
-        widest = max([m.cols for m in self.network.matrices], default=1)
+        widest = max([m.cols for m in self.network.matrices] + list(size.values()), default=1)
+        self.numbers = np.array([self.state.frac, self.state.min, self.state.max, self.state.one,
+                                 self.weight.frac], np.int64)
+        self.tables = np.zeros((len(tables.NAMES), tables.SAMPLES), np.int32)
+        if self.state.frac <= tables.MOST_FRAC:
+            self.tables[:] = [tables.samples(name, self.state) for name in tables.NAMES]
         sums = sum(size[name] for name, _ in self.sums_at)
         self.storage = (np.zeros_like(self.start), np.zeros(sums, np.int64))
-        self.scratch = (np.zeros(widest, np.int64), np.zeros((3, widest), np.uint32),
-                        np.zeros((2 + len(SCALED), widest), np.int64))
-
-    def _check_constants(self):
-        """Compiled code may come from a cache: its constants must be those of this package."""
-        rounds = {name: getattr(mix, name) for name in self.kernels.ROUNDS}
-        if rounds != self.kernels.ROUNDS or RATE_SHIFT != self.kernels.RATE_SHIFT:
-            raise AssertionError("golden/online_kernels.py is compiled with other constants than "
-                                 "golden/mix.py and golden/program.py; change both")
+        self.scratch = (np.zeros(widest, np.int64), np.zeros((4, widest), np.uint32),
+                        np.zeros((3 + len(SCALED), widest), np.int64))
 
     @staticmethod
     def _lay_out(keys, size):
@@ -187,19 +191,16 @@ class Table:
         """Run images; changes `weights`, fills `counts` and (when it has rows) `kept`."""
         joined = np.concatenate([np.asarray(v, np.int32) for v in inputs] or
                                 [np.zeros((len(keys), 0), np.int32)], axis=1)
-        self.kernels.run_images(self.code, self.terms, self.start, *self.storage, weights,
-                                np.ascontiguousarray(joined), self.inputs_at, keys, counts, kept,
-                                *self.scratch)
+        self.kernels.run_images(self.code, self.terms, self.numbers, self.tables, self.start,
+                                *self.storage, weights, np.ascontiguousarray(joined),
+                                self.inputs_at, keys, counts, kept, *self.scratch)
 
     def _emit(self, *values):
         self.code.append([*(int(value) for value in values), *[0] * (_COLUMNS - len(values))])
 
     def _block(self, ops, depth):
         for op in ops:
-            handler = self._EMITTERS.get(type(op))
-            if handler is None:
-                raise MisuseError(f"the fixed executor has no operation {describe(op)}")
-            handler(self, op, depth)
+            self._EMITTERS[type(op)](self, op, depth)
 
     def _relax(self, op, depth):
         begin, until = len(self.code), op.settled is not None
@@ -211,39 +212,68 @@ class Table:
 
     def _project(self, op, depth):
         projection = self.network.projection(op.projection)
-        check_project(op, self.state)
-        first, size = self.vectors[projection.source, STATE]
+        first, size = self._place(projection.source, RATE), self._size(projection.source)
         start = -1 if op.start is None else self.sums_at[projection.target, op.start]
         self._emit(self.kernels.PROJECT, first, size, self.sums_at[projection.target, op.into],
                    self.network.population(projection.target).size, start, op.shift,
                    projection.sign, self.matrix_places[projection.matrix], projection.transpose)
 
-    def _update(self, op, depth):
-        check_update(op, self.weight)
-        first, size = self.vectors[op.population, STATE]
-        nudge, scale = op.nudge, self.weight.frac
-        pull = (-1, 0, 0, 0) if nudge is None else (
-            self.vectors[nudge.target, STATE][0], scale - nudge.shift, nudge.sign,
-            nudge.random_sign)
-        self._emit(self.kernels.UPDATE, first, size, self.sums_at[op.population, op.current],
-                   op.leak, scale, scale + op.shift, *pull,
-                   *state_limits(self.network.population(op.population), self.state),
-                   self.number[op.population, STATE])
+    def _place(self, population, slot):
+        """Where a vector lies that is read."""
+        return self.vectors[stored(self.network, (population, slot))][0]
 
-    def _move(self, key, a, b, limits):
-        into, size = self.vectors[key]
-        self._emit(self.kernels.MOVE, into, size, a, b, *limits, self.number[key])
+    def _size(self, population):
+        return self.network.population(population).size
+
+    def _written(self, name, slot):
+        """The columns of all that write a vector, `INTO` to `RATE_NUMBER`."""
+        limits, rate = (self.state.min, self.state.max), (-1, -1)
+        if slot == STATE:
+            limits = state_limits(self.network.population(name), self.state)
+            if (name, RATE) in self.vectors:
+                rate = self.vectors[name, RATE][0], self.number[name, RATE]
+        return *self.vectors[name, slot], self.number[name, slot], *limits, *rate
+
+    def _current(self, op):
+        return self.sums_at[op.population, op.current]
+
+    def _update(self, op, depth):
+        nudge, scale = op.nudge, self.weight.frac
+        pull = (-1, 0, 0, 0, 0) if nudge is None else (
+            self.vectors[nudge.target, STATE][0],
+            self._place(op.population, RATE if nudge.of_rate else op.slot),
+            scale - nudge.shift, nudge.sign, nudge.random_sign)
+        held = -1 if op.held is None else self.vectors[op.population, op.held][0]
+        gate = op.gate and op.leak and self.network.population(op.population).rate == "logistic"
+        self._emit(self.kernels.UPDATE, *self._written(op.population, op.slot), self._current(op),
+                   op.leak, scale + op.shift, *pull, held, gate,
+                   noise_multiplier(op, self.state) if op.noise else -1)
+
+    def _sample(self, op, depth):
+        self._emit(self.kernels.SAMPLE, *self._written(op.population, STATE), self._current(op),
+                   self.kernels.online_states.MODES.index(op.mode))
+
+    def _flow_rate(self, op, depth):
+        self._emit(self.kernels.FLOW_RATE, *self._written(op.population, op.into),
+                   self._current(op), self.vectors[op.population, STATE][0])
+
+    def _residual(self, op, depth):
+        self._emit(self.kernels.RESIDUAL, *self._written(op.population, op.into),
+                   self._current(op), self.vectors[op.population, STATE][0], op.share)
+
+    def _reseed(self, op, depth):
+        self._emit(self.kernels.RESEED, op.count)
 
     def _clear(self, op, depth):
-        self._move((op.population, op.slot), -1, -1, (0, 0))
+        self._emit(self.kernels.MOVE, *self._written(op.population, op.slot), -1, -1)
 
     def _snapshot(self, op, depth):
-        self._move((op.population, op.into), self.vectors[op.population, op.source][0], -1,
-                   (self.state.min, self.state.max))
+        self._emit(self.kernels.MOVE, *self._written(op.population, op.into),
+                   self._place(op.population, op.source), -1)
 
     def _difference(self, op, depth):
-        a, b = (self.vectors[operand][0] for operand in op.operands)
-        self._move((op.population, op.into), a, b, (self.state.min, self.state.max))
+        self._emit(self.kernels.MOVE, *self._written(op.population, op.into),
+                   *(self._place(*operand) for operand in op.operands))
 
     def _decide(self, op, depth):
         self.decides = True
@@ -253,8 +283,7 @@ class Table:
         matrix, first = self.network.matrix(op.matrix), len(self.terms)
         for term, slot in zip(op.terms, SCALED):
             scaled = term.cols[0], slot
-            self.terms.append([self.vectors[factor(term.rows)][0],
-                               self.vectors[factor(term.cols)][0],
+            self.terms.append([self._place(*term.rows), self._place(*term.cols),
                                self.vectors[scaled][0], self.number[scaled], term.sign])
         self.learned.append((len(self.code), op.matrix))
         # Column 5 is the multiplier, see `set_rates`.
@@ -263,5 +292,24 @@ class Table:
                    len(self.terms), self.state.min, self.state.max, self.weight.min,
                    self.weight.max, self.state.frac + self.update_frac)
 
-    _EMITTERS = {Project: _project, Update: _update, Clear: _clear, Snapshot: _snapshot,
-                 Difference: _difference, Decide: _decide, Learn: _learn, Relax: _relax}
+    _EMITTERS = {Project: _project, Update: _update, Sample: _sample, FlowRate: _flow_rate,
+                 Residual: _residual, Clear: _clear, Snapshot: _snapshot,
+                 Difference: _difference, Decide: _decide, Reseed: _reseed, Learn: _learn,
+                 Relax: _relax}
+
+
+def check_constants():
+    """Raise unless the numbers that are compiled in are those of this package."""
+    from . import online_learning, online_mixing, online_states
+
+    here = {"RATE_SHIFT": RATE_SHIFT, "FLOW_LIMIT": FLOW_LIMIT}
+    for constants in (online_mixing.CONSTANTS, online_states.CONSTANTS,
+                      {"RATE_SHIFT": online_learning.RATE_SHIFT}):
+        for name, value in constants.items():
+            told = here[name] if name in here else getattr(
+                mix if hasattr(mix, name) else tables, name)
+            if told != value:
+                raise AssertionError(f"{name} is {value} in the compiled road, {told} elsewhere; "
+                                     "change both")
+    if online_states.TABLES != tables.NAMES:
+        raise AssertionError("the compiled road has the tables in another order")

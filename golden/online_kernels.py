@@ -1,328 +1,125 @@
-"""Compiled inside of the online road: one function that interprets a table of instructions.
+"""Compiled road: one function that interprets a table of instructions.
 
-The table is written by :mod:`apical.golden.online`; the columns of each instruction are named
-there too.  Everything is integers; loops run over whole rows so that the compiler vectorizes them.
-Numba is imported with this module, which is imported on first use.
+The table is written by :mod:`apical.golden.online`.  Everything is integers; loops run over whole
+rows so that the compiler vectorizes them.  Numba is imported with this module, which is imported on
+first use.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
+from pathlib import Path
 
 import numpy as np
-from numba import njit, uint32
+from numba import njit
+
+from . import online_learning, online_mixing, online_states
+from .online_learning import learn
+from .online_mixing import DRAWS, STEPS
+from .online_states import decide, flow_rate, move, project, residual, sample, update
 
 #: Operation numbers of the table.
-PROJECT, UPDATE, MOVE, DECIDE, BEGIN, END, LEARN = range(7)
-#: Columns of the counts of an image.
-PREDICTION, STEPS, OPERATIONS, WRITES, SATURATIONS, SIGNATURE = range(6)
-#: Rounds that this file spends; compiled in, so they are compared with `golden.mix` before use.
-ROUNDS = {"KEY_ROUNDS": 8, "ELEMENT_ROUNDS": 4, "WEIGHT_ROUNDS": 6, "WRITTEN_ROUNDS": 2}
+(PROJECT, UPDATE, SAMPLE, FLOW_RATE, RESIDUAL, MOVE, DECIDE, RESEED, BEGIN, END,
+ LEARN) = range(11)
 
-#: As in :mod:`apical.golden.program`.
-RATE_SHIFT = 10
-
-_FOLDER = os.path.dirname(os.path.abspath(__file__))
-# Compiled code is kept beside Python's own where that can be written, and nowhere else.
-_kept = njit(cache=os.access(_FOLDER, os.W_OK))
+_PARTS = (online_learning, online_mixing, online_states)
 
 
-@njit
-def _round(x, y, k):
-    x = uint32(uint32((uint32(x >> 7) | uint32(x << 9)) & 0xFFFF) + y) & 0xFFFF ^ k
-    y = uint32((uint32(y << 2) | uint32(y >> 14)) & 0xFFFF) ^ x
-    return uint32(x), uint32(y)
+def _digest():
+    """Number of the sources of all parts: a changed part must not meet code that was kept."""
+    sources = b"".join(Path(part.__file__).read_bytes() for part in _PARTS)
+    return int.from_bytes(hashlib.sha256(sources).digest()[:6], "little")
 
 
-@njit
-def mix_key(key, word):
-    """As :func:`apical.golden.mix.mix_key`, on int64."""
-    x, y = uint32((key ^ word) >> 16 & 0xFFFF), uint32((key ^ word) & 0xFFFF)
-    high, low = uint32(key >> 16 & 0xFFFF), uint32(key & 0xFFFF)
-    for i in range(8):
-        x, y = _round(x, y, uint32((low if i & 1 else high) ^ i))
-    return np.int64(x) << 16 | np.int64(y)
+def _compiled(sources):
+    # Numba keeps compiled code by this file and by what the function closes over, not by the
+    # other files it calls; hence the number.  It is kept beside Python's own where that can be
+    # written, and nowhere else.
+    folder = os.path.dirname(os.path.abspath(__file__))
 
+    @njit(cache=os.access(folder, os.W_OK))
+    def run_images(code, terms, numbers, tables, start, state, sums, weights, inputs, inputs_at,
+                   keys, counts, kept, places, scratch, totals):
+        """Run a program on images, one after the other, each with the weights the last one left.
 
-@njit
-def _signature(key, values):
-    """Sum of the mixed elements of one written vector."""
-    high, low = uint32(key >> 16 & 0xFFFF), uint32(key & 0xFFFF)
-    total = uint32(0)
-    for unit in range(len(values)):
-        x, y = uint32(values[unit] & 0xFFFF ^ high), uint32(unit & 0xFFFF ^ low)
-        x, y = _round(x, y, low)
-        x, y = _round(x, y, high)
-        x, y = _round(x, y, low)
-        x, y = _round(x, y, high)
-        total = uint32(total + (uint32(x << 16) | y))
-    return np.int64(total)
-
-
-@njit
-def _retire(key, number, values, saturated, count):
-    """Count and sign the write of a vector."""
-    word = mix_key(key, count[OPERATIONS] << 8 | number)
-    count[SIGNATURE] = (count[SIGNATURE] + _signature(word, values)) & 0xFFFFFFFF
-    count[OPERATIONS] += 1
-    count[WRITES] += len(values)
-    count[SATURATIONS] += saturated
-
-
-@njit
-def _project(op, state, sums, weights):
-    first, size, into, targets, start = op[1], op[2], op[3], op[4], op[5]
-    shift, sign, at, transpose = op[6], op[7], op[8], op[9]
-    total, rates = sums[into:into + targets], state[first:first + size]
-    # Plain loops: assignments of slices take seconds to compile.
-    if start != into:
-        for j in range(targets):
-            total[j] = sums[start + j] if start >= 0 else 0
-    if transpose:
-        for i in range(targets):
-            row = weights[at + i * size:at + (i + 1) * size]
-            more = np.int64(0)
-            for j in range(size):
-                more += (np.int64(rates[j]) >> shift) * np.int64(row[j])
-            total[i] += sign * more
-        return
-    for i in range(size):
-        rate = sign * (np.int64(rates[i]) >> shift)
-        if rate:
-            row = weights[at + i * targets:at + (i + 1) * targets]
-            for j in range(targets):
-                total[j] += rate * np.int64(row[j])
-
-
-@njit
-def _update(op, state, sums, beta, key, count):
-    first, size, current, leak, scale, drop = op[1], op[2], op[3], op[4], op[5], op[6]
-    target, align, sign, drawn, low, high, number = (
-        op[7], op[8], op[9], op[10], op[11], op[12], op[13])
-    values, total = state[first:first + size], sums[current:current + size]
-    if drawn:
-        sign *= beta
-    moved, saturated = np.int64(0), np.int64(0)
-    half = np.int64(1) << drop - 1 if drop > 0 else np.int64(0)
-    for i in range(size):
-        old = np.int64(values[i])
-        force = total[i]
-        if leak:
-            force -= old << scale
-        if target >= 0:
-            force += sign * ((np.int64(state[target + i]) - old) << align)
-        move = force + half >> drop if drop > 0 else force << -drop
-        wanted = old + move if leak else move
-        new = min(max(wanted, low), high)
-        saturated += new != wanted
-        moved = max(moved, abs(new - old))
-        values[i] = new
-    _retire(key, number, values, saturated, count)
-    return moved
-
-
-@njit
-def _move(op, state, key, count):
-    """Clear, copy or subtract: ``into = a - b``, an operand below 0 being nothing."""
-    into, size, a, b, low, high, number = op[1], op[2], op[3], op[4], op[5], op[6], op[7]
-    values, saturated = state[into:into + size], np.int64(0)
-    for i in range(size):
-        wanted = np.int64(state[a + i]) if a >= 0 else np.int64(0)
-        if b >= 0:
-            wanted -= np.int64(state[b + i])
-        new = min(max(wanted, low), high)
-        saturated += new != wanted
-        values[i] = new
-    _retire(key, number, values, saturated, count)
-
-
-@njit
-def _decide(op, state, count):
-    first, size = op[1], op[2]
-    best = 0
-    for i in range(1, size):
-        if state[first + i] > state[first + best]:
-            best = i
-    count[PREDICTION] = best
-
-
-@njit
-def _scale(op, terms, state, beta, key, count):
-    """Scaled column factors of all terms of a weight update."""
-    cols, multiplier, by_sign, first, last = op[3], op[5], op[6], op[7], op[8]
-    low, high = op[9], op[10]
-    if by_sign:
-        multiplier = multiplier * beta
-    for t in range(first, last):
-        factor, into, number = terms[t, 1], terms[t, 2], terms[t, 3]
-        values, saturated = state[into:into + cols], np.int64(0)
-        for j in range(cols):
-            wanted = multiplier * np.int64(state[factor + j]) + (1 << RATE_SHIFT - 1) >> RATE_SHIFT
-            new = min(max(wanted, low), high)
-            saturated += new != wanted
-            values[j] = new
-        _retire(key, number, values, saturated, count)
-
-
-# Loops over the columns of one row of a matrix, each simple enough for the compiler to vectorize.
-
-
-@njit
-def _add(total, factors, rate):
-    for k in range(len(total)):
-        total[k] += rate * factors[k]
-
-
-@njit
-def _words(x, y, columns, row, key_low, key_high):
-    """Halves of the random words of a row."""
-    for k in range(len(columns)):
-        a, b = row, columns[k]
-        a, b = _round(a, b, key_low)
-        a, b = _round(a, b, key_high)
-        a, b = _round(a, b, key_low)
-        a, b = _round(a, b, key_high)
-        a, b = _round(a, b, key_low)
-        a, b = _round(a, b, key_high)
-        x[k] = a
-        y[k] = b
-
-
-@njit
-def _round_stochastically(x, y, total, values, low, high, drop):
-    """Add totals to weights in place; returns (weights written, those of them clipped)."""
-    written, saturated = np.int64(0), np.int64(0)
-    for k in range(len(values)):
-        random = np.int64(uint32(x[k] << 16) | y[k]) >> 32 - drop
-        wanted = values[k] + ((total[k] + random) >> drop)
-        value = min(max(wanted, low), high)
-        # Where the total is 0 the weight stays, which is in its range.
-        written += total[k] != 0
-        saturated += value != wanted
-        values[k] = value
-    return written, saturated
-
-
-@njit
-def _sign(x, y, total, values, key_low, key_high):
-    """Sum of the mixed written weights."""
-    found = uint32(0)
-    for k in range(len(values)):
-        a, b = _round(uint32(x[k] ^ uint32(values[k] & 0xFFFF)), y[k], key_low)
-        a, b = _round(a, b, key_high)
-        word = uint32(uint32(a << 16) | b)
-        found = uint32(found + (word if total[k] != 0 else uint32(0)))
-    return np.int64(found)
-
-
-@njit
-def _learn(op, terms, state, weights, beta, key, count, places, scratch, totals):
-    at, rows, cols, number, first, last = op[1], op[2], op[3], op[4], op[7], op[8]
-    low, high, drop = op[11], op[12], op[13]
-    _scale(op, terms, state, beta, key, count)
-    word = mix_key(key, count[OPERATIONS] << 8 | number)
-    count[OPERATIONS] += 1
-    key_high, key_low = uint32(word >> 16 & 0xFFFF), uint32(word & 0xFFFF)
-    # Columns in which a factor is not 0, gathered: the others are never touched.
-    active = 0
-    for j in range(cols):
-        for t in range(first, last):
-            if state[terms[t, 2] + j] != 0:
-                places[active] = j
-                active += 1
-                break
-    place, total, old = places[:active], totals[0, :active], totals[1, :active]
-    x, y, columns = scratch[0, :active], scratch[1, :active], scratch[2, :active]
-    for k in range(active):
-        columns[k] = uint32(place[k]) & 0xFFFF ^ key_low
-        for t in range(first, last):
-            totals[2 + t - first, k] = state[terms[t, 2] + place[k]]
-    signed = np.int64(0)
-    for i in range(rows):
-        some = False
-        for t in range(first, last):
-            some |= state[terms[t, 0] + i] != 0
-        if not some:
-            continue
-        row = weights[at + i * cols:at + (i + 1) * cols]
-        for k in range(active):
-            total[k], old[k] = 0, row[place[k]]
-        for t in range(first, last):
-            rate = terms[t, 4] * np.int64(state[terms[t, 0] + i])
-            _add(total, totals[2 + t - first, :active], rate)
-        _words(x, y, columns, uint32(i & 0xFFFF ^ key_high), key_low, key_high)
-        written, saturated = _round_stochastically(x, y, total, old, low, high, drop)
-        for k in range(active):
-            row[place[k]] = old[k]
-        signed += _sign(x, y, total, old, key_low, key_high)
-        count[WRITES] += written
-        count[SATURATIONS] += saturated
-    count[SIGNATURE] = (count[SIGNATURE] + signed) & 0xFFFFFFFF
-
-
-@_kept
-def run_images(code, terms, start, state, sums, weights, inputs, inputs_at, keys, counts, kept,
-               places, scratch, totals):
-    """Run a program on images, one after the other, each with the weights the last one left.
-
-    Parameters
-    ----------
-    code : ndarray of shape (instructions, columns), int64
-    terms : ndarray of shape (terms, 5), int64
-        Of weight updates: row factor, column factor, scaled factor, its vector number, sign.
-    start : ndarray of int32
-        State of all vectors before an image, without inputs.
-    state, sums, weights : ndarray of int32, int64, int32
-        Working storage; `weights` are changed by learning.
-    inputs : ndarray of shape (images, n), int32
-    inputs_at : ndarray of shape (n,), int64
-        Place of each input value in `state`.
-    keys : ndarray of shape (images,), int64
-        Image keys.
-    counts : ndarray of shape (images, 6), int64
-        Results, see the column names of this module.
-    kept : ndarray of shape (images or 0, len(state)), int32
-        Takes the last states of each image, when it has rows.
-    places, scratch, totals : ndarray
-        Scratch of as many columns n as the widest matrix: int64, (3, n) uint32, (6, n) int64.
-    """
-    left, moved = np.zeros(8, np.int64), np.int64(0)
-    for image in range(len(keys)):
-        key, count = keys[image], counts[image]
-        beta = np.int64(1) - 2 * (key >> 31 & 1)
-        for i in range(len(start)):
-            state[i] = start[i]
-        for i in range(len(inputs_at)):
-            state[inputs_at[i]] = inputs[image, i]
-        at = 0
-        while at < len(code):
-            op = code[at]
-            kind = op[0]
-            at += 1
-            if kind == PROJECT:
-                _project(op, state, sums, weights)
-            elif kind == UPDATE:
-                moved = max(moved, _update(op, state, sums, beta, key, count))
-            elif kind == MOVE:
-                _move(op, state, key, count)
-            elif kind == DECIDE:
-                _decide(op, state, count)
-            elif kind == BEGIN:
-                left[op[1]] = op[2]
-                if op[4]:
-                    moved = 0
-                if op[2] == 0:
-                    at = op[3]
-            elif kind == END:
-                count[STEPS] += 1
-                left[op[1]] -= 1
-                # A loop until settled goes on while a step moved something by more than that.
-                if left[op[1]] > 0 and not (op[4] and moved <= op[3]):
-                    at = op[2]
-                if op[4]:
-                    moved = 0
-            elif kind == LEARN:
-                _learn(op, terms, state, weights, beta, key, count, places, scratch, totals)
-        if len(kept):
+        Parameters
+        ----------
+        code : ndarray of shape (instructions, columns), int64
+        terms : ndarray of shape (terms, 5), int64
+            Of weight updates: row factor, column factor, scaled factor, its vector number, sign.
+        numbers : ndarray of int64
+            As named in :mod:`apical.golden.online_states`.
+        tables : ndarray of shape (3, samples), int32
+        start : ndarray of int32
+            State of all vectors before an image, without inputs.
+        state, sums, weights : ndarray of int32, int64, int32
+            Working storage; `weights` are changed by learning.
+        inputs : ndarray of shape (images, n), int32
+        inputs_at : ndarray of shape (n,), int64
+            Place of each input value in `state`.
+        keys : ndarray of shape (images,), int64
+            Image keys.
+        counts : ndarray of shape (images, 7), int64
+            Results, see the column names of :mod:`apical.golden.online_mixing`.
+        kept : ndarray of shape (images or 0, len(state)), int32
+            Takes the last states of each image, when it has rows.
+        places, scratch, totals : ndarray
+            Scratch of as many columns n as the widest matrix or population: int64, (4, n) uint32,
+            (7, n) int64.
+        """
+        left, moved = np.zeros(8, np.int64), np.int64(sources) * 0
+        for image in range(len(keys)):
+            key, count = keys[image], counts[image]
+            beta = np.int64(1) - 2 * (key >> 31 & 1)
             for i in range(len(start)):
-                kept[image, i] = state[i]
+                state[i] = start[i]
+            for i in range(len(inputs_at)):
+                state[inputs_at[i]] = inputs[image, i]
+            at = 0
+            while at < len(code):
+                op = code[at]
+                kind = op[0]
+                at += 1
+                if kind == PROJECT:
+                    project(op, state, sums, weights)
+                elif kind == UPDATE:
+                    moved = max(moved, update(op, state, sums, beta, tables, numbers, key, count,
+                                              scratch, totals))
+                elif kind == SAMPLE:
+                    moved = max(moved, sample(op, state, sums, tables, numbers, key, count,
+                                              scratch))
+                elif kind == FLOW_RATE:
+                    flow_rate(op, state, sums, tables, numbers, key, count)
+                elif kind == RESIDUAL:
+                    residual(op, state, sums, tables, numbers, key, count)
+                elif kind == MOVE:
+                    move(op, state, tables, numbers, key, count)
+                elif kind == DECIDE:
+                    decide(op, state, count)
+                elif kind == RESEED:
+                    count[DRAWS] = op[1]
+                elif kind == BEGIN:
+                    left[op[1]] = op[2]
+                    if op[4]:
+                        moved = np.int64(0)
+                    if op[2] == 0:
+                        at = op[3]
+                elif kind == END:
+                    count[STEPS] += 1
+                    left[op[1]] -= 1
+                    # A loop until settled goes on while a step moved something by more than that.
+                    if left[op[1]] > 0 and not (op[4] and moved <= op[3]):
+                        at = op[2]
+                    if op[4]:
+                        moved = np.int64(0)
+                elif kind == LEARN:
+                    learn(op, terms, state, weights, beta, key, count, places, scratch, totals)
+            if len(kept):
+                for i in range(len(start)):
+                    kept[image, i] = state[i]
+
+    return run_images
+
+
+run_images = _compiled(_digest())

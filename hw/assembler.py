@@ -8,21 +8,33 @@ import numpy as np
 
 from ..golden.bounds import state_limits
 from ..golden.errors import DoesNotFitError
+from ..golden.fixed_check import noise_multiplier
+from ..golden.fixed_learning import MATRIX_NUMBER
 from ..golden.network import Network
 from ..golden.program import (
+    RATE,
+    RATE_SHIFT,
+    SCALED,
     STATE,
     Clear,
     Decide,
     Difference,
+    FlowRate,
+    Learn,
     Program,
     Project,
     Relax,
+    Reseed,
+    Residual,
+    Sample,
     Snapshot,
     Update,
+    stored,
+    stored_rates,
 )
 from .config import EngineConfig
-from .isa import ACCUMULATOR, MATRIX, VECTOR, Kind, Limits, Mode, Opcode, encode
-from .placement import Placement, place
+from .isa import ACCUMULATOR, MATRIX, VECTOR, Kind, Limits, Mode, Opcode, Post, encode
+from .placement import PULL, Placement, place
 
 
 @dataclass(frozen=True)
@@ -38,6 +50,9 @@ class Assembly:
     instructions, descriptors : ndarray of uint64
     origins : list
         Operation (or None) each instruction came from.
+    factors : dict of str to int
+        Number of the descriptor that holds the multiplier of each matrix that is learned; what it
+        says is 0 until a host writes it (:func:`apical.hw.image.rate_writes`).
     """
 
     network: Network
@@ -47,6 +62,7 @@ class Assembly:
     instructions: np.ndarray
     descriptors: np.ndarray
     origins: list
+    factors: dict = field(default_factory=dict)
 
 
 def assemble(network: Network, program: Program, config: EngineConfig, density=None) -> Assembly:
@@ -79,7 +95,7 @@ def assemble(network: Network, program: Program, config: EngineConfig, density=N
     words = [encode(i.opcode, **i.fields) for i in writer.instructions]
     return Assembly(network, program, config, placement, np.array(words, np.uint64),
                     np.array(list(writer.descriptors), np.uint64),
-                    [i.origin for i in writer.instructions])
+                    [i.origin for i in writer.instructions], writer.factors)
 
 
 def reasons(network: Network, program: Program, config: EngineConfig, density=None) -> list[str]:
@@ -129,6 +145,7 @@ class _Writer:
     instructions: list = field(default_factory=list)
     #: Descriptor words in order; equal descriptors are shared.
     descriptors: dict = field(default_factory=dict)
+    factors: dict = field(default_factory=dict)
     #: Loops around the instruction that is written, and the most of them so far.
     depth: int = 0
     deepest: int = 0
@@ -138,6 +155,13 @@ class _Writer:
 
     def describe(self, layout, **values):
         return self.descriptors.setdefault(layout.encode(**values), len(self.descriptors))
+
+    def factor(self, matrix):
+        """Descriptor of the multiplier of a matrix: one of its own, whatever its value."""
+        if matrix not in self.factors:
+            word = VECTOR.encode(kind=Kind.CONSTANT, number=len(self.factors), blocks=1)
+            self.factors[matrix] = self.descriptors.setdefault(word, len(self.descriptors))
+        return self.factors[matrix]
 
     def block(self, ops):
         for op in ops:
@@ -161,7 +185,7 @@ class _Writer:
         if self.network.population(name).constant:
             return self.describe(VECTOR, base=self.config.state.one >> shift, blocks=1, tail=1,
                                  kind=Kind.CONSTANT)
-        return self.vector(name)
+        return self.vector(*self.stored((name, RATE)))
 
     def project(self, op):
         projection = self.network.projection(op.projection)
@@ -170,8 +194,7 @@ class _Writer:
         target = projection.target
         fields = {"dot": dot, "negative": projection.sign < 0, "started": op.start is not None,
                   "a": self.source(projection.source, op.shift),
-                  "b": self.describe(MATRIX, base=place.base, blocks=place.blocks, tail=place.tail,
-                                     rows=place.rows),
+                  "b": self.matrix(place, projection.matrix),
                   "t": self.accumulator(target, op.into)}
         reads = ()
         if op.start is not None:
@@ -181,32 +204,132 @@ class _Writer:
         self.emit(Opcode.PROJECT, op, reads, (target, op.into), span, **fields)
 
     def update(self, op):
+        moved, nudge, frac = (op.population, op.slot), op.nudge, self.config.weight.frac
+        rates = stored_rates(self.network)
+        current = self.accumulator(op.population, op.current)
+        fields = {"mode": Mode.RELAX if op.leak else Mode.ASSIGN, "a": self.vector(*moved),
+                  "t": self.vector(*moved), "c": current, "shift": op.shift + 1}
+        reads = [moved]
+        if op.gate and op.leak and op.population in rates:
+            self.emit(Opcode.UNIT, op, (moved,), None, mode=Mode.ASSIGN, a=self.vector(*moved),
+                      c=current, t=current, shift=1, post=Post.GATE, silent=1)
+        if nudge is not None:
+            fields.update(nudge=1, nudge_negative=nudge.sign < 0, by_sign=nudge.random_sign,
+                          nudge_shift=frac - nudge.shift)
+            target = nudge.target, STATE
+            if nudge.of_rate and op.population in rates:
+                # The pull on the rate is an operand of its own.
+                pull = op.population, PULL
+                self.emit(Opcode.UNIT, op, (target, (op.population, RATE)), pull,
+                          mode=Mode.SUBTRACT, a=self.vector(*target),
+                          b=self.vector(op.population, RATE), t=self.vector(*pull), silent=1)
+                target = pull
+                fields.update(plain=1)
+            fields.update(b=self.vector(*target))
+            reads.append(target)
+        if op.held is not None:
+            held = op.population, op.held
+            fields.update(nudge=1, nudge_negative=1, plain=1, nudge_shift=frac,
+                          b=self.vector(*held))
+            reads.append(held)
+        if op.noise:
+            self.emit(Opcode.FACTOR, op, operand=noise_multiplier(op, self.config.state))
+            fields.update(draws=1, noisy=1)
+        self.emit(Opcode.UNIT, op, tuple(reads), moved, **fields)
+        self.rate(op, moved)
+
+    def rate(self, op, written):
+        """The stored rate of a state that was written."""
+        if written[1] == STATE and written[0] in stored_rates(self.network):
+            rate = written[0], RATE
+            self.emit(Opcode.UNIT, op, (written,), rate, mode=Mode.COPY, a=self.vector(*written),
+                      t=self.vector(*rate), post=Post.LOGISTIC)
+
+    def sample(self, op):
         state = op.population, STATE
-        fields = {"mode": Mode.RELAX if op.leak else Mode.ASSIGN, "a": self.vector(*state),
-                  "t": self.vector(*state), "c": self.accumulator(op.population, op.current),
-                  "shift": op.shift + 1}
-        reads = [state]
-        if op.nudge is not None:
-            fields.update(nudge=1, nudge_negative=op.nudge.sign < 0,
-                          nudge_shift=self.config.weight.frac - op.nudge.shift,
-                          b=self.vector(op.nudge.target))
-            reads.append((op.nudge.target, STATE))
-        self.emit(Opcode.UNIT, op, tuple(reads), state, **fields)
+        post = {"sample": Post.DRAW, "mean": Post.LOGISTIC, "threshold": Post.THRESHOLD}[op.mode]
+        self.emit(Opcode.UNIT, op, (), state, mode=Mode.ASSIGN, a=self.vector(*state),
+                  t=self.vector(*state), c=self.accumulator(op.population, op.current), shift=1,
+                  post=post, draws=op.mode == "sample")
+        self.rate(op, state)
+
+    def flow_rate(self, op):
+        state, into = (op.population, STATE), (op.population, op.into)
+        self.emit(Opcode.UNIT, op, (state,), into, mode=Mode.ASSIGN, a=self.vector(*state),
+                  t=self.vector(*into), c=self.accumulator(op.population, op.current), shift=2,
+                  post=Post.FLOW)
+
+    def reseed(self, op):
+        self.emit(Opcode.RESEED, op, operand=op.count)
+
+    def residual(self, op):
+        """``-rnd(A - u 2**(fw - share), fw)``: an assignment with the state as a plain nudge."""
+        state, into = (op.population, STATE), (op.population, op.into)
+        self.emit(Opcode.UNIT, op, (state,), into, mode=Mode.ASSIGN, a=self.vector(*state),
+                  b=self.vector(*state), t=self.vector(*into), shift=1,
+                  c=self.accumulator(op.population, op.current), nudge=1, nudge_negative=1, plain=1,
+                  nudge_shift=self.config.weight.frac - op.share, negate=1)
+
+    def learn(self, op):
+        place = self.placement.matrices[op.matrix]
+        shift = max(RATE_SHIFT, self.config.weight.frac) - self.config.weight.frac + 1
+        terms = []
+        for term, slot in zip(op.terms, SCALED, strict=False):
+            cols, into = self.stored(term.cols), (term.cols[0], slot)
+            self.emit(Opcode.UNIT, op, (cols,), into, mode=Mode.SCALE, a=self.vector(*cols),
+                      b=self.factor(op.matrix), t=self.vector(*into), by_sign=op.by_sign,
+                      shift=shift)
+            pair = self.stored(term.rows), into
+            scalar, lane = pair if place.lanes_are_cols else pair[::-1]
+            terms.append((scalar, lane, term.sign < 0))
+        # What lies in banks goes first: the base of the other scalar side is not banked.
+        terms.sort(key=lambda t: not self.banked(t[0]))
+        (scalar, lane, _), (other, second, _) = terms[0], terms[-1]
+        fields = {"a": self.side(scalar), "c": self.vector(*lane), "t": self.vector(*second),
+                  "b": self.matrix(place, op.matrix), "turned": not place.lanes_are_cols,
+                  "two": len(terms) > 1,
+                  "negative": sum(negative << i for i, (_, _, negative) in enumerate(terms))}
+        if not self.network.population(other[0]).constant:
+            fields["other"] = self.placement.vectors[other].base
+        self.emit(Opcode.LEARN, op, (), None, **fields)
+
+    def stored(self, pair):
+        """The vector that lies in memory for a (population, slot) of the program."""
+        return stored(self.network, pair)
+
+    def banked(self, vector):
+        """Whether a vector has two places, used in turn."""
+        place = self.placement.vectors.get(vector)
+        return place is not None and place.banked
+
+    def side(self, vector):
+        """Descriptor of a scalar side: a vector or the constant."""
+        constant = self.network.population(vector[0]).constant
+        return self.source(vector[0], 0) if constant else self.vector(*vector)
+
+    def matrix(self, place, name):
+        """Descriptor of a matrix."""
+        number = MATRIX_NUMBER + [m.name for m in self.network.matrices].index(name)
+        return self.describe(MATRIX, base=place.base, blocks=place.blocks, tail=place.tail,
+                             rows=place.rows, number=number)
 
     def clear(self, op):
         written = op.population, op.slot
         self.emit(Opcode.UNIT, op, (), written, mode=Mode.CLEAR, a=self.vector(*written),
                   t=self.vector(*written))
+        self.rate(op, written)
 
     def snapshot(self, op):
-        source, into = (op.population, op.source), (op.population, op.into)
+        source, into = self.stored((op.population, op.source)), (op.population, op.into)
         self.emit(Opcode.UNIT, op, (source,), into, mode=Mode.COPY, a=self.vector(*source),
                   t=self.vector(*into))
+        self.rate(op, into)
 
     def difference(self, op):
-        (a, b), into = op.operands, (op.population, op.into)
+        (a, b), into = map(self.stored, op.operands), (op.population, op.into)
         self.emit(Opcode.UNIT, op, (a, b), into, mode=Mode.SUBTRACT, a=self.vector(*a),
                   b=self.vector(*b), t=self.vector(*into))
+        self.rate(op, into)
 
     def decide(self, op):
         state = op.population, STATE
@@ -238,10 +361,15 @@ class _Writer:
         unit, pending, dots = None, {}, False
         for instruction in self.instructions:
             opcode = instruction.opcode
+            # The table unit and noise take one unit a cycle, by another way through the pipeline.
+            alone = instruction.fields.get("post") or instruction.fields.get("draws")
             dot = bool(instruction.fields.get("dot"))
-            overlap = (opcode == unit and not (dots and not dot)
+            overlap = (opcode == unit and not (dots and not dot) and not alone
                        and self._ready(instruction, pending, dot))
             if opcode not in (Opcode.PROJECT, Opcode.UNIT):
+                unit, pending, dots = None, {}, False
+                continue
+            if alone:
                 unit, pending, dots = None, {}, False
                 continue
             if overlap:
@@ -269,4 +397,5 @@ class _Writer:
         return True
 
     _EMITTERS = {Project: project, Update: update, Clear: clear, Snapshot: snapshot,
-                 Difference: difference, Decide: decide, Relax: relax}
+                 Difference: difference, Decide: decide, Relax: relax, Residual: residual,
+                 Learn: learn, Sample: sample, FlowRate: flow_rate, Reseed: reseed}

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 
 from ..golden.errors import MisuseError
 from ..golden.formats import STATE, WEIGHT, Format
+from ..golden.program import RATE_SHIFT, UPDATE_FRAC
+from ..golden.tables import MOST_FRAC
 
 #: Part of the configuration hash: raise it with every change of encoding, map or arithmetic.
 ENGINE_VERSION = 1
@@ -49,6 +51,15 @@ class EngineConfig:
         Whether there are counters of multiplications and of all cycles, and instructions and
         descriptors can be read back (else they read 0; with its trace port an engine always
         counts).
+    learning : bool
+        Whether there is a learning unit: scaled factors, weight updates, random sign of beta.
+    update_frac : int
+        Fraction bits of a weight's last place that scaled factors keep, see
+        :class:`~apical.golden.program.Learn`.
+    smooth : bool
+        Whether there is a table unit: logistic rates and their slopes, chances, flow rates.
+    noise : bool
+        Whether there are random words of states: Langevin noise and (with `smooth`) sampling.
     primitives : str
         ``"portable"`` or the family whose cells are instanced.
 
@@ -75,6 +86,10 @@ class EngineConfig:
     multiplier_latency: int = 2
     loop_counters: int = 4
     diagnostics: bool = True
+    learning: bool = True
+    update_frac: int = UPDATE_FRAC
+    smooth: bool = True
+    noise: bool = True
     primitives: str = "portable"
 
     def __post_init__(self):
@@ -101,6 +116,22 @@ class EngineConfig:
         if self.state.frac > self.state.width - 2:
             raise MisuseError(f"state format {self.state} cannot hold 1.0; "
                               f"use at most {self.state.width - 2} fraction bits")
+        # The old weight and the random word lie below and above each other in an accumulator.
+        needed = max(self.weight.width + self.drop, 32 + max(0, self.weight.frac - RATE_SHIFT)) + 1
+        if self.learning and not 1 <= self.drop <= 32:
+            raise MisuseError(f"update frac {self.update_frac} and {self.state.frac} state "
+                              f"fraction bits make {self.drop} bits of rounding; it goes from 1 "
+                              "to 32")
+        if self.learning and self.weight.frac < 4:
+            raise MisuseError(f"weight format {self.weight} is too coarse to learn; use 4 fraction "
+                              "bits or an engine without learning")
+        if self.learning and self.accumulator_width < needed:
+            raise MisuseError(f"accumulator width {self.accumulator_width} is too little to learn; "
+                              f"use {needed} bits or an engine without learning")
+        if self.smooth and self.state.frac > MOST_FRAC:
+            raise MisuseError(f"tables need states of at most {MOST_FRAC} fraction bits, "
+                              f"{self.state} has {self.state.frac}; use an engine that is not "
+                              "smooth")
         if self.primitives not in PRIMITIVES:
             raise MisuseError(f"unknown primitives '{self.primitives}'; "
                               f"known: {', '.join(PRIMITIVES)}")
@@ -127,6 +158,16 @@ class EngineConfig:
         return cls(**values)
 
     @property
+    def plain(self) -> bool:
+        """Whether a vector can be added to a force as it is: held currents, branch errors."""
+        return self.learning or self.smooth
+
+    @property
+    def drop(self) -> int:
+        """Bits that a weight update rounds away."""
+        return self.state.frac + self.update_frac
+
+    @property
     def hash(self) -> str:
         """Eight hexadecimal digits that name configuration and engine version."""
         text = json.dumps({"engine": ENGINE_VERSION, **self.to_dict()}, sort_keys=True)
@@ -145,13 +186,15 @@ PRESETS = {
     "icebreaker": EngineConfig(lanes=4, update_lanes=1, accumulator_width=38, weight_depth=16384,
                                state_depth=128, accumulator_depth=128, event_depth=1024,
                                input_banks=1, program_depth=128, descriptor_depth=64,
-                               weight_latency=1, event_latency=1, loop_counters=2,
+                               weight_latency=1, event_latency=1, multiplier_latency=1,
+                               loop_counters=2,
                                diagnostics=False, primitives="ice40"),
     # 22 lanes: 64 hidden units are 3 blocks, and 2,560 words are 50 of the 56 block RAMs; events
-    # take 4, code 2.
-    "ulx3s-25f": EngineConfig(lanes=22, update_lanes=4, weight_depth=2560, state_depth=16,
-                              accumulator_depth=32, event_depth=1024, program_depth=128,
-                              descriptor_depth=64, primitives="ecp5"),
+    # take 4, code 2.  A cell of LUT RAM has 16 words.
+    "ulx3s-25f": EngineConfig(lanes=22, update_lanes=4, accumulator_width=38, weight_depth=2560,
+                              state_depth=16, accumulator_depth=16, event_depth=1024,
+                              program_depth=128, descriptor_depth=64, diagnostics=False,
+                              primitives="ecp5"),
 }
 
 

@@ -16,13 +16,14 @@ from amaranth.utils import ceil_log2
 
 from .config import ENGINE_VERSION, EngineConfig
 from .counter import Accumulator
+from .draw import DrawUnit
 from .host import HostPort
-from .isa import ADDRESS_BITS, IDENTITY, MATRIX, PROJECT, REGISTERS, UNIT, VECTOR
+from .isa import ADDRESS_BITS, IDENTITY, LEARN, MATRIX, PROJECT, REGISTERS, UNIT, VECTOR
 from .issue import ProjectionIssue
 from .lanes import Lanes
+from .learn import LearnUnit
 from .memory import ChunkMemory, LaneMemory, WordMemory, address_bits
 from .mix import SignatureUnit
-from .primitives.portable import select_chunk
 from .sequencer import Sequencer
 from .unit import UnitPipeline
 
@@ -36,8 +37,16 @@ HOST_MEMBERS = {
 
 def trace_ports(config: EngineConfig) -> dict:
     """Names and widths of the trace port: one record a cycle, Q units or fewer of one write."""
-    return {"trace_valid": 1, "trace_image": 32, "trace_operation": 16, "trace_vector": 8,
-            "trace_unit": 16, "trace_count": 7, "trace_values": 16 * config.update_lanes}
+    ports = {"trace_valid": 1, "trace_image": 32, "trace_operation": 16, "trace_vector": 8,
+             "trace_unit": 16, "trace_count": 7, "trace_values": 16 * config.update_lanes}
+    if config.learning:
+        # One record a weight word: scalar-side unit, first lane-side unit, lanes that are written,
+        # and whether the lane side are the rows.
+        ports |= {"trace_weight_valid": 1, "trace_weight_image": 32, "trace_weight_operation": 16,
+                  "trace_weight_matrix": 8, "trace_weight_scalar": 16, "trace_weight_first": 16,
+                  "trace_weight_turned": 1, "trace_weight_mask": config.lanes,
+                  "trace_weight_values": 16 * config.lanes}
+    return ports
 
 
 class Engine(wiring.Component):
@@ -84,6 +93,11 @@ class Engine(wiring.Component):
         m.submodules.issue = issue = ProjectionIssue(config)
         m.submodules.lanes = mac = Lanes(config)
         m.submodules.unit = unit = UnitPipeline(config)
+        self.learn = self.draw = None
+        if config.noise:
+            m.submodules.draw = self.draw = DrawUnit()
+        if config.learning:
+            m.submodules.learn = self.learn = LearnUnit(config)
         m.submodules.signature = signature = SignatureUnit(config.update_lanes, family)
         # Instructions and descriptors are never read in the same cycle: one memory holds both.
         self.code_bits = max(address_bits(config.program_depth),
@@ -95,11 +109,13 @@ class Engine(wiring.Component):
             32, config.input_banks * config.event_depth, config.event_latency, family)
         m.submodules.weights = weights = WordMemory(
             config.weight.width * lanes, config.weight_depth, config.weight_latency, family)
-        # Two copies of the states: one read by words, one by chunks.
-        m.submodules.states = states = LaneMemory(lanes, 16, config.state_depth, family)
-        m.submodules.chunks = chunks = ChunkMemory(lanes, config.update_lanes, 16,
-                                                   config.state_depth, family)
-        m.submodules.sums = sums = LaneMemory(lanes, width, config.accumulator_depth, family)
+        # Two copies of the states: one read by words, one by chunks; and which of them are not 0.
+        quick = config.update_lanes
+        m.submodules.states = states = LaneMemory(lanes, 16, config.state_depth, family, quick)
+        m.submodules.flags = flags = LaneMemory(lanes, 1, config.state_depth, family)
+        m.submodules.chunks = chunks = ChunkMemory(lanes, quick, 16, config.state_depth,
+                                                   family)
+        m.submodules.sums = sums = LaneMemory(lanes, width, config.accumulator_depth, family, quick)
 
         for name in ("valid", "write", "address", "write_data"):
             m.d.comb += getattr(host, f"host_{name}").eq(getattr(self, f"host_{name}"))
@@ -109,7 +125,7 @@ class Engine(wiring.Component):
         self._control(m, host, sequencer, issue, mac, unit, signature)
         self._code(m, host, sequencer, halves)
         self._projection(m, host, issue, mac, events, weights, states)
-        self._units(m, host, unit, mac, issue, states, chunks, sums)
+        self._units(m, host, unit, mac, issue, states, flags, chunks, sums)
         self._observe(m, sequencer, unit, signature)
         self._registers(m, host, sequencer, unit, issue, signature)
         return m
@@ -124,7 +140,7 @@ class Engine(wiring.Component):
             sequencer.projected.eq(mac.busy), sequencer.updated.eq(unit.busy),
             sequencer.signing.eq(signature.busy), sequencer.hold.eq(host.reading),
             sequencer.moved.eq(unit.moved), unit.clear_moved.eq(sequencer.clear_moved),
-            host.active.eq(sequencer.active),
+            host.active.eq(sequencer.active), host.begin.eq(sequencer.begin),
             host.inputs_taken.eq(sequencer.active
                                  | (sequencer.started & (sequencer.ready != 0))),
             issue.start.eq(sequencer.start_projection), issue.kind.eq(VECTOR.slice(a, "kind")),
@@ -133,15 +149,54 @@ class Engine(wiring.Component):
             issue.matrix.eq(MATRIX.slice(b, "base")), issue.rows.eq(MATRIX.slice(b, "rows")),
             issue.blocks.eq(MATRIX.slice(b, "blocks")), issue.tail.eq(MATRIX.slice(b, "tail")),
             issue.into.eq(VECTOR.slice(t, "base")), issue.from_.eq(VECTOR.slice(c, "base")),
-            unit.start.eq(sequencer.start_unit), unit.key_slot.eq(sequencer.key_slot),
+            unit.factor.eq(VECTOR.slice(b, "base")),
+            unit.start.eq(sequencer.start_unit), sequencer.take_key.eq(unit.take_key),
             unit.a.eq(base_a), unit.b.eq(base_b), unit.c.eq(VECTOR.slice(c, "base")),
             unit.t.eq(VECTOR.slice(t, "base")), unit.blocks.eq(VECTOR.slice(t, "blocks")),
             unit.tail.eq(VECTOR.slice(t, "tail")), unit.limits.eq(VECTOR.slice(t, "limits")),
             unit.number.eq(VECTOR.slice(t, "number"))]
         for name in ("dot", "negative", "started"):
             m.d.comb += getattr(issue, name).eq(PROJECT.slice(flags, name))
-        for name in ("mode", "nudge", "nudge_negative", "shift", "nudge_shift"):
+        if self.draw is not None:
+            m.d.comb += [self.draw.start.eq(sequencer.start_draws),
+                         self.draw.key.eq(sequencer.draw_key),
+                         unit.random.eq(Cat(self.draw.x, self.draw.y))]
+        for name in ("mode", "nudge", "nudge_negative", "plain", "negate", "silent", "shift",
+                     "nudge_shift", "post", "draws", "noisy"):
             m.d.comb += getattr(unit, name).eq(UNIT.slice(flags, name))
+        if self.learn is not None:
+            self._learning(m, sequencer, issue, mac, unit)
+        if self.draw is not None:
+            with m.If(UNIT.slice(flags, "noisy")):
+                m.d.comb += unit.factor.eq(sequencer.noise_factor)
+
+    def _learning(self, m, sequencer, issue, mac, unit):
+        """Operands of weight updates, and the sign of beta."""
+        learn, states = self.learn, len(unit.a)
+        flags, b, c, t = sequencer.flags, sequencer.b, sequencer.c, sequencer.t
+        turn = sequencer.sign & UNIT.slice(flags, "by_sign")
+        factor = VECTOR.slice(b, "base").as_signed()
+        m.d.comb += [
+            unit.nudge_negative.eq(UNIT.slice(flags, "nudge_negative") ^ turn),
+            unit.factor.eq(Mux(turn, -factor, factor)),
+            sequencer.learning.eq(learn.busy), learn.start.eq(sequencer.start_learn),
+            learn.two.eq(LEARN.slice(flags, "two")), learn.turned.eq(LEARN.slice(flags, "turned")),
+            learn.negative.eq(LEARN.slice(flags, "negative")),
+            learn.matrix.eq(MATRIX.slice(b, "base")), learn.rows.eq(MATRIX.slice(b, "rows")),
+            learn.blocks.eq(MATRIX.slice(b, "blocks")), learn.tail.eq(MATRIX.slice(b, "tail")),
+            learn.lane_bases.as_value().eq(Cat(VECTOR.slice(c, "base")[:states],
+                                               VECTOR.slice(t, "base")[:states])),
+            issue.apart.eq(LEARN.slice(flags, "other") - issue.source),
+            learn.key.eq(sequencer.key),
+            learn.issuing.eq(issue.issuing), issue.learn.eq(learn.busy),
+            issue.dense.eq(learn.busy & learn.two), issue.paced.eq(learn.busy & learn.two),
+            learn.last.eq(mac.learned), learn.flags.eq(mac.scalars),
+            learn.totals.eq(mac.write_data), learn.lanes_busy.eq(mac.busy),
+            mac.words.eq(learn.words), mac.begin.eq(learn.begin)]
+        for name in ("valid", "index", "value", "other"):
+            m.d.comb += getattr(learn, f"item_{name}").eq(getattr(issue, f"item_{name}"))
+        with m.If(learn.busy):
+            m.d.comb += [issue.start.eq(learn.start_issue), issue.dot.eq(0), issue.blocks.eq(1)]
 
     def _code(self, m, host, sequencer, halves):
         # The host reads and writes these only while no image runs.
@@ -178,42 +233,60 @@ class Engine(wiring.Component):
             weights.write.eq(host.weight_write), weights.write_address.eq(host.lane_word),
             mac.beat.eq(issue.beat), mac.value.eq(issue.value),
             mac.weights.eq(host.weight_data),
-            mac.rates.eq(states.read_data), issue.state_data.eq(states.read_data)]
+            mac.rates.eq(states.read_data)]
 
+        new_word = host.weight_word
+        if self.learn is not None:
+            learn = self.learn
+            m.d.comb += [learn.weights.eq(host.weight_data), learn.word.eq(states.read_data)]
+            with m.If(learn.busy):
+                m.d.comb += [weights.read_address.eq(learn.read_address),
+                             mac.beat.eq(learn.beat), mac.value.eq(learn.value)]
+            with m.If(learn.write):
+                m.d.comb += [weights.write.eq(1), weights.write_address.eq(learn.write_address)]
+            new_word = Mux(learn.write, learn.write_data, new_word)
         # Weights lie in memory in their own width, elsewhere in 16 bits.
         bits = self.config.weight.width
         for lane in range(self.config.lanes):
             m.d.comb += [
                 weights.write_data.word_select(lane, bits).eq(
-                    host.weight_word.word_select(lane, 16)),
+                    new_word.word_select(lane, 16)),
                 host.weight_data.word_select(lane, 16).eq(
                     weights.read_data.word_select(lane, bits).as_signed())]
 
-    def _units(self, m, host, unit, mac, issue, states, copy, sums):
+    def _units(self, m, host, unit, mac, issue, states, flags, copy, sums):
         """State and accumulator memories, and the chunks of Q lanes selected from their words."""
         config = self.config
-        lanes, quick, width = config.lanes, config.update_lanes, config.accumulator_width
-        with m.If(unit.issue):
-            m.d.comb += states.read_address.eq(unit.a_address)
-        with m.Elif(self.dot_reads):
-            m.d.comb += states.read_address.eq(self.dot_word)
-        with m.Elif(host.reading):
-            m.d.comb += states.read_address.eq(host.lane_word)
+        lanes, quick = config.lanes, config.update_lanes
+        with m.If(host.reading):
+            m.d.comb += [copy.read_address.eq(host.lane_word),
+                         copy.read_chunk.eq(host.lane >> ceil_log2(quick))]
+        with m.Elif(unit.issuing):
+            m.d.comb += [copy.read_address.eq(unit.b_address), copy.read_chunk.eq(unit.chunk)]
         with m.Else():
-            m.d.comb += states.read_address.eq(issue.state_address)
-        m.d.comb += [copy.read_address.eq(unit.b_address), copy.read_chunk.eq(unit.b_chunk),
-                     host.state_data.eq(states.read_data),
-                     sums.read_address.eq(Mux(mac.sum_read, mac.sum_address, unit.sum_address)),
-                     sums.write_lanes.eq(mac.write_lanes), sums.write_address.eq(mac.write_address),
-                     sums.write_data.eq(mac.write_data), mac.sums.eq(sums.read_data)]
-        chunks = [self._chunk(m, words, bits, unit.chunk_select, name) for words, bits, name in (
-            (states.read_data, 16, "a"), (sums.read_data, width, "sum"))]
-        m.d.comb += [unit.state_a.eq(chunks[0]), unit.state_b.eq(copy.read_data),
-                     unit.sums.eq(chunks[1])]
-        written = unit.write_valid.any()
-        m.d.comb += host.state_taken.eq(written)
+            m.d.comb += [copy.read_address.eq(issue.rate_word),
+                         copy.read_chunk.eq(issue.rate_chunk)]
+        state_b = Signal(16 * quick)
+        m.d.sync += state_b.eq(copy.read_data)
+        word = Mux(self.dot_reads, self.dot_word, unit.a_address)
+        if self.learn is not None:
+            word = Mux(self.learn.reading, self.learn.word_address, word)
+        m.d.comb += [
+            states.read_address.eq(word),
+            states.read_chunk.eq(unit.chunk), states.chunking.eq(unit.issuing),
+            sums.read_address.eq(Mux(mac.sum_read, mac.sum_address, unit.sum_address)),
+            sums.read_chunk.eq(unit.chunk), sums.chunking.eq(unit.issuing),
+            sums.write_lanes.eq(mac.write_lanes), sums.write_address.eq(mac.write_address),
+            sums.write_data.eq(mac.write_data), mac.sums.eq(sums.read_data),
+            unit.state_a.eq(states.chunk_data), unit.state_b.eq(state_b),
+            unit.sums.eq(sums.chunk_data), host.state_data.eq(copy.read_data),
+            issue.rate_data.eq(copy.read_data),
+            flags.read_address.eq(issue.flags_address), issue.flags_data.eq(flags.read_data),
+            host.state_taken.eq(unit.taken)]
+        if config.smooth:
+            self._gates(m, unit, sums)
         # Lanes of one chunk are written at a time, by the host one lane.
-        with m.If(written):
+        with m.If(unit.taken):
             m.d.comb += [copy.write_address.eq(unit.write_word),
                          copy.write_chunk.eq(unit.write_chunk),
                          copy.write_lanes.eq(unit.write_valid),
@@ -224,38 +297,67 @@ class Engine(wiring.Component):
                          copy.write_chunk.eq(host.lane >> ceil_log2(quick)),
                          copy.write_lanes.eq(host.state_write << place),
                          copy.write_data.eq(host.data[:16].replicate(quick))]
-        m.d.comb += states.write_address.eq(copy.write_address)
+        full = [copy.write_data.word_select(lane, 16).any() for lane in range(quick)]
+        m.d.comb += [states.write_address.eq(copy.write_address),
+                     flags.write_address.eq(copy.write_address),
+                     flags.write_lanes.eq(states.write_lanes)]
         for lane in range(lanes):
             m.d.comb += [
                 states.write_lanes[lane].eq(copy.write_lanes[lane % quick]
                                             & (copy.write_chunk == lane // quick)),
                 states.write_data.word_select(lane, 16).eq(
-                    copy.write_data.word_select(lane % quick, 16))]
+                    copy.write_data.word_select(lane % quick, 16)),
+                flags.write_data[lane].eq(full[lane % quick])]
 
-    def _chunk(self, m, words, bits, select, name):
-        """Q lanes of a word, registered."""
-        quick = self.config.update_lanes
-        chunk = Signal(bits * quick, name=f"chunk_{name}")
-        m.d.sync += chunk.eq(select_chunk(words, select, bits * quick))
-        return chunk
+    def _gates(self, m, unit, sums):
+        """The table unit puts currents through the gate: lanes of a chunk of accumulators."""
+        config = self.config
+        quick, width = config.update_lanes, config.accumulator_width
+        gated = (unit.sum_value << config.weight.frac)[:width]
+        with m.If(unit.sum_write.any()):
+            m.d.comb += [sums.write_address.eq(unit.write_word),
+                         sums.write_data.eq(gated.replicate(config.lanes))]
+            for lane in range(config.lanes):
+                m.d.comb += sums.write_lanes[lane].eq(unit.sum_write[lane % quick]
+                                                      & (unit.write_chunk == lane // quick))
 
     def _observe(self, m, sequencer, unit, signature):
         """Signature and trace see the same writes."""
-        config = self.config
-        key = Mux(unit.write_slot, sequencer.keys[32:], sequencer.keys[:32])
-        m.d.comb += [signature.valid.eq(unit.write_valid), signature.key.eq(key),
+        if self.learn is not None:
+            m.d.comb += signature.extra.eq(self.learn.mixed)
+        m.d.comb += [signature.valid.eq(unit.write_counted), signature.key.eq(sequencer.key),
                      signature.address.eq(unit.write_unit),
                      signature.values.eq(unit.write_values)]
         if self.trace:
             m.d.comb += [
-                self.trace_valid.eq(unit.write_valid.any()),
-                self.trace_operation.eq(Mux(unit.write_slot, sequencer.counts[16:],
-                                            sequencer.counts[:16])),
-                self.trace_vector.eq(unit.write_number), self.trace_unit.eq(unit.write_unit),
-                self.trace_count.eq(sum(unit.write_valid[1:], unit.write_valid[0])
-                                    if config.update_lanes > 1 else unit.write_valid),
-                self.trace_values.eq(unit.write_values),
+                self.trace_valid.eq(unit.write_counted.any()),
+                self.trace_operation.eq(sequencer.count),
+                self.trace_vector.eq(unit.write_number),
+                self.trace_count.eq(_count(unit.write_counted)),
                 self.trace_image.eq(self.image_number)]
+            self._trace_chunk(m, unit)
+        if self.trace and self.learn is not None:
+            learn = self.learn
+            m.d.comb += [
+                self.trace_weight_valid.eq(learn.write & learn.mask.any()),
+                self.trace_weight_image.eq(self.image_number),
+                self.trace_weight_operation.eq(sequencer.count),
+                self.trace_weight_matrix.eq(MATRIX.slice(sequencer.b, "number")),
+                self.trace_weight_scalar.eq(learn.scalar),
+                self.trace_weight_first.eq(learn.first),
+                self.trace_weight_turned.eq(learn.turned),
+                self.trace_weight_mask.eq(learn.mask),
+                self.trace_weight_values.eq(learn.write_data)]
+
+    def _trace_chunk(self, m, unit):
+        """The values of a chunk from its first lane that is written on."""
+        m.d.comb += [self.trace_unit.eq(unit.write_unit),
+                     self.trace_values.eq(unit.write_values)]
+        for lane in reversed(range(1, self.config.update_lanes)):
+            alone = unit.write_counted[lane] & ~unit.write_counted[lane - 1]
+            with m.If(alone):
+                m.d.comb += [self.trace_unit.eq(unit.write_unit + lane),
+                             self.trace_values.eq(unit.write_values >> 16 * lane)]
 
     def _registers(self, m, host, sequencer, unit, issue, signature):
         config = self.config
@@ -273,8 +375,10 @@ class Engine(wiring.Component):
             m.submodules[f"register_{name}"] = total
             held[name] = total.value
         projecting = Signal()
-        written = sum(unit.write_valid[1:], unit.write_valid[0]) if config.update_lanes > 1 \
-            else unit.write_valid
+        written, clipped = _count(unit.write_counted), unit.clipped
+        if self.learn is not None:
+            # States and weights are never written in one cycle.
+            written, clipped = written | self.learn.written, clipped | self.learn.clipped
         # From the first beat of a projection to the first issue of the operation behind it.
         with m.If(issue.beat.valid):
             m.d.sync += projecting.eq(1)
@@ -282,7 +386,7 @@ class Engine(wiring.Component):
             m.d.sync += projecting.eq(0)
         # Adding 0 or 1 instead of enabling leaves a counter one cell a bit.
         beat = issue.beat.valid
-        amounts = {"writes": written, "saturations": unit.clipped,
+        amounts = {"writes": written, "saturations": clipped,
                    "image_cycles": sequencer.active, "image": sequencer.finish,
                    "mac_useful": Mux(beat, issue.useful, 0),
                    "mac_cycles": (projecting & ~unit.issue) | beat, "cycles": sequencer.active}
@@ -321,3 +425,7 @@ class Engine(wiring.Component):
                         elif name in ("start", "commit"):
                             m.d.comb += getattr(sequencer, name).eq(1)
 
+
+def _count(flags):
+    """How many of some flags are set."""
+    return sum(flags[1:], flags[0]) if len(flags) > 1 else flags

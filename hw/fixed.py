@@ -26,7 +26,7 @@ def halves_shift_by(m, value, shift, least: int, greatest: int, name="shifted"):
     m : Module
     value : signed Value
     shift : unsigned Value
-        0..greatest - least.
+        0..greatest - least; no more bits than these numbers have.
     least, greatest : int
         Range of the whole amount; `least` of it costs nothing.
 
@@ -36,10 +36,9 @@ def halves_shift_by(m, value, shift, least: int, greatest: int, name="shifted"):
     """
     kept = value >> least - 1 if least >= 1 else value << 1 - least
     halves = Signal.like(kept, name=f"{name}_halves")
-    with m.Switch(shift):
-        for amount in range(greatest - least + 1):
-            with m.Case(amount):
-                m.d.comb += halves.eq(kept >> amount)
+    for i, bit in enumerate(shift):
+        kept = Mux(bit, kept >> (1 << i), kept)
+    m.d.comb += halves.eq(kept)
     return halves
 
 

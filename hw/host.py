@@ -16,9 +16,11 @@ from __future__ import annotations
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
 
 from .config import EngineConfig
 from .isa import ADDRESS_BITS, LANE_BITS, SPACE_LOW, Space
+from .primitives.portable import select_chunk
 
 #: Cycles from address to data that a read of any memory is given.
 READ_WAIT = 5
@@ -31,18 +33,21 @@ class HostPort(wiring.Component):
 
     Members
     -------
-    active : In(1)
-        An image is running.
+    active, begin : In(1)
+        An image is running; one begins.
     state_taken : In(1)
-        The engine writes a state in this cycle.
+        The engine may write a state in this cycle.
     inputs_taken : In(1)
         The committed inputs are in use, or will be.
     register : Out(5), register_write : Out(1), data : Out(32), register_data : In(32)
     {program,descriptor,event}_write, address : Out
         Of a 64-bit memory, bit 0 of the address tells the half that is written.
-    state_lane, state_write, weight_write, weight_word : Out
+    state_write, weight_write, weight_word, lane, lane_word : Out
+    state_data : In
+        Chunk of the state memory with that lane.
+    weight_data : In(16 * P)
     reading : Out(1)
-        A memory port is used by the host; no image may begin.
+        Memory ports are used by the host; no image may begin.
     """
 
     def __init__(self, config: EngineConfig):
@@ -51,7 +56,7 @@ class HostPort(wiring.Component):
             "host_valid": In(1), "host_write": In(1), "host_address": In(ADDRESS_BITS),
             "host_write_data": In(32), "host_ready": Out(1),
             "host_read_valid": Out(1), "host_read_data": Out(32),
-            "active": In(1), "state_taken": In(1), "inputs_taken": In(1),
+            "active": In(1), "begin": In(1), "state_taken": In(1), "inputs_taken": In(1),
             "register": Out(5), "register_write": Out(1), "data": Out(32),
             "register_data": In(32),
             "address": Out(SPACE_LOW),
@@ -59,7 +64,7 @@ class HostPort(wiring.Component):
             "state_write": Out(1), "weight_write": Out(1),
             "weight_word": Out(16 * config.lanes),
             "code_data": In(64), "descriptor": Out(1),
-            "state_data": In(16 * config.lanes), "weight_data": In(16 * config.lanes),
+            "state_data": In(16 * config.update_lanes), "weight_data": In(16 * config.lanes),
             "reading": Out(1), "lane": Out(LANE_BITS), "lane_word": Out(SPACE_LOW - LANE_BITS)})
 
     def elaborate(self, platform):
@@ -75,17 +80,17 @@ class HostPort(wiring.Component):
             with m.Case(Space.EVENTS):
                 m.d.comb += free.eq(~(write & fixed))
             with m.Case(Space.STATE):
-                m.d.comb += free.eq(Mux(write, ~(self.state_taken | fixed), ~self.active))
+                m.d.comb += free.eq(Mux(write, ~(self.state_taken | fixed), self.reading))
             with m.Default():
-                m.d.comb += free.eq(~self.active)
+                m.d.comb += free.eq(Mux(write, ~self.active, self.reading))
         wait = Signal(range(READ_WAIT + 1))
         pending = Signal()
         m.d.comb += [go.eq(valid & free & ~pending),
                      self.host_ready.eq(~valid | (go & write)),
-                     # A read that waits must not take the memories of the image that runs.
-                     self.reading.eq(valid & ~write & ~self.active & (space != Space.REGISTERS)
-                                     & (space != Space.EVENTS)),
                      self.lane.eq(address[:LANE_BITS]), self.lane_word.eq(address[LANE_BITS:])]
+        # A read that waits must not take the memories of the image that runs.
+        m.d.sync += self.reading.eq(valid & ~write & ~self.active & ~self.begin
+                                    & (space != Space.REGISTERS) & (space != Space.EVENTS))
         with m.If(go & write):
             m.d.sync += valid.eq(0)
         with m.If(self.host_valid & self.host_ready):
@@ -101,7 +106,8 @@ class HostPort(wiring.Component):
         with m.If(pending):
             m.d.sync += wait.eq(wait - 1)
             with m.If(wait == 0):
-                m.d.sync += [pending.eq(0), valid.eq(0), self.host_read_valid.eq(1)]
+                m.d.sync += [pending.eq(0), valid.eq(0), self.reading.eq(0),
+                             self.host_read_valid.eq(1)]
         half = address[0]
         with m.Switch(space):
             with m.Case(Space.REGISTERS):
@@ -111,7 +117,8 @@ class HostPort(wiring.Component):
                 m.d.sync += self.host_read_data.eq(Mux(half, words[32:], words[:32]))
             for case, words in ((Space.STATE, self.state_data), (Space.WEIGHTS, self.weight_data)):
                 with m.Case(case):
-                    chosen = words.word_select(self.lane, 16)
+                    select = self.lane[:ceil_log2(len(words) // 16)]
+                    chosen = select_chunk(words, select, 16)
                     m.d.sync += self.host_read_data.eq(chosen.as_signed())
         with m.If(~known | (space == Space.EVENTS)):
             m.d.sync += self.host_read_data.eq(0)
@@ -137,8 +144,9 @@ class HostPort(wiring.Component):
 
     def _writes(self, m, go, space):
         lanes = self.config.lanes
-        staged = Signal(16 * lanes)
-        m.d.comb += [self.weight_word.eq(Cat(staged[:16 * (lanes - 1)], self.data[:16]))]
+        # Lanes come in order, so that they shift in.
+        staged = Signal(16 * (lanes - 1), reset_less=True)
+        m.d.comb += self.weight_word.eq(Cat(staged, self.data[:16]))
         with m.If(go):
             with m.Switch(space):
                 with m.Case(Space.REGISTERS):
@@ -152,5 +160,5 @@ class HostPort(wiring.Component):
                 with m.Case(Space.STATE):
                     m.d.comb += self.state_write.eq(1)
                 with m.Case(Space.WEIGHTS):
-                    m.d.sync += staged.word_select(self.lane, 16).eq(self.data[:16])
+                    m.d.sync += staged.eq(self.weight_word >> 16)
                     m.d.comb += self.weight_write.eq(self.lane == lanes - 1)

@@ -82,6 +82,41 @@ def weight_writes(assembly: Assembly, weights):
     return _joined([_lanes(Space.WEIGHTS, 0, weight_words(assembly, weights))])
 
 
+def rate_writes(assembly: Assembly, multipliers):
+    """Multipliers of the weight updates.
+
+    Parameters
+    ----------
+    multipliers : dict of str to int
+        By matrix (:func:`apical.golden.fixed_learning.multipliers`).
+    """
+    parts = [(np.zeros(0, np.uint32), np.zeros(0, np.uint32))]
+    for matrix, number in assembly.factors.items():
+        word = int(assembly.descriptors[number]) | multipliers[matrix] & 0xFFFF
+        parts.append((address(Space.DESCRIPTORS, 2 * number) + np.arange(2),
+                      [word & 0xFFFFFFFF, word >> 32]))
+    return _joined(parts)
+
+
+def weights_from(assembly: Assembly, memory) -> dict:
+    """Raw weights by matrix from a weight memory: the way back of :func:`weight_words`.
+
+    Parameters
+    ----------
+    memory : ndarray of shape (words, lanes), int
+        Lanes taken modulo 2**16.
+    """
+    memory, found = np.asarray(memory, np.int64), {}
+    for name, place in assembly.placement.matrices.items():
+        words = memory[place.base:place.base + place.blocks * place.rows]
+        lanes = words.reshape(place.blocks, place.rows, -1).transpose(1, 0, 2)
+        by_scalar = lanes.reshape(place.rows, -1)
+        by_scalar = by_scalar[:, :(place.blocks - 1) * memory.shape[1] + place.tail]
+        raw = (by_scalar & 0xFFFF ^ 0x8000) - 0x8000
+        found[name] = raw if place.lanes_are_cols else raw.T
+    return found
+
+
 def input_writes(assembly: Assembly, inputs, image: int, bank: int):
     """The clamped populations of one image, into one input bank.
 

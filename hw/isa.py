@@ -68,6 +68,14 @@ class Layout:
         return {name: word >> field.low & (1 << field.width) - 1
                 for name, field in self.fields.items()}
 
+    def mask(self, **widths) -> int:
+        """Bits of all fields, of those named only so many of the lowest."""
+        bits = 0
+        for name, field in self.fields.items():
+            width = min(field.width, widths.get(name, field.width))
+            bits |= ((1 << width) - 1) << field.low
+        return bits
+
     def slice(self, word, name):
         """The field of an Amaranth value (or of anything that slices)."""
         field = self.fields[name]
@@ -83,6 +91,9 @@ class Opcode(IntEnum):
     LOOP = 3
     PROJECT = 4
     UNIT = 5
+    LEARN = 8
+    RESEED = 9
+    FACTOR = 10
 
 
 class Mode(IntEnum):
@@ -94,6 +105,18 @@ class Mode(IntEnum):
     CLEAR = 3
     DECIDE = 4
     SUBTRACT = 5
+    SCALE = 6
+
+
+class Post(IntEnum):
+    """What becomes of the value z of a UNIT instruction before it is written, one unit a cycle."""
+
+    NONE = 0
+    LOGISTIC = 1
+    DRAW = 2
+    THRESHOLD = 3
+    FLOW = 4
+    GATE = 5
 
 
 class Kind(IntEnum):
@@ -121,7 +144,8 @@ CONTROL = Layout(
     Field("until", 10, 1, "LOOP: leave when the step moved nothing by more than the "
                              "threshold; REPEAT: such a loop begins"),
     Field("threshold", 16, 16, "LOOP: greatest |du| of a settled step, raw"),
-    Field("operand", 48, 16, "REPEAT: times; LOOP: instruction number of the body"))
+    Field("operand", 48, 16, "REPEAT: times; LOOP: instruction number of the body; RESEED: "
+                             "count of draws; FACTOR: of noise"))
 
 PROJECT = Layout(
     "project", _OPCODE, _OVERLAP,
@@ -142,10 +166,28 @@ UNIT = Layout(
     Field("t", 32, 8, "vector that is written"),
     Field("nudge", 40, 1, "add beta (b - a)"),
     Field("nudge_negative", 41, 1, "beta is negative"),
+    Field("plain", 42, 1, "the nudge is beta b: a held current, or a share of the state"),
+    Field("by_sign", 43, 1, "multiply beta (SCALE: the factor) by the sign drawn for the image"),
+    Field("negate", 44, 1, "write minus the rounded value"),
+    Field("silent", 45, 1, "an operand in the making: not counted, not signed, not traced"),
     Field("shift", 48, 3, "step: eps = 2**(1 - shift)"),
-    Field("nudge_shift", 51, 4, "beta = 2**(nudge_shift - weight fraction bits)"))
+    Field("nudge_shift", 51, 4, "beta = 2**(nudge_shift - weight fraction bits)"),
+    Field("post", 55, 3, "see the table of functions; GATE writes accumulator t"),
+    Field("draws", 58, 1, "a random word for each unit"),
+    Field("noisy", 59, 1, "add noise"))
 
-_BASE = Field("base", 0, 16, "first word (EVENT: first event; CONSTANT: the raw value)")
+LEARN = Layout(
+    "learn", _OPCODE,
+    Field("a", 8, 8, "scalar-side vector of term 0"),
+    Field("b", 16, 8, "matrix"),
+    Field("c", 24, 8, "lane-side vector of term 0"),
+    Field("t", 32, 8, "lane-side vector of term 1"),
+    Field("turned", 40, 1, "the lane side are the rows of the matrix"),
+    Field("two", 41, 1, "two terms, else one"),
+    Field("negative", 42, 2, "subtract term 0 (bit 0), term 1 (bit 1)"),
+    Field("other", 48, 16, "base of the scalar-side vector of term 1"))
+
+_BASE = Field("base", 0, 16, "first word (EVENT: first event; CONSTANT: the raw value or factor)")
 _BLOCKS = Field("blocks", 16, 10, "words of P values")
 _TAIL = Field("tail", 26, 7, "values in the last word, 1..P")
 
@@ -160,7 +202,8 @@ ACCUMULATOR = Layout("accumulator", _BASE, _BLOCKS, _TAIL)
 
 MATRIX = Layout(
     "matrix", _BASE, _BLOCKS, _TAIL,
-    Field("rows", 33, 16, "words of one block: size of the scalar side"))
+    Field("rows", 33, 16, "words of one block: size of the scalar side"),
+    Field("number", 49, 8, "128 + matrix number, enters random words and the signature"))
 
 EVENT = Layout(
     "event",
@@ -169,7 +212,9 @@ EVENT = Layout(
     Field("last", 31, 1, "last event of the list; an empty list is one event of value 0"))
 
 INSTRUCTIONS = {Opcode.DONE: CONTROL, Opcode.IMAGE: CONTROL, Opcode.REPEAT: CONTROL,
-                Opcode.LOOP: CONTROL, Opcode.PROJECT: PROJECT, Opcode.UNIT: UNIT}
+                Opcode.LOOP: CONTROL, Opcode.PROJECT: PROJECT, Opcode.UNIT: UNIT,
+                Opcode.LEARN: LEARN, Opcode.RESEED: CONTROL,
+                Opcode.FACTOR: CONTROL}
 
 
 class Space(IntEnum):

@@ -18,6 +18,7 @@ from amaranth.utils import ceil_log2
 from .config import EngineConfig
 from .isa import Kind
 from .memory import address_bits
+from .primitives.portable import select_chunk
 
 
 def beat_layout(config: EngineConfig):
@@ -30,13 +31,15 @@ def beat_layout(config: EngineConfig):
         "dot": 1, "negative": 1, "started": 1,
         # Accumulator words written and started from; the lane of it in dot direction.
         "into": words, "start": words, "lane": max(1, ceil_log2(config.lanes)),
+        # Whether it is one of a weight update, of which term, which scalars are not 0.
+        **({"learn": 1, "term": 1, "scalars": 2} if config.learning else {}),
     })
 
 
 class ProjectionIssue(wiring.Component):
     """Turns one decoded PROJECT instruction into beats.
 
-    Latency: first beat 2 (dot, constant), 2 + event latency (events) or 4 (state words) cycles
+    Latency: first beat 2 (dot, constant), 2 + event latency (events) or 4 to 5 (state words) cycles
     after `start`.
     Throughput: one beat a cycle; 3 cycles are lost between blocks of events, and a state word
     takes at least 2.
@@ -48,7 +51,9 @@ class ProjectionIssue(wiring.Component):
     issuing : Out(1)
         High until the last beat is out.
     event_address, event_data : port of the event memory
-    state_address, state_data : port of the state memory (latency 1), for scanning
+    flags_address, flags_data : port of the memory of flags (latency 1)
+        Which lanes of a state word are not zero.
+    rate_word, rate_chunk, rate_data : port of the memory of state chunks (latency 1)
     beat : Out
         Control of the beat (`beat_layout`), registered.
     weight_address : Out
@@ -58,6 +63,14 @@ class ProjectionIssue(wiring.Component):
         State word of the beat (dot); to be read one cycle before the weights arrive.
     useful : Out(7)
         Lanes with a real weight in this beat.
+    learn : In(1)
+        Walk the scalar side of a weight update: no beats, but items.
+    item_valid : Out(1), item_index, item_value, item_other : Out(16)
+        Scalar, its value and (of state words and the constant) that of a second vector.
+    apart : In
+        How many words behind the first vector the second one lies, modulo the depth.
+    dense, paced : In(1)
+        Items of zero value too (state words); one item in two cycles (state words).
     """
 
     def __init__(self, config: EngineConfig):
@@ -74,9 +87,14 @@ class ProjectionIssue(wiring.Component):
             "issuing": Out(1),
             "event_address": Out(address_bits(config.input_banks * config.event_depth)),
             "event_data": In(32),
-            "state_address": Out(states), "state_data": In(16 * config.lanes),
+            "flags_address": Out(states), "flags_data": In(config.lanes),
+            "rate_word": Out(states), "rate_chunk": Out(6),
+            "rate_data": In(16 * config.update_lanes),
             "beat": Out(beat_layout(config)), "weight_address": Out(weights), "value": Out(16),
-            "word": Out(states), "useful": Out(7)})
+            "word": Out(states), "useful": Out(7),
+            "learn": In(1), "dense": In(1), "paced": In(1), "item_valid": Out(1),
+            "item_index": Out(16), "item_value": Out(16), "item_other": Out(16),
+            "apart": In(states)})
 
     def elaborate(self, platform):
         m = Module()
@@ -91,6 +109,7 @@ class ProjectionIssue(wiring.Component):
         item_valid, item_last = Signal(), Signal()
         item_index, item_value = Signal(16), Signal(16)
 
+        self.kind_here = kind
         m.d.comb += self.issuing.eq(active)
         m.d.sync += self.beat.valid.eq(0)
         with m.If(self.start):
@@ -102,9 +121,12 @@ class ProjectionIssue(wiring.Component):
                          control.started.eq(self.started), control.into.eq(self.into),
                          control.start.eq(self.from_), control.lane.eq(0)]
         running = active & ~dot
+        m.d.comb += [self.item_valid.eq(running & item_valid & self.learn),
+                     self.item_index.eq(item_index), self.item_value.eq(item_value)]
         # A broadcast item becomes a beat.
         with m.If(running & item_valid):
-            m.d.sync += [self.beat.eq(control), self.beat.valid.eq(1), self.beat.first.eq(fresh),
+            m.d.sync += [self.beat.eq(control), self.beat.valid.eq(~self.learn),
+                         self.beat.first.eq(fresh),
                          self.beat.last.eq(item_last), self.value.eq(item_value),
                          self.weight_address.eq(base + item_index), fresh.eq(item_last),
                          self.useful.eq(Mux(item_value == 0, 0,
@@ -145,23 +167,26 @@ class ProjectionIssue(wiring.Component):
         return valid & running, event[31], event[16:31], event[:16]
 
     def _words(self, m, finished):
-        """Scan state words for non-zero lanes: fetch, pick the lowest, select its value.
+        """Scan the flags of state words: fetch, pick the lowest lane, read its value.
 
         A pass that finds nothing gives one item of value 0, so that every sum is written.
         """
         lanes, bits = self.config.lanes, self.block_bits
         fetching, arrived = Signal(), Signal()
         passes, word_number = Signal(bits), Signal(bits)
-        tail, blocks, source = Signal(7), Signal(bits), Signal(len(self.state_address))
+        tail, blocks, source = Signal(7), Signal(bits), Signal(len(self.flags_address))
         valid, last = Signal(), Signal()
-        word, mask = Signal(16 * lanes), Signal(lanes)
+        word, mask = Signal(len(self.flags_address)), Signal(lanes)
         row = Signal(len(self.weight_address))
+        go, turn = Signal(), Signal()
+        m.d.comb += go.eq(~self.paced | turn)
+        m.d.sync += turn.eq(~turn)
         # Fetch side: the memory shows the next word until it is taken.
         take, next_last, next_mask = Signal(), Signal(), Signal(lanes)
-        m.d.comb += [self.state_address.eq(source + word_number),
+        m.d.comb += [self.flags_address.eq(source + word_number),
                      next_last.eq(word_number == blocks - 1)]
         for lane in range(lanes):
-            full = self.state_data.word_select(lane, 16).any()
+            full = self.flags_data[lane] | self.dense
             m.d.comb += next_mask[lane].eq(take & full & (~next_last | (tail > lane)))
         m.d.sync += arrived.eq(fetching & ~take)
         with m.If(take):
@@ -174,31 +199,48 @@ class ProjectionIssue(wiring.Component):
         low, rest, coming = Signal(lanes), Signal(lanes), Signal(lanes)
         m.d.comb += rest.eq(mask & ~low)
         done = ~valid | (rest == 0)
-        m.d.comb += [take.eq(arrived & fetching & done), coming.eq(Mux(done, next_mask, rest))]
-        m.d.sync += [mask.eq(coming), low.eq(coming & ~(coming - 1))]
-        with m.If(done):
+        m.d.comb += [take.eq(arrived & fetching & done & go),
+                     coming.eq(Mux(done, next_mask, rest))]
+        with m.If(go):
+            m.d.sync += [mask.eq(coming), low.eq(coming & ~(coming - 1))]
+        with m.If(done & go):
             m.d.sync += valid.eq(0)
         with m.If(take):
-            m.d.sync += [valid.eq(1), last.eq(next_last), word.eq(self.state_data),
+            m.d.sync += [valid.eq(1), last.eq(next_last), word.eq(self.flags_address),
                          row.eq(Mux(last, 0, row + lanes))]
-        # Select side.  A pass without any rate gives one item of value 0.
-        value = Signal(16)
-        index_bits = []
-        for bit in range(6):
-            chosen = [low[lane] for lane in range(lanes) if lane >> bit & 1]
-            index_bits.append(Cat(*chosen).any() if chosen else 0)
-        gated = [word.word_select(lane, 16) & low[lane].replicate(16) for lane in range(lanes)]
-        selected = gated[0]
-        for term in gated[1:]:
-            selected = selected | term
-        item_valid, item_last, item_index = Signal(), Signal(), Signal(len(row))
-        m.d.sync += [item_valid.eq(valid & (low.any() | last)), item_last.eq(last & (rest == 0)),
-                     value.eq(selected), item_index.eq(row + Cat(*index_bits))]
+        # Read side.  A pass without any rate gives one item of value 0: that of its lane 0.
+        chosen = [Cat(*(low[lane] for lane in range(lanes) if lane >> bit & 1)).any()
+                  for bit in range(max(1, ceil_log2(lanes)))]
+        lane, item_valid, item_last = (Cat(*chosen), valid & (low.any() | last) & go,
+                                       last & (rest == 0))
+        second = self.paced & ~go
+        if lanes > 8:  # far from the flags to the address otherwise
+            lane, item_valid, item_last, word, row_here, second = (
+                self._late(m, value, f"picked{i}") for i, value in
+                enumerate((lane, item_valid, item_last, word, row, second)))
+        else:
+            row_here = row
+        places = ceil_log2(self.config.update_lanes)
+        # Of two terms the second is read in the cycle before.
+        m.d.comb += [self.rate_word.eq(word + Mux(second, self.apart, 0)),
+                     self.rate_chunk.eq(lane[places:])]
+        value = select_chunk(self.rate_data, self._late(m, lane[:places], "place"), 16)
+        m.d.comb += self.item_other.eq(Mux(self.kind_here == Kind.CONSTANT, self.item_value,
+                                           self._late(m, value, "other")))
+        item_index = self._late(m, (row_here + lane)[:len(row)], "item_index")
+        item_valid = self._late(m, item_valid, "item_valid")
+        item_last = self._late(m, item_last, "item_last")
         with m.If(self.start):
             m.d.sync += [fetching.eq((self.kind == Kind.STATE) & ~self.dot), passes.eq(self.blocks),
                          word_number.eq(0), source.eq(self.source), blocks.eq(self.source_blocks),
                          tail.eq(self.source_tail), last.eq(1), valid.eq(0), arrived.eq(0)]
         return item_valid, item_last, item_index, value
+
+    @staticmethod
+    def _late(m, value, name):
+        late = Signal(len(value), name=name)
+        m.d.sync += late.eq(value)
+        return late
 
     def _dot(self, m, running, base, rows, left, blocks, tail, source, control, active):
         """Rows of the target, blocks of the source; addresses walk by `rows` within a row."""

@@ -19,7 +19,7 @@ broadcast one waits.  What else an instruction may read of the one before follow
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -79,6 +79,9 @@ class Lanes(wiring.Component):
     write_lanes, write_address, write_data : Out
         Accumulator memory write port.
     busy : Out(1)
+    words : In(32 * P), begin : In(width * P), learned : Out(1), scalars : Out(2)
+        Weight updates, see :mod:`apical.hw.learn`: multiplicands of both terms, what a sum starts
+        from at stage S, and whether a sum is complete (stage S + 1).
     """
 
     def __init__(self, config: EngineConfig):
@@ -90,7 +93,9 @@ class Lanes(wiring.Component):
             "weights": In(16 * lanes), "rates": In(16 * lanes),
             "sum_read": Out(1), "sum_address": Out(bits), "sums": In(width * lanes),
             "write_lanes": Out(lanes), "write_address": Out(bits),
-            "write_data": Out(width * lanes), "busy": Out(1)})
+            "write_data": Out(width * lanes), "busy": Out(1),
+            "words": In(32 * lanes), "begin": In(width * lanes), "learned": Out(1),
+            "scalars": Out(2)})
 
     def elaborate(self, platform):
         m = Module()
@@ -112,23 +117,28 @@ class Lanes(wiring.Component):
             m.d.sync += [control.eq(ask), enables.eq((ask.valid & ~ask.dot).replicate(lanes))]
         m.d.comb += [self.sum_read.eq(Mux(dot, dot_ask.first, ask.valid & ~ask.dot & ask.first)),
                      self.sum_address.eq(Mux(dot, dot_ask.start, ask.start))]
-        carry = control.dot & control.negative
+        learns = control.learn if config.learning else Const(0)
         term = Signal(signed(width))
         m.d.comb += term.eq(tree)
         for lane, product in enumerate(products):
             total = Signal(signed(width), name=f"total{lane}")
             begin = Mux(control.started, self.sums.word_select(lane, width).as_signed(), 0)
+            if config.learning:
+                begin = Mux(learns, self.begin.word_select(lane, width).as_signed(), begin)
             so_far = Mux(control.first, begin, total)
             # so_far - x is so_far + ~x + 1; the 1 goes into the carry.
-            added = Mux(control.dot, term ^ control.negative.replicate(width), product)
+            added = Mux(control.dot, term, product) ^ control.negative.replicate(width)
             with m.If(enables[lane]):
                 m.d.sync += total.eq(
-                    (Cat(1, so_far).as_signed() + Cat(carry, added).as_signed()) >> 1)
+                    (Cat(1, so_far).as_signed() + Cat(control.negative, added).as_signed()) >> 1)
             m.d.comb += self.write_data.word_select(lane, width).eq(total)
 
         # The last beat of a sum writes it.
-        m.d.sync += [self.write_lanes.eq(enables & control.last.replicate(lanes)),
+        m.d.sync += [self.write_lanes.eq(enables & (control.last & ~learns).replicate(lanes)),
                      self.write_address.eq(control.into)]
+        if config.learning:
+            m.d.sync += [self.learned.eq(learns & enables[0] & control.last),
+                         self.scalars.eq(control.scalars)]
         # A broadcast beat has retired behind stage S + 1.
         m.d.comb += self.busy.eq(Cat(
             *(beat.valid if stage <= product_stage + 1 else beat.valid & beat.dot
@@ -137,17 +147,19 @@ class Lanes(wiring.Component):
 
     def _products(self, m, beats):
         config = self.config
-        # Subtracting is multiplying by the negative rate: one negation serves all lanes.
-        value = Signal(signed(17))
-        scalar = self._pipe(m, self.value, config.weight_latency - 1, "value")[-1].as_signed()
-        m.d.sync += value.eq(Mux(beats[config.weight_latency - 1].negative, -scalar, scalar))
+        value = self._pipe(m, self.value, config.weight_latency, "value")[-1].as_signed()
         meet = beats[config.weight_latency]
         products = []
         for lane in range(config.lanes):
             m.submodules[f"multiplier{lane}"] = mul = Multiplier(
                 config.multiplier_latency, config.primitives)
             rate = Mux(meet.dot, self.rates.word_select(lane, 16).as_signed(), value)
-            m.d.comb += [mul.a.eq(self.weights.word_select(lane, 16)), mul.b.eq(rate)]
+            weight = self.weights.word_select(lane, 16)
+            if config.learning:
+                first, second = (self.words.word_select(config.lanes * term + lane, 16)
+                                 for term in range(2))
+                weight = Mux(meet.learn, Mux(meet.term, second, first), weight)
+            m.d.comb += [mul.a.eq(weight), mul.b.eq(rate)]
             products.append(mul.product)
         return products
 

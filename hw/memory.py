@@ -29,18 +29,26 @@ class LaneMemory(wiring.Component):
     lanes, width, depth : int
     primitives : str
         Family of the cells.
+    chunk : int, optional
+        Also read a chunk of that many neighbours of a word.
 
     Members
     -------
     write_lanes : In(lanes), write_address : In, write_data : In(lanes * width)
     read_address : In, read_data : Out(lanes * width)
+    chunking : In(1), read_chunk : In, chunk_data : Out(chunk * width)
+        Only with `chunk`: of the word that is asked for, that chunk is wanted, which follows 2
+        cycles later; `read_data` is then undefined.
     """
 
-    def __init__(self, lanes, width, depth, primitives="portable"):
-        self.lanes, self.width, self.depth = lanes, width, depth
+    def __init__(self, lanes, width, depth, primitives="portable", chunk=None):
+        self.lanes, self.width, self.depth, self.chunk = lanes, width, depth, chunk
         self.primitives = primitives
         bits = address_bits(depth)
-        super().__init__({"write_lanes": In(lanes), "write_address": In(bits),
+        chunks = {} if chunk is None else {
+            "chunking": In(1), "read_chunk": In(ceil_log2(-(-lanes // chunk))),
+            "chunk_data": Out(chunk * width)}
+        super().__init__({**chunks, "write_lanes": In(lanes), "write_address": In(bits),
                           "write_data": In(lanes * width),
                           "read_address": In(bits), "read_data": Out(lanes * width)})
 
@@ -53,7 +61,7 @@ class LaneMemory(wiring.Component):
 class ChunkMemory(wiring.Component):
     """Words of P lanes of which Q neighbours, a chunk, are written and read at a time.
 
-    Read latency: 2 cycles.
+    Read latency: 1 cycle.
 
     Parameters
     ----------

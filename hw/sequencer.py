@@ -7,13 +7,14 @@ operation waits for the pipeline only and an independent one for nothing.
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
+from ..golden.mix import DRAW
 from .config import EngineConfig
-from .isa import CONTROL, PROJECT, UNIT, VECTOR, Kind, Mode, Opcode
+from .isa import CONTROL, LEARN, MATRIX, PROJECT, UNIT, VECTOR, Kind, Mode, Opcode
 from .memory import address_bits
 from .mix import KeyEngine
 
@@ -45,16 +46,25 @@ class Sequencer(wiring.Component):
     hold : In(1)
         Do not begin an image (the host uses a memory).
     moved : In(16), clear_moved : Out(1)
-    start_projection, start_unit : Out(1)
-        Take the operands below.
+    start_projection, start_unit, start_learn : Out(1)
+        Take the operands below (a weight update reads them, and the key, as long as it runs).
+    learning : In(1)
+        A weight update runs.
+    start_draws : Out(1), draw_key : Out(32)
+        With `start_unit`: the operation draws random words.
+    noise_factor : Out(16)
+    sign : Out(1)
+        The sign of beta drawn for this image is -1.
     flags : Out(64)
         Instruction word.
     a, b, c, t : Out(64)
-        Descriptors.
+        Descriptors; fields that this engine has no use for are 0.
     bank_offset : Out(16)
         What to add to the base of descriptor a; `bank_offset_b` for b.
-    key_slot : Out(1), keys : Out(64), counts : Out(32)
-        Slot of the unit operation to start; two keys and two operation counts by slot.
+    take_key : In(1)
+        The first write of the unit operation that started last comes in the next cycle.
+    key : Out(32), count : Out(16)
+        Key and operation count of the writes.
     active : Out(1)
         An image is running.
     begin, finish : Out(1)
@@ -74,10 +84,12 @@ class Sequencer(wiring.Component):
             "describing": Out(1), "code": In(64),
             "projecting": In(1), "updating": In(1), "projected": In(1), "updated": In(1),
             "signing": In(1), "hold": In(1), "moved": In(16), "clear_moved": Out(1),
-            "start_projection": Out(1), "start_unit": Out(1), "flags": Out(64),
+            "start_projection": Out(1), "start_unit": Out(1), "start_learn": Out(1),
+            "learning": In(1), "sign": Out(1), "start_draws": Out(1), "draw_key": Out(32),
+            "noise_factor": Out(16), "flags": Out(64),
             "a": Out(64), "b": Out(64), "c": Out(64), "t": Out(64),
             "bank_offset": Out(16), "bank_offset_b": Out(16),
-            "key_slot": Out(1), "keys": Out(64), "counts": Out(32),
+            "take_key": In(1), "key": Out(32), "count": Out(16),
             "active": Out(1), "begin": Out(1), "finish": Out(1), "bank": Out(1),
             "ready": Out(2), "left": Out(16), "started": Out(1), "stepped": Out(1)})
 
@@ -89,8 +101,9 @@ class Sequencer(wiring.Component):
         loops = Array(Signal(16, name=f"loop{i}") for i in range(self.config.loop_counters))
         operand, loop = CONTROL.slice(self.flags, "operand"), CONTROL.slice(self.flags, "loop")
         loop = loop[:ceil_log2(self.config.loop_counters)]
-        unit_decoded = Signal()
-        keyed = self._keys(m, unit_decoded)
+        masks = self._masks()
+        unit_decoded, learn_decoded, reseed = Signal(), Signal(), Signal()
+        keyed = self._keys(m, unit_decoded, learn_decoded, reseed)
         idle = Signal()
         m.d.comb += [idle.eq(~(self.projecting | self.updating | self.projected | self.updated)),
                      self.program_address.eq(pc)]
@@ -106,11 +119,11 @@ class Sequencer(wiring.Component):
                 with m.If(~self.hold):
                     m.next = "DECODE"
             with m.State("DECODE"):
-                m.d.sync += [self.flags.eq(word), pc.eq(pc + 1)]
+                m.d.sync += [self.flags.eq(word & masks["flags"]), pc.eq(pc + 1)]
                 m.d.comb += [self.descriptor_address.eq(PROJECT.slice(word, "t")),
                              self.describing.eq(1)]
                 with m.Switch(CONTROL.slice(word, "opcode")):
-                    with m.Case(Opcode.PROJECT, Opcode.UNIT):
+                    with m.Case(Opcode.PROJECT, Opcode.UNIT, *self._learns):
                         m.next = "TARGET"
                     with m.Case(Opcode.IMAGE):
                         m.next = "IMAGE"
@@ -118,24 +131,45 @@ class Sequencer(wiring.Component):
                         m.next = "REPEAT"
                     with m.Case(Opcode.LOOP):
                         m.next = "LOOP"
+                    if self.config.noise:
+                        with m.Case(Opcode.RESEED):
+                            m.next = "RESEED"
+                        with m.Case(Opcode.FACTOR):
+                            m.next = "FACTOR"
                     with m.Default():
                         m.next = "DONE"
-            for state, address, register, following in (
-                    ("TARGET", "a", self.t, "FIRST"), ("FIRST", "b", self.a, "SECOND"),
-                    ("SECOND", "c", self.b, "THIRD"), ("THIRD", "c", self.c, "READY")):
+            with m.State("RESEED"):
+                m.d.comb += reseed.eq(1)
+                m.next = "DECODE"
+            with m.State("FACTOR"):
+                m.d.sync += self.noise_factor.eq(operand)
+                m.next = "DECODE"
+            for state, address, name, following in (
+                    ("TARGET", "a", "t", "FIRST"), ("FIRST", "b", "a", "SECOND"),
+                    ("SECOND", "c", "b", "THIRD"), ("THIRD", "c", "c", "READY")):
                 with m.State(state):
-                    m.d.sync += register.eq(self.code)
+                    m.d.sync += getattr(self, name).eq(self.code & masks[name])
                     m.d.comb += [self.descriptor_address.eq(PROJECT.slice(self.flags, address)),
                                  self.describing.eq(state != "THIRD")]
                     if state == "TARGET":
                         m.d.comb += unit_decoded.eq(opcode == Opcode.UNIT)
+                    if state == "THIRD" and self._learns:
+                        m.d.comb += learn_decoded.eq(opcode == Opcode.LEARN)
                     m.next = following
             with m.State("READY"):
                 unit = opcode == Opcode.UNIT
+                learn = opcode == Opcode.LEARN if self._learns else Const(0)
                 free = Mux(CONTROL.slice(self.flags, "overlap"),
                            ~(self.projecting | self.updating), idle)
-                with m.If(free & (keyed | ~unit)):
-                    m.d.comb += [self.start_unit.eq(unit), self.start_projection.eq(~unit)]
+                with m.If(free & (keyed | ~(unit | learn))):
+                    m.d.comb += [self.start_unit.eq(unit), self.start_learn.eq(learn),
+                                 self.start_projection.eq(~(unit | learn))]
+                    m.next = "DECODE"
+                    if self._learns:
+                        with m.If(learn):
+                            m.next = "LEARN"
+            with m.State("LEARN"):
+                with m.If(~self.learning):
                     m.next = "DECODE"
             with m.State("IMAGE"):
                 with m.If((self.ready != 0) & ~self.hold):
@@ -177,6 +211,35 @@ class Sequencer(wiring.Component):
         self._banks(m)
         return m
 
+    def _masks(self):
+        """Bits of instruction and descriptors that are held: what the engine's sizes need."""
+        config = self.config
+        states, sums = address_bits(config.state_depth), address_bits(config.accumulator_depth)
+        weights = address_bits(config.weight_depth)
+        lane_side = {"blocks": address_bits(max(config.state_depth, config.accumulator_depth) + 1),
+                     "tail": config.lanes.bit_length()}
+        operands = {name: address_bits(config.descriptor_depth) for name in "abc"}
+        flags = PROJECT.mask(t=0, **operands) | CONTROL.mask(loop=ceil_log2(config.loop_counters))
+        # What the units that this engine has not would look at.
+        absent = {"plain": config.plain, "negate": config.plain, "by_sign": config.learning,
+                  "silent": config.smooth, "post": config.smooth, "draws": config.noise,
+                  "noisy": config.noise}
+        absent = {name: 0 for name, there in absent.items() if not there}
+        flags |= UNIT.mask(t=0, **absent, **operands)
+        if config.learning:
+            flags |= LEARN.mask(t=0, other=states, **operands)
+            # Sides of an update lie in state memory, its factor in the base of a descriptor.
+            sums, factor, number = max(states, sums), 16, {}
+        else:
+            factor, number = states, {"number": 0}
+        return {
+            "flags": flags,
+            "a": VECTOR.mask(**lane_side, limits=0, number=0),
+            "b": MATRIX.mask(base=max(weights, states), rows=weights + 1, **lane_side, **number)
+            | VECTOR.mask(base=factor, **lane_side, limits=0, number=0),
+            "c": VECTOR.mask(base=sums, blocks=0, tail=0, kind=0, banked=0, limits=0, number=0),
+            "t": VECTOR.mask(base=max(states, sums), **lane_side, kind=0, banked=0)}
+
     def _banks(self, m):
         """Clamped vectors may have two places, used in turn."""
         for descriptor, offset in ((self.a, self.bank_offset), (self.b, self.bank_offset_b)):
@@ -184,44 +247,64 @@ class Sequencer(wiring.Component):
             distance = Mux(events, self.config.event_depth, VECTOR.slice(descriptor, "blocks"))
             m.d.comb += offset.eq(Mux(VECTOR.slice(descriptor, "banked") & self.bank, distance, 0))
 
-    def _keys(self, m, unit_decoded):
+    @property
+    def _learns(self):
+        return (Opcode.LEARN,) if self.config.learning else ()
+
+    def _keys(self, m, unit_decoded, learn_decoded, reseed):
         """Mix the image key, then the key of each unit operation while it is decoded.
 
         Returns whether the key of the decoded operation is there.
         """
         m.submodules.key_engine = engine = KeyEngine()
         image_key = Signal(32)
+        # The key of an operation stays in its engine until the first write needs it.
+        waiting, ahead = Signal(), Signal(16)
         image_wanted, image_running, wanted, running = Signal(), Signal(), Signal(), Signal()
-        slots = [Signal(32, name=f"key{i}") for i in range(2)]
-        counts = [Signal(16, name=f"count{i}") for i in range(2)]
         count = Signal(16)
-        writes = UNIT.slice(self.flags, "mode") != Mode.DECIDE
-        m.d.comb += [self.keys.eq(Cat(*slots)), self.counts.eq(Cat(*counts))]
+        writes = ((UNIT.slice(self.flags, "mode") != Mode.DECIDE)
+                  & ~UNIT.slice(self.flags, "silent"))
+        number = VECTOR.slice(self.t, "number")
+        if self._learns:
+            number = Mux(CONTROL.slice(self.flags, "opcode") == Opcode.LEARN,
+                         MATRIX.slice(self.b, "number"), number)
+            m.d.comb += self.sign.eq(image_key[31])
+        # Held while the engine works: the image key is mixed before any other.
+        m.d.comb += engine.key.eq(Mux(image_wanted | image_running, self.seed, image_key))
         with m.If(self.begin):
             m.d.sync += [image_wanted.eq(1), count.eq(0)]
-        with m.If(unit_decoded):
+        with m.If(unit_decoded | learn_decoded):
             m.d.sync += wanted.eq(1)
+        draws, draw_wanted, draw_running = Signal(24), Signal(), Signal()
+        drawing = UNIT.slice(self.flags, "draws") if self.config.noise else Const(0)
+        if self.config.noise:
+            m.d.comb += self.start_draws.eq(self.start_unit & drawing)
+            with m.If(self.begin):
+                m.d.sync += draws.eq(0)
+            with m.If(reseed):
+                m.d.sync += draws.eq(CONTROL.slice(self.flags, "operand"))
+            with m.If(unit_decoded & drawing):
+                m.d.sync += draw_wanted.eq(1)
         with m.If(engine.ready):
             with m.If(image_running):
                 m.d.sync += [image_key.eq(engine.result), image_running.eq(0)]
             with m.Elif(running):
-                with m.Switch(self.key_slot):
-                    for i, slot in enumerate(slots):
-                        with m.Case(i):
-                            m.d.sync += slot.eq(engine.result)
                 m.d.sync += running.eq(0)
             with m.Elif(image_wanted):
-                m.d.comb += [engine.start.eq(1), engine.key.eq(self.seed),
-                             engine.word.eq(self.image)]
+                m.d.comb += [engine.start.eq(1), engine.word.eq(self.image)]
                 m.d.sync += [image_wanted.eq(0), image_running.eq(1)]
-            with m.Elif(wanted):
-                m.d.comb += [engine.start.eq(1), engine.key.eq(image_key),
-                             engine.word.eq(Cat(VECTOR.slice(self.t, "number"), count))]
+            with m.Elif(draw_running):
+                m.d.sync += [self.draw_key.eq(engine.result), draw_running.eq(0)]
+            with m.Elif(draw_wanted & ~waiting):
+                m.d.comb += [engine.start.eq(1), engine.word.eq(Cat(Const(DRAW, 8), draws))]
+                m.d.sync += [draw_wanted.eq(0), draw_running.eq(1), draws.eq(draws + 1)]
+            with m.Elif(wanted & ~waiting):
+                m.d.comb += [engine.start.eq(1), engine.word.eq(Cat(number, count))]
                 m.d.sync += [wanted.eq(0), running.eq(1)]
         with m.If(self.start_unit):
-            m.d.sync += [self.key_slot.eq(~self.key_slot), count.eq(count + writes)]
-            with m.Switch(self.key_slot):
-                for i, slot in enumerate(counts):
-                    with m.Case(i):
-                        m.d.sync += slot.eq(count)
-        return ~(wanted | running)
+            m.d.sync += [waiting.eq(1), ahead.eq(count), count.eq(count + writes)]
+        with m.If(self.take_key):
+            m.d.sync += [waiting.eq(0), self.key.eq(engine.result), self.count.eq(ahead)]
+        with m.If(self.start_learn):
+            m.d.sync += [self.key.eq(engine.result), self.count.eq(count), count.eq(count + 1)]
+        return ~(wanted | running | draw_wanted | draw_running)

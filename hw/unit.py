@@ -3,7 +3,7 @@
 Stages::
 
     0  words of state a, state b and sums asked (block counter)
-    1  words arrive; the chunk of Q lanes is selected
+    1  words arrive, cut to the chunk of Q lanes
     2  chunk: leak, nudge aligned
     3  force T
     4  T shifted, added, rounded, clipped
@@ -13,24 +13,36 @@ Stages::
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
+from ..golden.program import RATE_SHIFT
 from .config import EngineConfig
-from .fixed import halves_shift_by
-from .isa import Limits, Mode
+from .draw import DRAW_LATENCY
+from .fixed import halves_shift_by, round_shift
+from .isa import Limits, Mode, Post
+from .lanes import Multiplier
 from .memory import address_bits
+from .primitives.portable import delayed
+from .table import LATE_STAGE, TableUnit
 
 #: Cycles from the issue of a chunk to its write.
 WRITE_STAGE = 5
 
 
-#: What is one for all chunks of an operation; `word` is the first word that is written.
-_CONTROL = data.StructLayout({
-    "word": 12, "number": 8, "mode": 3, "nudge": 1, "nudge_negative": 1, "shift": 3,
-    "nudge_shift": 4, "limits": 2})
+#: What is one for all chunks of an operation, by the stage that looks at it.
+_CONTROLS = {
+    2: {"relax": 1, "subtract": 1, "nudge": 1, "nudge_negative": 1, "nudge_shift": 4},
+    3: {"moves": 1, "zero": 1},
+    4: {"shift": 3, "limits": 2},
+    5: {"writes": 1, "counts": 1, "decides": 1, "updates": 1, "number": 8},
+}
+#: The same of what only some engines do: adding a vector as it is, multiplying, tables.
+_PLAIN = {2: {"plain": 1}, 4: {"negate": 1}}
+_SCALES = {2: {"factor": 16, "noisy": 1}, 3: {"scale": 1, "noisy": 1}}
+_SMOOTH = {2: {"flow": 1}, 5: {"post": 3}}
 
 
 class UnitPipeline(wiring.Component):
@@ -44,17 +56,21 @@ class UnitPipeline(wiring.Component):
     start : In(1)
         Takes the decoded operands.
     issuing, busy : Out(1)
-    key_slot : In(1)
-        Which of two operation keys the writes use (travels with them).
-    chunk_select : Out(6)
-        Chunk wanted of the words at stage 1.
+    take_key : Out(1)
+        The first write of an operation comes in the next cycle.
+    chunk : Out(6)
+        Chunk wanted of the words that are asked for.
     state_a, state_b, sums : In
         Chunks of Q lanes, registered (stage 2).
     a_address, b_address, sum_address : Out
-        Stage 0; `reading` says when they are meant.
+        Stage 0.
     write_valid : Out(Q)
         Lanes that are written, with `write_word`, `write_chunk`, `write_values`, `write_unit`
-        (first unit), `write_number` (vector) and `write_slot` (key).
+        (first unit) and `write_number` (vector).
+    write_counted : Out(Q)
+        Those that count, are signed and traced: all but silent ones.
+    taken : Out(1)
+        The write port may be in use in this cycle.
     clipped : Out(range(Q + 1))
         How many of them were clipped.
     moved : Out(16), clear_moved : In(1)
@@ -66,105 +82,201 @@ class UnitPipeline(wiring.Component):
     def __init__(self, config: EngineConfig):
         self.config = config
         states, sums = address_bits(config.state_depth), address_bits(config.accumulator_depth)
-        quick = config.update_lanes
+        quick, words = config.update_lanes, max(states, sums)
         super().__init__({
             "start": In(1), "mode": In(3), "nudge": In(1), "nudge_negative": In(1),
+            "plain": In(1), "negate": In(1), "silent": In(1), "factor": In(16),
+            "post": In(3), "draws": In(1), "noisy": In(1), "random": In(32),
+            "sum_write": Out(quick), "sum_value": Out(signed(17)),
             "shift": In(3), "nudge_shift": In(4), "limits": In(2), "number": In(8),
-            "a": In(states), "b": In(states), "c": In(sums), "t": In(states),
-            "blocks": In(10), "tail": In(7), "key_slot": In(1),
-            "issuing": Out(1), "busy": Out(1), "issue": Out(1), "chunk_select": Out(6),
+            "a": In(states), "b": In(states), "c": In(sums), "t": In(words),
+            "blocks": In(10), "tail": In(7), "take_key": Out(1), "taken": Out(1),
+            "issuing": Out(1), "busy": Out(1), "issue": Out(1), "chunk": Out(6),
             "a_address": Out(states), "b_address": Out(states), "sum_address": Out(sums),
-            "b_chunk": Out(6),
             "state_a": In(16 * quick), "state_b": In(16 * quick),
             "sums": In(config.accumulator_width * quick),
-            "write_valid": Out(quick), "write_word": Out(states), "write_chunk": Out(6),
+            "write_valid": Out(quick), "write_counted": Out(quick), "write_word": Out(words),
+            "write_chunk": Out(6),
             "write_values": Out(16 * quick), "write_unit": Out(16), "write_number": Out(8),
-            "write_slot": Out(1), "clipped": Out(range(quick + 1)),
+            "clipped": Out(range(quick + 1)),
             "moved": Out(16), "clear_moved": In(1), "winner": Out(16)})
 
     def elaborate(self, platform):
         m = Module()
         quick = self.config.update_lanes
-        # What is one for a whole operation lies in two slots, used in turn: operations start at
-        # least 6 cycles apart, so that at most two are in the pipeline.
-        self.slots = [Signal(_CONTROL, name=f"slot{i}") for i in range(2)]
-        with m.If(self.start):
-            for i, slot in enumerate(self.slots):
-                with m.If(self.key_slot == i):
-                    m.d.sync += [slot[name].eq(getattr(self, name)) for name in _CONTROL.members
-                                 if name != "word"]
-                    m.d.sync += slot.word.eq(self.t)
-        layout = data.StructLayout({"lanes": quick, "slot": 1, "first": 1, "turn": 1})
+        config = self.config
+        self.serial = config.smooth or config.noise
+        more = {"valid": 1, "step": 1} if self.serial else {}
+        layout = data.StructLayout({"lanes": quick, "first": 1, "turn": 1, **more})
         issued, chunk = self._issue(m, layout)
         stages = [issued]
-        for i in range(1, WRITE_STAGE + 1):
+        for i in range(1, (LATE_STAGE if config.smooth else WRITE_STAGE) + 1):
             late = Signal(layout, name=f"stage{i}")
             m.d.sync += late.eq(stages[-1])
             stages.append(late)
-        m.d.sync += self.chunk_select.eq(chunk)
-        m.d.comb += self.issue.eq(issued.lanes[0])
+        m.d.comb += self.chunk.eq(chunk)
+        self._controls(m, stages)
+        before, out = stages[WRITE_STAGE - 1], stages[WRITE_STAGE]
+        late = Const(0)
+        if config.smooth:
+            # Operations of the table unit are alone in the pipeline.
+            late = Signal()
+            with m.If(self.start):
+                m.d.sync += late.eq(self.post != Post.NONE)
+            before, out = (self._either(m, late, stages[LATE_STAGE - 1 + i], here)
+                           for i, here in enumerate((before, out)))
+        m.d.comb += [self.issue.eq(self._there(issued)), self.taken.eq(self._there(out)),
+                     self.take_key.eq(before.first)]
         lanes = [self._lane(m, lane, stages) for lane in range(quick)]
-        out = stages[WRITE_STAGE]
-        self._walk(m, stages)
-        mode = self._of(out, "mode")
-        writes = (mode != Mode.DECIDE).replicate(quick)
-        m.d.comb += [self.write_valid.eq(out.lanes & writes),
-                     self.write_number.eq(self._of(out, "number")),
-                     self.write_slot.eq(out.slot),
-                     self.write_values.eq(Cat(*(value.as_unsigned() for value, _, _ in lanes)))]
-        clips = [clip & self.write_valid[lane] for lane, (_, _, clip) in enumerate(lanes)]
+        self._walk(m, before, out)
+        values = Cat(*(value.as_unsigned() for value, _, _, _ in lanes))
+        if config.smooth:
+            finished = self._tables(m, stages, lanes)
+            values = Mux(late, finished.replicate(quick), values)
+            gate = self.at[5]["post"] == Post.GATE
+            m.d.comb += self.sum_write.eq(out.lanes & (late & gate).replicate(quick))
+        m.d.comb += [self.write_valid.eq(out.lanes & self.at[5]["writes"].replicate(quick)),
+                     self.write_counted.eq(out.lanes & self.at[5]["counts"].replicate(quick)),
+                     self.write_number.eq(self.at[5]["number"]),
+                     self.write_values.eq(values)]
+        clips = [clip & self.write_counted[lane] & ~late
+                 for lane, (_, _, clip, _) in enumerate(lanes)]
         m.d.comb += self.clipped.eq(sum(clips[1:], clips[0]))
-        late = self._measure(m, out, mode, lanes)
-        m.d.comb += self.busy.eq(Cat(*(stage.lanes[0] for stage in stages), late).any())
+        measuring = self._measure(m, out, lanes)
+        m.d.comb += self.busy.eq(Cat(*(self._there(stage) for stage in stages), measuring).any())
         return m
 
-    def _of(self, stage, name):
-        """What the operation at a stage has under a name."""
-        first, second = (slot[name] for slot in self.slots)
-        return Mux(stage.slot, second, first)
+    def _there(self, stage):
+        """Whether a stage holds a chunk."""
+        return stage.valid if self.serial else stage.lanes[0]
+
+    @staticmethod
+    def _either(m, late, second, first):
+        """One of two stages."""
+        chosen = Signal.like(first)
+        m.d.comb += chosen.as_value().eq(Mux(late, second.as_value(), first.as_value()))
+        return chosen
+
+    def _tables(self, m, stages, lanes):
+        """The table unit behind stage 5, on the one lane that is in use; returns its values."""
+        m.submodules.table = table = TableUnit(self.config.state)
+        active = stages[WRITE_STAGE].lanes
+
+        def one(values):
+            """The value of the lane in use."""
+            masked = [value & active[lane].replicate(16) for lane, value in enumerate(values)]
+            found = masked[0]
+            for value in masked[1:]:
+                found = found | value
+            return found
+
+        drawn = self.random[16:]  # stage 2
+        m.d.comb += [table.post.eq(self.at[5]["post"]),
+                     table.z.eq(one([new.as_unsigned() for new, _, _, _ in lanes])),
+                     table.state.eq(one([old.as_unsigned() for _, _, _, old in lanes])),
+                     table.word.eq(delayed(m, drawn, LATE_STAGE - 1 - 2, "drawn")),
+                     self.sum_value.eq(table.gated)]
+        return table.value
+
+    @property
+    def scales(self):
+        """Whether every update lane has a multiplier."""
+        return self.config.learning or self.config.noise
+
+    def _controls(self, m, stages):
+        """`at[stage]`: what the operation there is, taken over with its first chunk.
+
+        Operations start at least 6 cycles apart, so the last one that started is the one whose
+        first chunk comes to a stage.
+        """
+        mode = self.mode
+        told = {name: getattr(self, name) for name in (
+            "nudge", "nudge_negative", "nudge_shift", "shift", "limits", "number", "plain",
+            "factor", "negate", "noisy", "post")}
+        none = self.post == Post.NONE if self.config.smooth else Const(1)
+        gate = self.post == Post.GATE if self.config.smooth else Const(0)
+        told |= {"relax": mode == Mode.RELAX, "subtract": mode == Mode.SUBTRACT,
+                 "moves": (mode == Mode.RELAX) | (mode == Mode.ASSIGN),
+                 "zero": (mode == Mode.ASSIGN) | (mode == Mode.CLEAR) | (mode == Mode.SCALE),
+                 "writes": (mode != Mode.DECIDE) & ~gate, "decides": mode == Mode.DECIDE,
+                 "counts": (mode != Mode.DECIDE) & ~self.silent, "scale": mode == Mode.SCALE,
+                 "updates": ((mode == Mode.RELAX) | (mode == Mode.ASSIGN)) & none,
+                 "limits": Mux(none, self.limits, Limits.FORMAT),
+                 "flow": self.post == Post.FLOW}
+        self.at, self.word = {}, Signal.like(self.t)
+        with m.If(self.start):
+            m.d.sync += self.word.eq(self.t)
+        for stage, widths in _CONTROLS.items():
+            self.at[stage] = {}
+            for there, more in ((self.config.plain, _PLAIN), (self.scales, _SCALES),
+                                (self.config.smooth, _SMOOTH)):
+                if there:
+                    widths = widths | more.get(stage, {})
+            for name, width in widths.items():
+                newest, here = Signal(width, name=f"new_{name}"), Signal(width, name=f"at_{name}")
+                with m.If(self.start):
+                    m.d.sync += newest.eq(told[name])
+                with m.If(stages[stage - 1].first):
+                    m.d.sync += here.eq(newest)
+                self.at[stage][name] = here
 
     def _issue(self, m, layout):
         """Walk blocks and chunks."""
         lanes, quick = self.config.lanes, self.config.update_lanes
         left, tail, limit = Signal(10), Signal(7), Signal(7)
         a, b, c = (Signal.like(port) for port in (self.a, self.b, self.c))
-        chunk, slot, first = Signal(6), Signal(), Signal()
+        chunk, first = Signal(6), Signal()
         issued = Signal(layout)
         unit = chunk << ceil_log2(quick)
+        going, one, sub = left != 0, Const(0), Const(0, 1)
+        end = unit + quick
+        if self.serial:
+            # One unit a cycle: for the table unit, and where every unit draws a word.
+            one, wait, sub = Signal(), Signal(range(DRAW_LATENCY)), Signal(range(max(2, quick)))
+            going = (left != 0) & (wait == 0)
+            end = Mux(one, unit + sub + 1, unit + quick)
+            with m.If(self.start):
+                m.d.sync += [one.eq((self.post != Post.NONE) | self.draws),
+                             wait.eq(Mux(self.draws, DRAW_LATENCY - 3, 0)), sub.eq(0)]
+            with m.Elif(wait != 0):
+                m.d.sync += wait.eq(wait - 1)
+            with m.Elif(going):
+                m.d.sync += sub.eq(Mux(issued.step, 0, sub + 1))
+            m.d.comb += [issued.valid.eq(going),
+                         issued.step.eq(~one | issued.turn | (sub == quick - 1))]
         m.d.comb += [limit.eq(Mux(left == 1, tail, lanes)), self.issuing.eq(left != 0),
                      self.a_address.eq(a), self.b_address.eq(b), self.sum_address.eq(c),
-                     self.b_chunk.eq(chunk), issued.slot.eq(slot), issued.first.eq(first),
-                     issued.turn.eq(unit + quick >= limit)]
+                     issued.first.eq(first & going), issued.turn.eq(end >= limit)]
         for lane in range(quick):
-            m.d.comb += issued.lanes[lane].eq((left != 0) & (unit + lane < limit))
+            m.d.comb += issued.lanes[lane].eq(going & (unit + lane < limit)
+                                              & (~one | (sub == lane)))
         with m.If(self.start):
             m.d.sync += [left.eq(self.blocks), tail.eq(self.tail), chunk.eq(0), first.eq(1),
-                         a.eq(self.a), b.eq(self.b), c.eq(self.c), slot.eq(self.key_slot)]
-        with m.Elif(left != 0):
+                         a.eq(self.a), b.eq(self.b), c.eq(self.c)]
+        with m.Elif(going):
             m.d.sync += first.eq(0)
             with m.If(issued.turn):
                 m.d.sync += [chunk.eq(0), left.eq(left - 1), a.eq(a + 1), b.eq(b + 1), c.eq(c + 1)]
-            with m.Else():
+            with m.Elif(issued.step if self.serial else Const(1)):
                 m.d.sync += chunk.eq(chunk + 1)
         return issued, chunk
 
-    def _walk(self, m, stages):
+    def _walk(self, m, before, out):
         """Word, chunk and unit that are written: walked again rather than carried along."""
         lanes, quick = self.config.lanes, self.config.update_lanes
-        before, out = stages[WRITE_STAGE - 1:]
         chunk = Signal(range(max(2, -(-lanes // quick))))
         last_step = lanes - (-(-lanes // quick) - 1) * quick
         m.d.comb += self.write_chunk.eq(chunk)
-        with m.If(before.lanes[0] & before.first):
-            m.d.sync += [self.write_word.eq(self._of(before, "word")), chunk.eq(0),
+        with m.If(before.first):
+            m.d.sync += [self.write_word.eq(self.word), chunk.eq(0),
                          self.write_unit.eq(0)]
-        with m.Elif(out.lanes[0]):
+        with m.Elif(self._there(out) & (out.step if self.serial else Const(1))):
             m.d.sync += [chunk.eq(Mux(out.turn, 0, chunk + 1)),
                          self.write_word.eq(self.write_word + out.turn),
                          self.write_unit.eq(self.write_unit + Mux(out.turn, last_step, quick))]
 
     def _lane(self, m, lane, stages):
-        """One update lane from stage 2 on; returns (value, |du|, clipped) at stage 5."""
+        """One update lane from stage 2 on; returns (value, |du|, clipped, old) at stage 5."""
         config = self.config
         width, frac = config.accumulator_width, config.weight.frac
 
@@ -177,35 +289,58 @@ class UnitPipeline(wiring.Component):
         b = self.state_b.word_select(lane, 16).as_signed()
         current = self.sums.word_select(lane, width).as_signed()
         # Stage 2 -> 3; `kept` is what a mode that does not move writes.
-        mode = self._of(stages[2], "mode")
-        leaky = register(signed(width + 1), current - Mux(mode == Mode.RELAX, a << frac, 0),
-                         "leaky")
-        kept = register(signed(17), a - Mux(mode == Mode.SUBTRACT, b, 0), "kept3")
-        nudged = self._of(stages[2], "nudge")
-        aligned = (Mux(nudged, b - a, 0) << self._of(stages[2], "nudge_shift"))[:32]
-        minus = self._of(stages[2], "nudge_negative") & nudged
+        at = self.at[2]
+        other = Mux(at["relax"], a << frac, 0)
+        if config.smooth:
+            # The exponent of a flow rate is -A / 2 where the state is 1: ~A - (-1).
+            turned = at["flow"] & (a == config.state.one)
+            current = _turned(current, turned)
+            other = Mux(at["relax"], a << frac, turned.replicate(2).as_signed())
+        leaky = register(signed(width + 1), current - other, "leaky")
+        apart = Signal(signed(17), name=f"apart_{lane}")
+        m.d.comb += apart.eq((Mux(at["plain"], 0, a) if config.plain else a) - b)
+        kept = register(signed(17), Mux(at["subtract"], apart, a), "kept3")
+        # The nudge is b - a: the difference is subtracted, or added where beta is negative.
+        minus = at["nudge"] & ~at["nudge_negative"]
+        aligned = Mux(at["nudge"], apart, 0)
+        for i, bit in enumerate(at["nudge_shift"]):
+            aligned = Mux(bit, (aligned << (1 << i))[:32].as_signed(), aligned)
         aligned = register(signed(32), aligned ^ minus.replicate(32), "aligned")
         minus = register(1, minus, "minus")
+        if self.scales:
+            m.submodules[f"scale{lane}"] = scale = Multiplier(1, config.primitives)
+            total = sum((self.random.word_select(i, 8) for i in range(1, 4)),
+                        self.random[:8]) - 510
+            m.d.comb += [scale.a.eq(Mux(at["noisy"], total, a) if config.noise else a),
+                         scale.b.eq(at["factor"].as_signed())]
         # Stage 3 -> 4; nothing moves in other modes.
-        mode = self._of(stages[3], "mode")
-        moves = (mode == Mode.RELAX) | (mode == Mode.ASSIGN)
+        at = self.at[3]
         # leaky - x is leaky + ~x + 1; the 1 goes into the carry.
         force = (Cat(1, leaky).as_signed() + Cat(minus, aligned).as_signed()) >> 1
-        force = register(signed(width + 2), Mux(moves, force, 0), "force")
-        kept = register(signed(17), kept, "kept4")
+        force = Mux(at["moves"], force, 0)
+        if config.learning:
+            force = Mux(at["scale"], scale.product << max(0, frac - RATE_SHIFT), force)
+        force = register(signed(width + 2), force, "force")
+        start = Mux(at["zero"], 0, kept)
+        if config.noise:
+            start = start + Mux(at["noisy"], round_shift(scale.product, RATE_SHIFT), 0)
+        start = register(signed(19 if config.noise else 17), start, "start")
+        kept = register(signed(16), kept, "kept4")
         # Stage 4 -> 5: shift, add, round by the carry, clip
-        halves = halves_shift_by(m, force, self._of(stages[4], "shift"), frac - 1, frac + 6,
+        halves = halves_shift_by(m, force, self.at[4]["shift"], frac - 1, frac + 6,
                                  f"move_{lane}")
-        mode = self._of(stages[4], "mode")
-        start = Mux((mode == Mode.ASSIGN) | (mode == Mode.CLEAR), 0, kept)
-        wide = Signal(signed(max(len(halves), 18) + 1), name=f"wide_{lane}")
+        wide = Signal(signed(max(len(halves), len(start) + 1) + 1), name=f"wide_{lane}")
+        if config.plain:
+            halves = _turned(halves, self.at[4]["negate"])
         m.d.comb += wide.eq((Cat(1, start).as_signed() + halves) >> 1)
-        value, clip = self._clip(wide, self._of(stages[4], "limits"))
+        value, clip = self._clip(wide, self.at[4]["limits"])
         moved = Signal(signed(17), name=f"moved_{lane}")
         new = register(signed(16), value, "new")
         old = register(signed(16), kept, "old")
         m.d.comb += moved.eq(new - old)
-        return new, Mux(moved < 0, -moved, moved), register(1, clip, "clip")
+        negative = moved[-1]
+        distance = ((moved[:16] ^ negative.replicate(16)) + negative)[:16]
+        return new, distance, register(1, clip, "clip"), old
 
     def _clip(self, wide, code):
         """(value, whether it was clipped): ranges end at powers of two, so bits tell, not sums."""
@@ -218,18 +353,20 @@ class UnitPipeline(wiring.Component):
         unit, symmetric = code == Limits.UNIT, code == Limits.SYMMETRIC
         above = Mux(unit | symmetric, over_one, over)
         below = Mux(unit, negative, Mux(symmetric, under_one, under))
+        clip = above | below
+        # A clipped value is 0 but for the bits that its limit has.
         high = Mux(unit | symmetric, state.one, state.max)
-        low = Mux(unit, 0, Mux(symmetric, -state.one, state.min))
-        return Mux(below, low, Mux(above, high, wide[:16].as_signed())), below | above
+        low = Mux(unit, 0, Mux(symmetric, -state.one & 0xFFFF, state.min & 0xFFFF))
+        limit = (Mux(above, high, 0) | Mux(below, low, 0))[:16]
+        return ((wide[:16] & ~clip.replicate(16)) | limit).as_signed(), clip
 
-    def _measure(self, m, out, mode, lanes):
+    def _measure(self, m, out, lanes):
         """Greatest |du| of updates; greatest value (the first of equals) of a decision."""
-        deciding = mode == Mode.DECIDE
-        updating = (mode == Mode.RELAX) | (mode == Mode.ASSIGN)
+        deciding, updating = self.at[5]["decides"], self.at[5]["updates"]
         pairs = []
-        for lane, (value, moved, _) in enumerate(lanes):
-            # Offset binary orders signed values; +1 keeps every real lane above a missing one.
-            rank = (value.as_unsigned() ^ 0x8000) + 1
+        for lane, (value, moved, _, _) in enumerate(lanes):
+            # Offset binary orders signed values; the bit on top tells real lanes from missing ones.
+            rank = Cat(value[:15], ~value[15], 1)
             score = Signal(17, name=f"score_{lane}")
             m.d.comb += score.eq(Mux(out.lanes[lane] & (deciding | updating),
                                      Mux(deciding, rank, moved), 0))
@@ -243,8 +380,8 @@ class UnitPipeline(wiring.Component):
             pairs = merged + ([pairs[-1]] if len(pairs) % 2 else [])
         best, unit, decides, counts, starts = (Signal(17), Signal(16), Signal(), Signal(), Signal())
         m.d.sync += [best.eq(pairs[0][0]), unit.eq(self.write_unit + pairs[0][1]),
-                     decides.eq(deciding & out.lanes[0]), counts.eq(updating & out.lanes[0]),
-                     starts.eq(out.first)]
+                     decides.eq(deciding & self._there(out)),
+                     counts.eq(updating & self._there(out)), starts.eq(out.first)]
         record = Signal(17)
         with m.If(decides & (starts | (best > record))):
             m.d.sync += [record.eq(best), self.winner.eq(unit)]
@@ -253,3 +390,8 @@ class UnitPipeline(wiring.Component):
         with m.Elif(counts & (best > self.moved)):
             m.d.sync += self.moved.eq(best)
         return decides | counts
+
+
+def _turned(value, flag):
+    """A signed value, or its complement."""
+    return (value.as_unsigned() ^ flag.replicate(len(value))).as_signed()

@@ -30,6 +30,27 @@ class Write:
 
 
 @dataclass
+class WeightWrite:
+    """One traced write of a weight word: lane-side units `first` on, of which `mask` count."""
+
+    cycle: int
+    operation: int
+    matrix: int
+    scalar: int
+    first: int
+    turned: int
+    mask: int
+    values: list
+
+    def weights(self):
+        """(row, column, value modulo 2**16) of each weight that is written."""
+        for lane, value in enumerate(self.values):
+            if self.mask >> lane & 1:
+                place = self.scalar, self.first + lane
+                yield (*(place[::-1] if self.turned else place), value)
+
+
+@dataclass
 class PysimEngine:
     """Runs a script against an engine.
 
@@ -42,11 +63,13 @@ class PysimEngine:
     Attributes
     ----------
     trace : list of Write
+    weight_trace : list of WeightWrite
     """
 
     config: EngineConfig
     engine: Engine | None = None
     trace: list = field(default_factory=list)
+    weight_trace: list = field(default_factory=list)
 
     def run(self, script):
         """Run ``await script(port)`` in the simulator, `port` being this object.
@@ -64,6 +87,8 @@ class PysimEngine:
 
         simulator.add_testbench(bench)
         simulator.add_testbench(self._record, background=True)
+        if self.config.learning:
+            simulator.add_testbench(self._record_weights, background=True)
         simulator.run()
 
     async def _record(self, ctx):
@@ -75,6 +100,17 @@ class PysimEngine:
             if valid:
                 lanes = [values >> 16 * i & 0xFFFF for i in range(count)]
                 self.trace.append(Write(cycle, operation, vector, unit, lanes))
+
+    async def _record_weights(self, ctx):
+        engine, cycle = self.engine, 0
+        names = ("operation", "matrix", "scalar", "first", "turned", "mask", "values")
+        sampled = ctx.tick().sample(engine.trace_weight_valid, *(
+            getattr(engine, f"trace_weight_{name}") for name in names))
+        async for _, _, valid, *told, values in sampled:
+            cycle += 1
+            if valid:
+                lanes = [values >> 16 * i & 0xFFFF for i in range(self.config.lanes)]
+                self.weight_trace.append(WeightWrite(cycle, *told, lanes))
 
     async def _request(self, write, address, data=0):
         ctx, engine = self._ctx, self.engine

@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import functools
 
-from amaranth.hdl import Cat, ClockSignal, Const, Instance, Signal
+from amaranth.hdl import Cat, ClockSignal, Const, Instance, Signal, unsigned
+from amaranth.lib import data
+from amaranth.lib.memory import Memory
 from amaranth.utils import ceil_log2
 
 from . import portable
@@ -123,13 +125,53 @@ def _block(words, registered, write, write_address, value, read_address, output)
 
 
 def lane_memory(m, memory):
-    """LUT RAM."""
-    portable.lane_memory(m, memory, attrs={"ram_style": "distributed"})
+    """LUT RAM; of a chunk, the registers of the other lanes are cleared and all are or-ed."""
+    if memory.chunk is None:
+        portable.lane_memory(m, memory, attrs={"ram_style": "distributed"})
+        return
+    size = memory.width * memory.chunk
+    word = _lut_ram(m, memory, memory.write_lanes, memory.write_data)
+    parts = _cleared(m, memory, word, memory.chunking, size)
+    m.d.comb += [memory.read_data.eq(Cat(*parts)),
+                 memory.chunk_data.eq(delayed(m, _either(parts), 1, "chunk"))]
 
 
 def chunk_memory(m, memory):
-    """LUT RAM; the chunk is selected behind it."""
-    portable.chunk_memory(m, memory, attrs={"ram_style": "distributed"})
+    """LUT RAM, whole words; the chunk is selected behind it by clearing the others."""
+    lanes, chunk = range(memory.lanes), memory.chunk
+    enables = Cat(*(memory.write_lanes[lane % chunk] & (memory.write_chunk == lane // chunk)
+                    for lane in lanes))
+    data = Cat(*(memory.write_data.word_select(lane % chunk, memory.width) for lane in lanes))
+    word = _lut_ram(m, memory, enables, data)
+    parts = _cleared(m, memory, word, 1, memory.width * chunk)
+    m.d.comb += memory.read_data.eq(_either(parts))
+
+
+def _lut_ram(m, memory, enables, value):
+    """The word that is asked for, in the same cycle."""
+    shape = data.ArrayLayout(unsigned(memory.width), memory.lanes)
+    m.submodules.cells = cells = Memory(shape=shape, depth=memory.depth, init=[],
+                                        attrs={"ram_style": "distributed"})
+    write, read = cells.write_port(granularity=1), cells.read_port(domain="comb")
+    m.d.comb += [write.addr.eq(memory.write_address), write.en.eq(enables),
+                 write.data.as_value().eq(value), read.addr.eq(memory.read_address)]
+    return read.data.as_value()
+
+
+def _cleared(m, memory, word, chunking, size):
+    """Registered chunks of a word, 0 where another one is wanted."""
+    parts = []
+    for number, low in enumerate(range(0, len(word), size)):
+        part = Signal(min(size, len(word) - low), name=f"part{number}", reset_less=True)
+        m.d.sync += part.eq(word[low:low + size])
+        with m.If(chunking & (memory.read_chunk != number)):
+            m.d.sync += part.eq(0)
+        parts.append(part)
+    return parts
+
+
+def _either(parts):
+    return functools.reduce(lambda left, right: left | right, parts)
 
 
 def multiplier(m, multiplier):

@@ -14,7 +14,7 @@ from __future__ import annotations
 from amaranth.hdl import Cat, ClockSignal, Const, Instance, Mux, ResetSignal, Signal
 from amaranth.utils import ceil_log2
 
-from .portable import delayed
+from .portable import delayed, select_late
 
 SPRAM_WORDS, SPRAM_WIDTH = 1 << 14, 16
 #: From this depth on a word memory lies in SPRAM.
@@ -39,6 +39,8 @@ def lane_memory(m, memory):
     word = _ebr(m, memory.depth, memory.read_address, memory.write_address, memory.write_data,
                 _each(memory.write_lanes, memory.width))
     m.d.comb += memory.read_data.eq(word)
+    if memory.chunk is not None:
+        select_late(m, memory, word)
 
 
 def chunk_memory(m, memory):
@@ -46,7 +48,7 @@ def chunk_memory(m, memory):
     chunk = _ebr(m, memory.depth << memory.chunk_bits, Cat(memory.read_chunk, memory.read_address),
                  Cat(memory.write_chunk, memory.write_address), memory.write_data,
                  _each(memory.write_lanes, memory.width))
-    m.d.comb += memory.read_data.eq(delayed(m, chunk, 1, "chunk"))
+    m.d.comb += memory.read_data.eq(chunk)
 
 
 def _each(flags, width):

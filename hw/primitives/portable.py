@@ -40,6 +40,15 @@ def lane_memory(m, memory, attrs=None):
                  write.data.as_value().eq(memory.write_data),
                  read.addr.eq(memory.read_address),
                  memory.read_data.eq(read.data.as_value())]
+    if memory.chunk is not None:
+        select_late(m, memory, memory.read_data)
+
+
+def select_late(m, memory, word):
+    """The chunk of a lane memory, selected behind the word and registered."""
+    select = delayed(m, memory.read_chunk, 1, "select")
+    chosen = select_chunk(word, select, memory.width * memory.chunk)
+    m.d.comb += memory.chunk_data.eq(delayed(m, chosen, 1, "chunk")[:len(memory.chunk_data)])
 
 
 def chunk_memory(m, memory, attrs=None):
@@ -55,8 +64,8 @@ def chunk_memory(m, memory, attrs=None):
                               & (memory.write_chunk == lane // chunk)),
             write.data[lane].eq(memory.write_data.word_select(lane % chunk, memory.width))]
     select = delayed(m, memory.read_chunk, 1, "select")
-    chosen = select_chunk(read.data.as_value(), select, memory.width * chunk)
-    m.d.comb += memory.read_data.eq(delayed(m, chosen, 1, "chunk"))
+    m.d.comb += memory.read_data.eq(
+        select_chunk(read.data.as_value(), select, memory.width * chunk))
 
 
 def select_chunk(word, select, size):

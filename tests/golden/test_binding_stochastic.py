@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from apical.golden.binding_stochastic import FLOW_LIMIT
 from apical.golden.floating import FloatExecutor
 from apical.golden.network import Matrix, Network, Population, Projection
 from apical.golden.program import (
+    FLOW_LIMIT,
     STATE,
     FlowRate,
     Program,

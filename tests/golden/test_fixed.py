@@ -2,102 +2,28 @@
 
 import numpy as np
 import pytest
+from slow_reference import Machine
 
 from apical.golden.bounds import accumulator_bounds
 from apical.golden.errors import MisuseError
 from apical.golden.fixed import FixedExecutor
 from apical.golden.formats import Format
 from apical.golden.layered import drive, inference, nudged, start_state, step
-from apical.golden.mix import mix_element, mix_key
 from apical.golden.network import layered
 from apical.golden.program import (
-    Clear,
     Decide,
     Difference,
     Program,
-    Project,
     Relax,
     Snapshot,
-    Update,
 )
 
 STATE, WEIGHT = Format(16, 12), Format(16, 12)
 
 
 def reference(network, weights, program, image, state=STATE, weight=WEIGHT, seed=0, number=0):
-    """Run one image in Python integers; returns states, prediction, steps, writes, clipped,
-    signature."""
-    one = 1 << state.frac
-    vectors = {(p.name, "state"): [one] if p.constant else list(map(int, image.get(
-        p.name, [0] * p.size))) for p in network.populations}
-    numbers = {}
-    for index, population in enumerate(network.populations):
-        numbers[population.name, "state"] = index
-    sums, out = {}, {"prediction": None, "steps": 0, "writes": [], "clipped": 0, "signature": 0}
-
-    def write(vector, values, limits):
-        if vector not in numbers:
-            numbers[vector] = len(numbers)
-        clipped = [min(max(v, limits[0]), limits[1]) for v in values]
-        key = mix_key(mix_key(seed, number), len(out["writes"]) << 8 | numbers[vector])
-        for unit, value in enumerate(clipped):
-            out["signature"] = out["signature"] + mix_element(key, unit, value) & 0xFFFFFFFF
-        out["clipped"] += sum(a != b for a, b in zip(clipped, values, strict=True))
-        out["writes"].append((vector, clipped))
-        moved = max(abs(a - b) for a, b in zip(clipped, vectors.get(
-            vector, [0] * len(clipped)), strict=True))
-        vectors[vector] = clipped
-        return moved
-
-    def run(ops):
-        moved = 0
-        for op in ops:
-            if isinstance(op, Project):
-                p = network.projection(op.projection)
-                matrix = weights[p.matrix].T if p.transpose else weights[p.matrix]
-                rates = [r >> op.shift for r in vectors[p.source, "state"]]
-                start = sums[p.target, op.start] if op.start else [0] * matrix.shape[1]
-                sums[p.target, op.into] = [
-                    s + p.sign * sum(r * int(matrix[i, j]) for i, r in enumerate(rates))
-                    for j, s in enumerate(start)]
-            elif isinstance(op, Update):
-                u = vectors[op.population, "state"]
-                force = list(sums[op.population, op.current])
-                if op.leak:
-                    force = [f - (x << weight.frac) for f, x in zip(force, u, strict=True)]
-                if op.nudge:
-                    beta = op.nudge.sign * (1 << weight.frac - op.nudge.shift)
-                    force = [f + beta * (d - x) for f, x, d in zip(
-                        force, u, vectors[op.nudge.target, "state"], strict=True)]
-                shift = weight.frac + op.shift
-                move = [(f + (1 << shift - 1)) >> shift for f in force]
-                new = [x + d for x, d in zip(u, move, strict=True)] if op.leak else move
-                low, high = network.population(op.population).limits
-                moved = max(moved, write((op.population, "state"), new,
-                                         (int(low * one), int(high * one))))
-            elif isinstance(op, Snapshot):
-                write((op.population, op.into), vectors[op.population, op.source],
-                      (state.min, state.max))
-            elif isinstance(op, Difference):
-                a, b = (vectors[pair] for pair in op.operands)
-                write((op.population, op.into), [x - y for x, y in zip(a, b, strict=True)],
-                      (state.min, state.max))
-            elif isinstance(op, Clear):
-                write((op.population, op.slot), [0] * network.population(op.population).size,
-                      (0, 0))
-            elif isinstance(op, Decide):
-                values = vectors[op.population, "state"]
-                out["prediction"] = values.index(max(values))
-            elif isinstance(op, Relax):
-                for _ in range(op.steps):
-                    distance = run(op.body)
-                    out["steps"] += 1
-                    if op.settled is not None and distance <= int(op.settled * one):
-                        break
-        return moved
-
-    run(program.ops)
-    return out
+    """Run one image in Python integers."""
+    return Machine(network, weights, state, weight).image(program, image, seed, number)
 
 
 def two_phases(network, steps=3):
@@ -135,12 +61,12 @@ def test_every_write_is_that_of_the_reference(seed, sizes, options):
                          *formats, seed=9, number=4 + image)
         trace = result.trace.image(image)
         assert [(entry.vector, list(map(int, trace.values[a:b]))) for entry, a, b in zip(
-            trace.entries, trace.offsets, trace.offsets[1:], strict=False)] == told["writes"]
-        assert result.predictions[image] == told["prediction"]
-        assert result.steps[image] == told["steps"]
-        assert result.saturations[image] == told["clipped"]
-        assert result.signatures[image] == told["signature"]
-        assert result.writes[image] == sum(len(values) for _, values in told["writes"])
+            trace.entries, trace.offsets, trace.offsets[1:], strict=False)] == told.writes
+        assert result.predictions[image] == told.prediction
+        assert result.steps[image] == told.steps
+        assert result.saturations[image] == told.clipped
+        assert result.signatures[image] == told.signature
+        assert result.writes[image] == sum(len(values) for _, values in told.writes)
 
 
 def test_a_batch_is_its_images_one_by_one():
@@ -163,7 +89,7 @@ def test_extreme_values_stay_exact_and_within_the_bound():
     executor = FixedExecutor(network, weights)
     result = executor.run(program, inputs, record=True)
     told = reference(network, weights, program, {"x": inputs["x"][0]})
-    assert result.signatures[0] == told["signature"]
+    assert result.signatures[0] == told.signature
     bounds = accumulator_bounds(network, program, STATE, WEIGHT)
     assert bounds["h1", "input"] == 300 * 4096 * 32768
 

@@ -1,5 +1,6 @@
 """Learning in raw integers: against a slow reference, single updates, misuse."""
 
+import mixing_reference as mixing
 import numpy as np
 import pytest
 
@@ -24,8 +25,8 @@ def clip(value, low, high):
 class Reference:
     """One training image of equilibrium propagation in plain Python integers.
 
-    Written from the equations and the definition of `Learn`, for layered networks; it shares the
-    mixing functions only (tested against their definition elsewhere).
+    Written from the equations and the definition of `Learn`, for layered networks; the mixing
+    functions are those of `mixing_reference`, the keys those of the package.
     """
 
     def __init__(self, sizes, weights, state, weight, update_frac, multipliers):
@@ -51,12 +52,8 @@ class Reference:
         kept = [clip(v, low, high) for v in values]
         self.saturated += sum(a != b for a, b in zip(kept, values))
         self.writes += len(kept)
-        high_half, low_half = key >> 16, key & 0xFFFF
         for unit, value in enumerate(kept):
-            x, y = (value % 65536) ^ high_half, unit ^ low_half
-            for i in range(4):
-                x, y = speck_round(x, y, high_half if i % 2 else low_half)
-            self.signature = (self.signature + x * 65536 + y) % 2 ** 32
+            self.signature = (self.signature + mixing.element(key, unit, value)) % 2 ** 32
         return kept
 
     def image(self, pixels, target, key, steps, nudge_steps, beta_shift):
@@ -120,33 +117,16 @@ class Reference:
         for i, row in enumerate(weights):
             for j, old in enumerate(row):
                 total = sum(s * r[i] * v[j] for (r, _, s), v in zip(terms, scaled))
-                if not total:
+                if not any(r[i] and v[j] for (r, _, _), v in zip(terms, scaled)):
                     continue
-                x, y = i ^ (key >> 16), j ^ (key & 0xFFFF)
-                for n in range(6):
-                    x, y = speck_round(x, y, key >> 16 if n % 2 else key & 0xFFFF)
-                if self.drop <= 16:
-                    r = x >> (16 - self.drop)
-                else:
-                    r = (x << (self.drop - 16)) + (y >> (32 - self.drop))
+                x, y = mixing.weight(key, i, j)
+                r = mixing.addend(y, self.drop)
                 wanted = old + (total + r) // 2 ** self.drop
                 row[j] = clip(wanted, -top, top - 1)
                 self.saturated += row[j] != wanted
                 self.writes += 1
-                x ^= row[j] % 65536
-                x, y = speck_round(x, y, key & 0xFFFF)
-                x, y = speck_round(x, y, key >> 16)
-                self.signature = (self.signature + x * 65536 + y) % 2 ** 32
+                self.signature = (self.signature + mixing.written(x, y, row[j])) % 2 ** 32
                 self.weight_writes.append((name, i, j, row[j]))
-
-
-def speck_round(x, y, k):
-    """The round of the mixing function on bit strings and modular sums."""
-    def left(word, n):
-        bits = f"{word:016b}"
-        return int(bits[n:] + bits[:n], 2)
-    x = ((left(x, 9) + y) % 65536) ^ k
-    return x, left(y, 2) ^ x
 
 
 def random_case(sizes, seed, weight, scale=1.0):
@@ -251,7 +231,7 @@ def test_rates_mean_what_they_say():
                                                   [unit // 32, -unit // 32], [0, 0]]
 
 
-def test_zero_totals_are_no_writes():
+def test_zero_factors_are_no_writes():
     network, program = outer_network(4, 3)
     executor = FixedExecutor(network, {"m": np.arange(12).reshape(4, 3)})
     result = executor.run(program, {"x": np.array([[0, 4096, 0, -9]]), "d": np.array([[0, 90, 1]])},
@@ -264,12 +244,14 @@ def test_zero_totals_are_no_writes():
     assert (result.writes[0], result.operations[0]) == (7, 2)
     trace = result.trace.image(0)
     assert trace.numbers.tolist() == [2, 128] and trace.offsets.tolist() == [0, 3, 3]
-    # The contrast of two equal phases is nothing either.
+    # The contrast of two equal phases adds zeros: written where both factors are there, unchanged.
+    before = executor.weights["m"]
     equal = Program("equal", (Learn("m", (program.ops[0].terms[0],
                                           Outer(("x", "rate"), ("d", "rate"), -1))),))
     result = executor.run(equal, {"x": np.array([[1, 2, 3, 4]]), "d": np.array([[5, 6, 7]])},
                           rates={"m": 0.25})
-    assert (result.writes[0], result.operations[0]) == (6, 3)
+    assert (result.writes[0], result.operations[0]) == (6 + 12, 3)
+    assert (executor.weights["m"] == before).all()
 
 
 def test_saturated_weights_are_counted():

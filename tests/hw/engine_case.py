@@ -3,11 +3,19 @@
 import numpy as np
 
 from apical.golden.fixed import FixedExecutor
+from apical.golden.fixed_learning import multipliers
 from apical.golden.layered import inference
 from apical.golden.network import layered
 from apical.hw.assembler import assemble, config_for
-from apical.hw.image import input_writes, program_writes, register_write, weight_writes
-from apical.hw.isa import LANE_BITS, Space, address
+from apical.hw.image import (
+    input_writes,
+    program_writes,
+    rate_writes,
+    register_write,
+    weight_writes,
+    weights_from,
+)
+from apical.hw.isa import LANE_BITS, Space, address, lane_address
 from apical.sim.pysim import PysimEngine
 
 REPORTED = ("prediction", "image_steps", "signature", "writes", "saturations")
@@ -33,19 +41,22 @@ def garbage(config, seed=0):
     return address(Space.STATE) | words << LANE_BITS | lanes, values
 
 
-def compare(network, program, config, weights, inputs, engine=None, density=None):
+def compare(network, program, config, weights, inputs, engine=None, density=None, rates=None):
     """Run both and return (differences, reports): differences as (image, operation, unit) tuples,
     reports as one dict of registers an image."""
     assembly = assemble(network, program, config, density)
     images = len(next(iter(inputs.values())))
-    expected = FixedExecutor(network, weights, config.state, config.weight).run(
-        program, inputs, seed=SEED, record=True)
+    executor = FixedExecutor(network, weights, config.state, config.weight, config.update_frac)
+    expected = executor.run(program, inputs, seed=SEED, record=True, rates=rates)
+    factors = multipliers(program, rates, config.state, config.weight, config.update_frac)
+    learned = {}
     port, reports = PysimEngine(config, engine), []
 
     async def script(port):
         await port.write(*garbage(config))
         await port.write(*program_writes(assembly))
         await port.write(*weight_writes(assembly, weights))
+        await port.write(*rate_writes(assembly, factors))
         await port.write(*register_write("seed", SEED))
         for image in range(images):
             await port.write(*input_writes(assembly, inputs, image, image % 2))
@@ -55,10 +66,16 @@ def compare(network, program, config, weights, inputs, engine=None, density=None
             names = (*REPORTED, "image_cycles", "mac_useful", "mac_cycles")
             reports.append({name: await port.register(name) for name in names})
 
+        if assembly.factors:
+            words = assembly.placement.used["weight_depth"]
+            learned.update(weights_from(assembly, [
+                [await port.read(lane_address(Space.WEIGHTS, word, lane))
+                 for lane in range(config.lanes)] for word in range(words)]))
+
     port.run(script)
     differences = []
     totals = np.zeros(3, np.int64)
-    writes = iter(port.trace)
+    writes, weight_writes_told = iter(port.trace), iter(port.weight_trace)
     for image in range(images):
         trace = expected.trace.image(image)
         left = len(trace.values)
@@ -75,13 +92,30 @@ def compare(network, program, config, weights, inputs, engine=None, density=None
                         or trace.numbers[operation] != write.vector
                         or trace.values[place] & 0xFFFF != value):
                     differences.append((image, operation, unit))
+        for entry in trace.weights:
+            wanted = set(zip(entry.rows.tolist(), entry.cols.tolist(),
+                             (entry.values & 0xFFFF).tolist(), strict=True))
+            told = set()
+            while len(told) < len(wanted):
+                write = next(weight_writes_told, None)
+                if write is None or (write.operation, write.matrix) != (entry.counts[0],
+                                                                        entry.number):
+                    break
+                told |= set(write.weights())
+            if told != wanted:
+                differences.append((image, int(entry.counts[0]), entry.matrix,
+                                    sorted(told ^ wanted)[:4]))
         totals += (expected.signatures[image], expected.writes[image], expected.saturations[image])
-        told = (expected.predictions[image], expected.steps[image], totals[0] & 0xFFFFFFFF,
+        predicted = (reports[image]["prediction"] if expected.predictions is None
+                     else expected.predictions[image])
+        told = (predicted, expected.steps[image], totals[0] & 0xFFFFFFFF,
                 totals[1], totals[2])
         for name, value in zip(REPORTED, told, strict=True):
             if reports[image][name] != value:
                 differences.append((image, name, reports[image][name], int(value)))
-    differences += [("extra", write) for write in writes]
+    differences += [("extra", write) for write in (*writes, *weight_writes_told)]
+    differences += [("final", name) for name, raw in learned.items()
+                    if not np.array_equal(raw, executor.weights[name])]
     return differences, reports
 
 

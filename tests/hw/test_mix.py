@@ -5,7 +5,7 @@ import pytest
 from amaranth.sim import Simulator
 
 from apical.golden import mix
-from apical.hw.mix import KeyEngine, SignatureUnit
+from apical.hw.mix import CROSS_LATENCY, CrossUnit, KeyEngine, SignatureUnit, signature_latency
 
 RNG = np.random.default_rng(6)
 
@@ -31,7 +31,7 @@ def test_key_engine():
             ctx.set(engine.start, 1)
             await ctx.tick()
             ctx.set(engine.start, 0)
-            ctx.set(engine.key, 0x5555)  # taken with the start only
+            ctx.set(engine.word, 0x5555)  # taken with the start only
             for _ in range(mix.KEY_ROUNDS):
                 assert not ctx.get(engine.ready)
                 await ctx.tick()
@@ -43,11 +43,30 @@ def test_key_engine():
     run(engine, bench)
 
 
+def test_cross_unit():
+    """A pair of words a cycle, out again `CROSS_LATENCY` cycles later."""
+    unit, told = CrossUnit(), []
+
+    async def bench(ctx):
+        for cycle in range(300):
+            words = [int(x) for x in RNG.integers(0, 2**16, 4)]
+            if cycle < 6:
+                words = [0xFFFF if cycle >> i & 1 else 0 for i in range(4)]
+            for name, word in zip("abcd", words, strict=True):
+                ctx.set(getattr(unit, name), word)
+            told.append(mix.cross(*words))
+            if cycle >= CROSS_LATENCY:
+                assert (ctx.get(unit.x), ctx.get(unit.y)) == told[cycle - CROSS_LATENCY]
+            await ctx.tick()
+
+    run(unit, bench)
+
+
 @pytest.mark.parametrize("lanes", [1, 2, 3, 4, 7])
 def test_signature_unit(lanes):
-    """One write a cycle, any lanes of it; the sum follows `ELEMENT_ROUNDS` + 3 cycles later."""
+    """One write a cycle, any lanes of it; the sum follows `signature_latency` cycles later."""
     unit, sums, total = SignatureUnit(lanes), [], 0
-    latency = mix.ELEMENT_ROUNDS + 3
+    latency = signature_latency(lanes)
 
     async def bench(ctx):
         nonlocal total

@@ -90,7 +90,7 @@ MUTANTS = {
     "sums do not start from their accumulator": (
         "lanes", "Mux(control.started, ", "Mux(0, ", "engine", "Lanes", {}),
     "the sign of the nudge": (
-        "unit", "aligned ^ minus.replicate(32)", "aligned", "engine", "UnitPipeline",
+        "unit", 'at["nudge"] & ~at["nudge_negative"]', 'at["nudge"]', "engine", "UnitPipeline",
         {"program": "contrast", "sign": -1}),
     "the operands of a difference": (
         "unit", "a - Mux(mode == Mode.SUBTRACT, b, 0)", "Mux(mode == Mode.SUBTRACT, b - a, a)",
@@ -108,8 +108,8 @@ MUTANTS = {
         {"steps": 40, "settled": 0.0, "images": 1, "reach": 1000}),
     "loops run once more": (
         "sequencer", "loops[loop] == 1", "loops[loop] == 0", "engine", "Sequencer", {}),
-    "one slot for all keys": (
-        "sequencer", "self.key_slot.eq(~self.key_slot)", "self.key_slot.eq(0)", "engine",
+    "the key is mixed before the one before is taken": (
+        "sequencer", "wanted & ~waiting", "wanted", "engine",
         "Sequencer", {"quick": 1, "sizes": (4, 40, 3)}),
     "one input bank": (
         "sequencer", "self.bank.eq(~self.bank)", "self.bank.eq(0)", "engine", "Sequencer", {}),

@@ -1,0 +1,281 @@
+"""Weight updates: outer products added to a matrix with stochastic rounding, one word a beat.
+
+Implements :class:`~apical.golden.program.Learn` behind its scaled factors.  One side of the matrix
+is walked as in a broadcast projection (the *scalar side*: events, state words, the constant), the
+other lies in the lanes.  The lanes multiply a scalar by a word of the lane side instead of
+weights, and an accumulator starts from the old weight with the random word below it, so that the
+sum of the products, cut, is the new weight.
+
+For each block of the lane side::
+
+    READ   word of the lane side (of each term) into registers
+    FILL   lane words of the mix, one a cycle
+    RUN    items of the scalar side: mix of the index (8 cycles), beats of one or two terms
+
+Stages of a beat continue those of :mod:`apical.hw.lanes`::
+
+    S - 2..S  random word; the old weight is read so that it arrives at S
+    S + 1     sum of the products (at the last beat)
+    S + 2     saturated: written, traced
+    S + 3..   what is written is mixed into the signature
+"""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..golden.mix import KEY_ROUNDS
+from .config import EngineConfig
+from .issue import beat_layout
+from .memory import address_bits
+from .mix import CROSS_LATENCY, CrossUnit, Hash, mix_written
+from .primitives.portable import delayed
+
+
+class LearnUnit(wiring.Component):
+    """Runs LEARN instructions.
+
+    Throughput: one weight word a cycle with one term, one each two cycles with two.  A block costs
+    about 35 cycles and its units beside.
+
+    Members
+    -------
+    start : In(1)
+        Takes the operands, which must stand still while `busy`.
+    two, turned : In(1), negative : In(2)
+        Fields of the instruction.
+    matrix, rows, blocks, tail, number : In
+        Matrix descriptor.
+    key : In(32)
+        Operation key.
+    lane_bases : In(2 * state address)
+        Words of the lane sides.
+    busy : Out(1)
+    start_issue : Out(1), issuing : In(1), item_* : In
+        The issue of projections, which walks the scalar side of term 0 for one block.
+    reading : Out(1), word_address : Out, word : In(16 * P)
+        Port of the state memory, latency 1.
+    beat : Out(beat_layout), value : Out(16)
+        Stage 0 of the lanes.
+    words : Out(32 * P)
+        Multiplicands of both terms.
+    begin : Out(width * P)
+        Where a sum starts, stage S.
+    weights : In(16 * P)
+        What was read, stage S.
+    last : In(1), totals : In(width * P), lanes_busy : In(1)
+        Sums, stage S + 1.
+    read_address, write_address : Out, write : Out(1), write_data : Out(16 * P)
+    mixed : Out(32), written, clipped : Out(7)
+        What a write adds to the signature and to the counts; 0 in other cycles.
+    mask : Out(P), scalar : Out(16), first : Out(16)
+        Lanes, scalar and first lane-side unit of the write (trace).
+    """
+
+    def __init__(self, config: EngineConfig):
+        self.config = config
+        lanes, width = config.lanes, config.accumulator_width
+        states, weights = address_bits(config.state_depth), address_bits(config.weight_depth)
+        super().__init__({
+            "start": In(1), "two": In(1), "turned": In(1), "negative": In(2),
+            "matrix": In(weights), "rows": In(16), "blocks": In(10), "tail": In(7),
+            "key": In(32), "lane_bases": In(data.ArrayLayout(states, 2)),
+            "busy": Out(1), "start_issue": Out(1), "issuing": In(1),
+            "item_valid": In(1), "item_index": In(16), "item_value": In(16),
+            "item_other": In(16),
+            "reading": Out(1), "word_address": Out(states), "word": In(16 * lanes),
+            "beat": Out(beat_layout(config)), "value": Out(16), "words": Out(32 * lanes),
+            "begin": Out(width * lanes), "weights": In(16 * lanes),
+            "last": In(1), "flags": In(2), "totals": In(width * lanes), "lanes_busy": In(1),
+            "read_address": Out(weights), "write_address": Out(weights), "write": Out(1),
+            "write_data": Out(16 * lanes), "mixed": Out(32), "written": Out(7), "clipped": Out(7),
+            "mask": Out(lanes), "scalar": Out(16), "first": Out(16)})
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self.config
+        self.stage = config.weight_latency + config.multiplier_latency
+        m.submodules.hash = self.hash = Hash()
+        m.d.comb += self.hash.key.eq(self.key)
+        # What is one for a block: place of its words, its lane-side words and their mix.
+        self.base = Signal(len(self.matrix))
+        self.lane_mix = Signal(data.ArrayLayout(32, config.lanes), reset_less=True)
+        self.full = Signal(data.ArrayLayout(config.lanes, 2))
+        idle = Signal()
+        self._blocks(m, idle)
+        values, place, mix = self._items(m)
+        sent = self._beats(m, values, place, mix)
+        back = self._write(m, sent)
+        m.d.comb += idle.eq(~(self.issuing | self.hash.busy | sent["busy"] | self.lanes_busy
+                              | back))
+        return m
+
+    def _blocks(self, m, idle):
+        """Walk the blocks of the lane side."""
+        lanes = self.config.lanes
+        left, block, at = Signal(10), Signal(len(self.word_address)), Signal(range(lanes + 1))
+        limit, fill, term = Signal(7), Signal(), Signal()
+        m.d.comb += [limit.eq(Mux(left == 1, self.tail, lanes)),
+                     self.word_address.eq(self.lane_bases[term] + block)]
+        with m.FSM() as machine:
+            with m.State("IDLE"):
+                with m.If(self.start):
+                    m.d.sync += [left.eq(self.blocks), block.eq(0), self.first.eq(0),
+                                 self.base.eq(self.matrix)]
+                    m.next = "READ0"
+            with m.State("READ0"):
+                m.d.comb += self.reading.eq(1)
+                m.next = "READ1"
+            with m.State("READ1"):
+                m.d.comb += [term.eq(1), self.reading.eq(self.two)]
+                self._take(m, 0, limit)
+                m.d.sync += at.eq(0)
+                m.next = "READ2"
+            with m.State("READ2"):
+                self._take(m, 1, limit)
+                m.next = "FILL"
+            with m.State("FILL"):
+                m.d.comb += fill.eq(1)
+                m.d.sync += at.eq(at + 1)
+                with m.If(at == limit - 1):
+                    m.next = "ISSUE"
+            with m.State("ISSUE"):
+                m.d.comb += self.start_issue.eq(1)
+                m.next = "RUN"
+            with m.State("RUN"):
+                with m.If(idle):
+                    m.d.sync += [left.eq(left - 1), block.eq(block + 1),
+                                 self.first.eq(self.first + lanes),
+                                 self.base.eq(self.base + self.rows)]
+                    m.next = "READ0"
+                    with m.If(left == 1):
+                        m.next = "IDLE"
+            m.d.comb += self.busy.eq(~machine.ongoing("IDLE"))
+        # Lane words of the mix come out of the pipeline in order, before the first item.
+        number = Signal(16)
+        m.d.comb += [number.eq(Mux(fill, self.first + at, self.item_index)),
+                     self.hash.valid.eq(fill | self.item_valid),
+                     self.hash.word.eq(Cat(number, fill ^ self.turned))]
+        filled = delayed(m, fill, KEY_ROUNDS, "fill")
+        place = delayed(m, at, KEY_ROUNDS, "place")
+        for lane in range(lanes):
+            with m.If(filled & (place == lane)):
+                m.d.sync += self.lane_mix[lane].eq(self.hash.result)
+
+    def _take(self, m, term, limit):
+        """Lane-side word of a term; behind the last unit and without that term it is 0."""
+        lanes = self.config.lanes
+        word = self.words[16 * lanes * term:16 * lanes * (term + 1)]
+        for lane in range(lanes):
+            # Padding weights must stay 0, whatever lies in the padding of states.
+            there = (limit > lane) if term == 0 else (limit > lane) & self.two
+            value = self.word.word_select(lane, 16) & there.replicate(16)
+            m.d.sync += [word.word_select(lane, 16).eq(value),
+                         self.full[term][lane].eq(value.any())]
+
+    def _items(self, m):
+        """Items beside their mix: values of both terms, place of the weight word, scalar."""
+        place = Signal(len(self.matrix))
+        m.d.comb += place.eq(self.base + self.item_index)
+        values = [delayed(m, value, KEY_ROUNDS, name) for name, value in (
+            ("valid", self.item_valid), ("first", self.item_value),
+            ("second", Mux(self.two, self.item_other, 0)))]
+        return (values, delayed(m, place, KEY_ROUNDS, "place"),
+                delayed(m, self.item_index, KEY_ROUNDS, "index"))
+
+    def _beats(self, m, values, place, index):
+        """One beat a term; the mix of the scalar arrives where `Cross` begins."""
+        valid, first, second = values
+        beat, value = self.beat, self.value
+        waiting, later, flags = Signal(), Signal(16), Signal(2)
+        mix, at, scalar = Signal(32), Signal(len(place)), Signal(16)
+        m.d.comb += flags.eq(Cat(first.any(), second.any()))
+        m.d.sync += [beat.valid.eq(valid | waiting), waiting.eq(valid & self.two)]
+        with m.If(valid):
+            m.d.sync += [beat.first.eq(1), beat.last.eq(~self.two), beat.term.eq(0),
+                         beat.scalars.eq(flags), beat.negative.eq(self.negative[0]),
+                         beat.learn.eq(1), value.eq(first), later.eq(second),
+                         mix.eq(self.hash.result), at.eq(place), scalar.eq(index)]
+        with m.Else():
+            m.d.sync += [beat.first.eq(0), beat.last.eq(1), beat.term.eq(1),
+                         beat.negative.eq(self.negative[1]), value.eq(later)]
+        # The random word meets its beat at stage S.
+        return {"busy": Cat(valid, waiting, self.beat.valid).any(), "place": at, "scalar": scalar,
+                "mix": delayed(m, mix, self.stage - CROSS_LATENCY, "mix")}
+
+    @staticmethod
+    def _kept(m, flag, cycles, name):
+        kept = []
+        for i in range(cycles):
+            late = Signal(name=f"{name}{i}")
+            m.d.sync += late.eq(flag)
+            flag = late
+            kept.append(late)
+        return kept
+
+    def _write(self, m, sent):
+        """Random words, start of the sums, new weights, their signature; returns whether busy."""
+        config = self.config
+        lanes, width, weight, drop = (config.lanes, config.accumulator_width, config.weight,
+                                      config.drop)
+        address = delayed(m, sent["place"], config.multiplier_latency, "read_at")
+        m.d.comb += self.read_address.eq(address)
+        # A second term ends one cycle later.
+        write_at = delayed(m, address, self.stage + 2 - config.multiplier_latency, "write_at")
+        write_late = delayed(m, write_at, 1, "write_late")
+        scalar = delayed(m, sent["scalar"], self.stage + 2, "trace_at")
+        scalar_late = delayed(m, scalar, 1, "trace_late")
+        m.d.comb += [self.write_address.eq(Mux(self.two, write_late, write_at)),
+                     self.scalar.eq(Mux(self.two, scalar_late, scalar))]
+        write = Signal()
+        flags = Signal(2)
+        m.d.sync += [write.eq(self.last), flags.eq(self.flags)]
+        m.d.comb += self.write.eq(write)
+        first = Signal()
+        m.d.comb += first.eq(delayed(m, self.beat.valid & self.beat.first, self.stage, "started"))
+        mixed, clips = [], []
+        for lane in range(lanes):
+            m.submodules[f"cross{lane}"] = cross = CrossUnit()
+            m.d.comb += [Cat(cross.b, cross.a).eq(sent["mix"]),
+                         Cat(cross.d, cross.c).eq(self.lane_mix[lane])]
+            word = Const(0, 1) if drop == 0 else cross.y
+            below = Cat(Const(0, drop - 16), word) if drop >= 16 else word[16 - drop:]
+            old = self.weights.word_select(lane, 16).as_signed()[:weight.width].as_signed()
+            begin = Cat(below, old).as_signed()
+            m.d.comb += self.begin.word_select(lane, width).eq(begin)
+            # The random word of an element stays for its signature.
+            x, y, late_x, late_y = (Signal(16, name=f"{name}_{lane}", reset_less=True)
+                                    for name in ("x", "y", "late_x", "late_y"))
+            with m.If(first):
+                m.d.sync += [x.eq(cross.x), y.eq(cross.y)]
+            total = self.totals.word_select(lane, width).as_signed() >> drop
+            wide, clip = Signal.like(total, name=f"wide_{lane}"), Signal(name=f"clip_{lane}")
+            m.d.comb += wide.eq(total)
+            negative = wide[-1]
+            over = Mux(negative, ~wide[weight.width - 1:].all(), wide[weight.width - 1:].any())
+            ends = Mux(negative, weight.min, weight.max)
+            new = Signal(16, name=f"new_{lane}", reset_less=True)
+            with m.If(self.last):
+                m.d.sync += [new.eq(Mux(over, ends, wide[:16].as_signed())), clip.eq(over),
+                             late_x.eq(x), late_y.eq(y)]
+            mask = (flags[0] & self.full[0][lane]) | (flags[1] & self.full[1][lane])
+            m.d.comb += [self.mask[lane].eq(mask & write),
+                         self.write_data.word_select(lane, 16).eq(new)]
+            word = Signal(16, name=f"mixed_{lane}", reset_less=True)
+            m.d.sync += word.eq(mix_written(late_x, late_y, new)
+                                & self.mask[lane].replicate(16))
+            mixed.append(word)
+            clips.append(clip & self.mask[lane])
+        m.d.comb += [self.written.eq(sum(self.mask[1:], self.mask[0])),
+                     self.clipped.eq(sum(clips[1:], clips[0]))]
+        stages = 1
+        while len(mixed) > 1:
+            mixed = [(mixed[i] + mixed[i + 1]) if i + 1 < len(mixed) else mixed[i]
+                     for i in range(0, len(mixed), 2)]
+            mixed = [delayed(m, word, 1, f"sum{stages}_{i}") for i, word in enumerate(mixed)]
+            stages += 1
+        m.d.comb += self.mixed.eq(mixed[0])
+        after = self._kept(m, write, stages, "signing")
+        return Cat(write, *after).any()
