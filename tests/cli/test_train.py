@@ -2,6 +2,11 @@
 
 import io
 import json
+import random
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -63,6 +68,42 @@ def test_resuming_gives_the_model_of_an_unbroken_run(capsys, tmp_path):
     assert run(capsys, *QUICK, "--resume", state, "--save", parts)[0] == 0
     assert all(np.array_equal(load_model(whole).weights[name], values)
                for name, values in load_model(parts).weights.items())
+
+
+def killed(command, state, delay):
+    """Start a command, kill it `delay` seconds after it wrote its (next) checkpoint."""
+    seen = state.stat().st_mtime_ns if state.exists() else None
+    process = subprocess.Popen([sys.executable, "-c", "from apical.cli import main; main()",
+                                *command])
+    try:
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and process.poll() is None and (
+                not state.exists() or state.stat().st_mtime_ns == seen):
+            time.sleep(0.01)
+        time.sleep(delay)
+        process.kill()
+    finally:
+        process.kill()
+        process.wait()
+    return process.returncode
+
+
+def test_a_run_killed_at_random_moments_ends_at_the_same_model(capsys, tmp_path):
+    state, whole, parts = (tmp_path / name for name in ("state", "whole", "parts"))
+    command = ["train", "--layers", "64-16-10", "--epochs", "40", "--batch", "20", "--seed", "1"]
+    seed = time.time_ns() % 10000  # in the message of a failure
+    rng, resume = random.Random(seed), []
+    for _ in range(2):
+        code = killed([*command[:4], "100000", *command[5:], "--checkpoint", str(state), *resume],
+                      state, rng.uniform(0, 0.3))
+        assert code == -signal.SIGKILL, seed
+        resume = ["--resume", str(state)]
+    with np.load(state) as archive:
+        epochs = int(json.loads(archive["header"].tobytes())["epoch"])
+    command[4] = str(epochs + 3)
+    assert run(capsys, *command, *resume, "--save", str(parts))[0] == 0
+    assert run(capsys, *command, "--save", str(whole))[0] == 0
+    assert whole.read_bytes() == parts.read_bytes(), seed
 
 
 def test_progress_goes_to_a_terminal_only(capsys, monkeypatch):

@@ -1,11 +1,6 @@
 """Training: accuracy, determinism, checkpoints, misuse."""
 
-import json
 import os
-import subprocess
-import sys
-import textwrap
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -112,35 +107,6 @@ def test_a_resumed_run_ends_at_the_same_weights(digits, tmp_path):
     done = train(network, some, SHORT, resume=path)
     assert same(whole.weights, done.weights) and done.images_per_second == 0
     assert os.listdir(tmp_path) == ["check.npz"]
-
-
-def test_a_killed_run_goes_on_from_its_checkpoint(digits, tmp_path):
-    path = tmp_path / "check.npz"
-    code = textwrap.dedent("""
-        import sys
-        from apical.golden.data import load
-        from apical.golden.network import layered
-        from apical.golden.training import TrainingConfig, train
-        config = TrainingConfig(epochs=100000, batch=10, rates=(0.2, 0.1), seed=1)
-        train(layered((64, 16, 10)), load("digits"), config, checkpoint=sys.argv[1])
-    """)
-    run = subprocess.Popen([sys.executable, "-c", code, str(path)])
-    try:
-        deadline = time.monotonic() + 60
-        while not path.exists() and time.monotonic() < deadline:
-            time.sleep(0.02)
-        time.sleep(0.1)
-    finally:
-        run.kill()
-        run.wait()
-    config = TrainingConfig(epochs=200, batch=10, rates=(0.2, 0.1), seed=1)
-    with np.load(path) as archive:
-        epochs = int(json.loads(archive["header"].tobytes())["epoch"])
-    assert 0 < epochs < 200
-    network = layered((64, 16, 10))
-    config = replace(config, epochs=epochs + 2)
-    resumed = train(network, digits, config, resume=path)
-    assert same(resumed.weights, train(network, digits, config).weights)
 
 
 def test_checkpoints_of_other_runs_are_refused(digits, tmp_path):
