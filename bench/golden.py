@@ -26,6 +26,7 @@ from apical.golden.data import one_hot
 from apical.golden.equilibrium import learning_rates, training
 from apical.golden.floating import FloatExecutor
 from apical.golden.network import layered
+from apical.golden.threads import VARIABLES
 from apical.golden.training import TrainingConfig, starting_weights
 
 #: Relaxation steps of both phases, from zero states; eps and beta are 1/2.
@@ -180,11 +181,8 @@ def _torch_version():
     return None if torch is None else torch.__version__
 
 
-#: What pins BLAS to one thread, if it is set before NumPy is imported.
-THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
-
 if __name__ == "__main__":
-    if any(os.environ.get(name) != "1" for name in THREADS):
-        os.environ.update(dict.fromkeys(THREADS, "1"))
+    if any(os.environ.get(name) != "1" for name in VARIABLES):  # NumPy has read them already
+        os.environ.update(dict.fromkeys(VARIABLES, "1"))
         os.execv(sys.executable, [sys.executable, "-m", "bench.golden", *sys.argv[1:]])
     sys.exit(main())
