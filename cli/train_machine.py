@@ -13,7 +13,7 @@ RULES = ("flow", "cd")
 #: Layers where none are given.
 DEFAULT_LAYERS = {"digits": (64, 64), "mnist": (784, 500), "fashion-mnist": (784, 500)}
 #: Temperatures and chains of annealed importance sampling where none are given.
-TEMPERATURES, CHAINS = {"digits": 2000}, 100
+TEMPERATURES, CHAINS = 4000, 100
 #: Options of other rules, and options of these rules only.
 _FOREIGN = ("beta_shift", "steps", "nudge_steps")
 _OWN = ("lateral", "flips", "sweeps", "hidden_bias", "temperatures")
@@ -40,7 +40,7 @@ def add_arguments(parser, whole):
                         "the data)")
     parser.add_argument("--temperatures", metavar="N", type=whole,
                         help="of the log-likelihood (of more hidden layers: a lower bound), 0 for "
-                        "none (rules flow and cd; default: 10000, digits 2000)")
+                        f"none (rules flow and cd; default: {TEMPERATURES})")
 
 
 def refuse(args):
@@ -74,8 +74,7 @@ def run(args) -> int:
                             decay=args.decay, sweeps=args.sweeps, flips=args.flips,
                             hidden_bias=args.hidden_bias, seed=args.seed)
     network = machine(layers, bool(args.lateral))
-    temperatures = (TEMPERATURES.get(args.data, 10000) if args.temperatures is None
-                    else args.temperatures)
+    temperatures = TEMPERATURES if args.temperatures is None else args.temperatures
     if temperatures < 0:
         raise MisuseError(f"temperatures is {temperatures}; give 10 or more, or 0 for none")
     if temperatures:

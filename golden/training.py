@@ -115,7 +115,7 @@ _DEFAULTS = {
     # after some updates all units rest on a limit.
     ("ep", "mnist", 3): TrainingConfig(epochs=14, rates=(0.4, 0.05, 0.2), decay=0.82, steps=10,
                                        nudge_steps=6, gain=0.35, hidden_bias=0.0),
-    ("ep", "fashion-mnist", 2): TrainingConfig(epochs=25, rates=(0.3, 0.05), decay=0.88,
+    ("ep", "fashion-mnist", 2): TrainingConfig(epochs=20, rates=(0.2, 0.05), decay=0.85,
                                                steps=10, nudge_steps=4, hidden_bias=0.0),
     ("ghost", "digits", 3): TrainingConfig(
         rule="ghost", epochs=30, rates=(4.0,), steps=0, nudge_steps=8, gain=1.5),
