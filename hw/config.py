@@ -192,9 +192,9 @@ PRESETS = {
     # 22 lanes: 64 hidden units are 3 blocks, and 2,560 words are 50 of the 56 block RAMs; events
     # take 4, code 2.  A cell of LUT RAM has 16 words.
     "ulx3s-25f": EngineConfig(lanes=22, update_lanes=4, accumulator_width=38, weight_depth=2560,
-                              state_depth=16, accumulator_depth=16, event_depth=1024,
+                              state_depth=32, accumulator_depth=16, event_depth=1024,
                               program_depth=128, descriptor_depth=64, diagnostics=False,
-                              primitives="ecp5"),
+                              learning=True, primitives="ecp5"),
 }
 
 
