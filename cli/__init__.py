@@ -17,6 +17,7 @@ import os
 import sys
 
 from ..golden.errors import ApicalError
+from ..golden.threads import pin
 
 #: Sub-command -> (module, what it does in one line).
 COMMANDS = {
@@ -79,6 +80,7 @@ def main(argv=None) -> int:
         Exit code; nothing is raised, not even for ``--help``.
     """
     argv = list(sys.argv[1:] if argv is None else argv)
+    pin()  # before a sub-command imports NumPy
     try:
         code = _run(argv)
         sys.stdout.flush()  # here, where a failure can be told

@@ -26,6 +26,25 @@ def parse_rates(text):
     return tuple(rates)
 
 
+def parse_beta(text):
+    """Shift n of a strength of the nudge, ``2**-n``, such as ``0.5``.
+
+    Raises
+    ------
+    MisuseError
+        For 0 and everything else that is no power of two from 1 to 2**-15.
+    """
+    try:
+        shift = {2.0 ** -n: n for n in range(16)}.get(float(text))
+    except ValueError as error:
+        raise MisuseError(f"beta '{text}' is not a number; write it as 0.5") from error
+    if shift is None:
+        why = "the contrast is divided by it" if float(text) == 0 else "steps are shifts"
+        raise MisuseError(f"beta is {text}; {why}, so give 1, 0.5, 0.25 or another power of two "
+                          "down to 2**-15")
+    return shift
+
+
 def _whole(text):
     """A whole number; sizes are checked where they are used."""
     try:
@@ -58,6 +77,9 @@ def add_arguments(parser):
                         help=f"factor on the rates after each epoch {tuned}")
     parser.add_argument("--beta-shift", metavar="N", type=whole,
                         help=f"strength of the nudge, 2**-N {tuned}")
+    parser.add_argument("--beta", dest="beta_shift", metavar="B", type=argument(parse_beta),
+                        help="the same as a number: 1, 0.5, 0.25, ..; its sign is drawn for each "
+                        "batch")
     parser.add_argument("--steps", metavar="N", type=whole,
                         help=f"relaxation steps of the free phase {tuned}")
     parser.add_argument("--nudge-steps", metavar="N", type=whole,

@@ -25,7 +25,6 @@ from urllib.parse import quote
 import numpy as np
 
 from . import operations
-from . import program as program_module
 from .errors import MisuseError
 from .files import write_atomically
 from .formats import Format, dequantize
@@ -120,10 +119,9 @@ def _raw(name, values, fmt):
 
 def _operations():
     """Dataclasses that may stand in a program, by name: new operations need no entry here."""
-    return {name: kind for name, kind in (vars(operations) | vars(program_module)).items()
+    return {name: kind for name, kind in vars(operations).items()
             if isinstance(kind, type) and is_dataclass(kind)
-            and kind.__module__ in (program_module.__name__, operations.__name__)
-            and kind is not Program}
+            and kind.__module__ == operations.__name__}
 
 
 def to_dict(item):

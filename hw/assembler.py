@@ -32,6 +32,7 @@ from ..golden.program import (
     stored,
     stored_rates,
 )
+from .capability import units_needed
 from .config import EngineConfig
 from .isa import ACCUMULATOR, MATRIX, VECTOR, Kind, Limits, Mode, Opcode, Post, encode
 from .placement import PULL, Placement, place
@@ -110,8 +111,11 @@ def reasons(network: Network, program: Program, config: EngineConfig, density=No
 def config_for(network: Network, program: Program, lanes: int, density=None, **fields):
     """The smallest configuration of that many lanes that holds a network and a program.
 
-    Depths are rounded up to powers of two, so that networks of like sizes share an engine.
+    Depths are rounded up to powers of two, so that networks of like sizes share an engine; of the
+    optional units it has those that the program needs, where the fields do not say otherwise.
     """
+    for name, needed in units_needed(network, program).items():
+        fields.setdefault(name, needed)
     fields.setdefault("update_lanes", min(4, 1 << max(1, lanes).bit_length() - 1))
     wide = EngineConfig(lanes=lanes, weight_depth=1 << 15, state_depth=1 << 12,
                         accumulator_depth=1 << 12, event_depth=1 << 14,

@@ -53,6 +53,26 @@ def unsupported(network: Network, program: Program, config: EngineConfig) -> lis
     return reasons + _too_wide(network, program, config)
 
 
+def units_needed(network: Network, program: Program) -> dict:
+    """Optional units that a program needs, as fields of an `EngineConfig`."""
+    needed = {"learning": False, "smooth": bool(stored_rates(network)), "noise": False}
+    plain = False
+    for op in walk(program.ops):
+        if isinstance(op, Update):
+            needed["learning"] |= op.nudge is not None and op.nudge.random_sign
+            needed["noise"] |= op.noise > 0
+            plain |= op.held is not None
+        elif isinstance(op, Learn):
+            needed["learning"] = True
+        elif isinstance(op, Sample | FlowRate):
+            needed["smooth"] = True
+            needed["noise"] |= isinstance(op, Sample) and op.mode == "sample"
+        plain |= isinstance(op, Residual)
+        needed["noise"] |= isinstance(op, Reseed)
+    needed["learning"] |= plain and not needed["smooth"]
+    return needed
+
+
 def _missing(network, op, config):
     """What an operation needs and this engine has not."""
     def unit(what, name):

@@ -86,10 +86,10 @@ class EngineConfig:
     multiplier_latency: int = 2
     loop_counters: int = 4
     diagnostics: bool = True
-    learning: bool = True
+    learning: bool = False
     update_frac: int = UPDATE_FRAC
-    smooth: bool = True
-    noise: bool = True
+    smooth: bool = False
+    noise: bool = False
     primitives: str = "portable"
 
     def __post_init__(self):

@@ -177,7 +177,7 @@ UNIT = Layout(
     Field("noisy", 59, 1, "add noise"))
 
 LEARN = Layout(
-    "learn", _OPCODE,
+    "learn", _OPCODE, _OVERLAP,
     Field("a", 8, 8, "scalar-side vector of term 0"),
     Field("b", 16, 8, "matrix"),
     Field("c", 24, 8, "lane-side vector of term 0"),

@@ -102,7 +102,7 @@ class ProjectionIssue(wiring.Component):
         # Blocks (broadcast) or rows (dot) that are left.
         left = Signal(max(len(self.matrix) + 1, self.block_bits))
         base, rows = Signal(len(self.matrix)), Signal(len(self.matrix) + 1)
-        tail, blocks = Signal(7), Signal(self.block_bits)
+        tail, last_block = Signal(7), Signal(self.block_bits)
         kind, source = Signal(2), Signal(16)
         control = Signal(self.beat.shape())
         fresh = Signal()
@@ -114,7 +114,7 @@ class ProjectionIssue(wiring.Component):
         m.d.sync += self.beat.valid.eq(0)
         with m.If(self.start):
             m.d.sync += [active.eq(1), dot.eq(self.dot), base.eq(self.matrix), rows.eq(self.rows),
-                         tail.eq(self.tail), blocks.eq(self.blocks), kind.eq(self.kind),
+                         tail.eq(self.tail), last_block.eq(self.blocks - 1), kind.eq(self.kind),
                          source.eq(self.source),
                          left.eq(Mux(self.dot, self.rows, self.blocks)), fresh.eq(1),
                          control.dot.eq(self.dot), control.negative.eq(self.negative),
@@ -146,7 +146,8 @@ class ProjectionIssue(wiring.Component):
                 with m.Case(number):
                     m.d.comb += [item_valid.eq(valid), item_last.eq(last), item_index.eq(index),
                                  item_value.eq(value)]
-        self._dot(m, active & dot, base, rows, left, blocks, tail, source, control, active)
+        self._dot(m, active & dot, base, rows, left, last_block, tail, source, control,
+                  active)
         return m
 
     def _constant(self, m, running, source):
@@ -174,7 +175,7 @@ class ProjectionIssue(wiring.Component):
         lanes, bits = self.config.lanes, self.block_bits
         fetching, arrived = Signal(), Signal()
         passes, word_number = Signal(bits), Signal(bits)
-        tail, blocks, source = Signal(7), Signal(bits), Signal(len(self.flags_address))
+        tail, last_word, source = Signal(7), Signal(bits), Signal(len(self.flags_address))
         valid, last = Signal(), Signal()
         word, mask = Signal(len(self.flags_address)), Signal(lanes)
         row = Signal(len(self.weight_address))
@@ -184,7 +185,7 @@ class ProjectionIssue(wiring.Component):
         # Fetch side: the memory shows the next word until it is taken.
         take, next_last, next_mask = Signal(), Signal(), Signal(lanes)
         m.d.comb += [self.flags_address.eq(source + word_number),
-                     next_last.eq(word_number == blocks - 1)]
+                     next_last.eq(word_number == last_word)]
         for lane in range(lanes):
             full = self.flags_data[lane] | self.dense
             m.d.comb += next_mask[lane].eq(take & full & (~next_last | (tail > lane)))
@@ -232,7 +233,8 @@ class ProjectionIssue(wiring.Component):
         item_last = self._late(m, item_last, "item_last")
         with m.If(self.start):
             m.d.sync += [fetching.eq((self.kind == Kind.STATE) & ~self.dot), passes.eq(self.blocks),
-                         word_number.eq(0), source.eq(self.source), blocks.eq(self.source_blocks),
+                         word_number.eq(0), source.eq(self.source),
+                         last_word.eq(self.source_blocks - 1),
                          tail.eq(self.source_tail), last.eq(1), valid.eq(0), arrived.eq(0)]
         return item_valid, item_last, item_index, value
 
@@ -242,7 +244,7 @@ class ProjectionIssue(wiring.Component):
         m.d.sync += late.eq(value)
         return late
 
-    def _dot(self, m, running, base, rows, left, blocks, tail, source, control, active):
+    def _dot(self, m, running, base, rows, left, last_block, tail, source, control, active):
         """Rows of the target, blocks of the source; addresses walk by `rows` within a row."""
         block = Signal(self.block_bits)
         address = Signal(len(self.weight_address))
@@ -250,7 +252,7 @@ class ProjectionIssue(wiring.Component):
         with m.If(self.start):
             m.d.sync += [block.eq(0), address.eq(self.matrix)]
         with m.If(running):
-            last = block == blocks - 1
+            last = block == last_block
             m.d.sync += [self.beat.eq(control), self.beat.valid.eq(1),
                          self.beat.first.eq(block == 0), self.beat.last.eq(last),
                          self.weight_address.eq(address), self.word.eq(source + block),

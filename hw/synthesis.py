@@ -177,7 +177,8 @@ def synthesize(rtlil: str, top: str, family: str, folder, *, native=False, json=
     (folder / "top.il").write_text(rtlil)
     # Amaranth cannot say that a word is never read while it is written; without saying so, Yosys
     # builds collision logic beside every memory.
-    script = ["read_rtlil top.il", "proc", "setparam -set COLLISION_X_MASK 1'1 t:$memrd_v2",
+    script = ["read_rtlil top.il", "proc",
+              "setparam -set COLLISION_X_MASK 1'1 t:$memrd_v2 r:CLK_ENABLE=1'1 %i",
               f"{SYNTHESIS[family]} -top {top}", "check"]
     if json:
         script.append(f"write_json {json}")

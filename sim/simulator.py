@@ -16,21 +16,15 @@ from ..hw.verilog import engine_verilog
 from .harness import harness
 from .netlist import with_models
 from .runner import Build, build
-from .streams import Field, Stream
+from .streams import Stream, state_stream, weight_stream
 
 CACHE = Path("build/sim")
 
 
-def trace_stream(config: EngineConfig) -> Stream:
-    """Layout of the trace records of an engine."""
-    fields = []
-    for port, width in trace_ports(config).items():
-        name = port.removeprefix("trace_")
-        if name == "valid":
-            continue
-        lanes = config.update_lanes if name == "values" else None
-        fields.append(Field(name, port, width // (lanes or 1), lanes, signed=lanes is not None))
-    return Stream("state", "trace_valid", tuple(fields))
+def trace_streams(config: EngineConfig) -> list[Stream]:
+    """Layouts of the trace records of an engine: states and, if it learns, weights."""
+    streams = [state_stream(config.update_lanes)]
+    return [*streams, weight_stream(config.lanes)] if config.learning else streams
 
 
 def source_digest() -> str:
@@ -110,5 +104,5 @@ def build_engine(config: EngineConfig, simulator="verilator", waves=False, cache
         With the trace port; only a netlist goes without.
     """
     text = netlist_verilog(config, trace, cache) if synthesized else traced_verilog(config, cache)
-    bench = harness(text, engine_ports(config, trace), [trace_stream(config)] if trace else [])
+    bench = harness(text, engine_ports(config, trace), trace_streams(config) if trace else [])
     return build(bench, simulator, waves=waves, cache=cache)

@@ -27,7 +27,7 @@ from apical.sim.harness import harness
 from apical.sim.job import answers, inference_job
 from apical.sim.netlist import with_models
 from apical.sim.runner import build
-from apical.sim.simulator import engine_ports, trace_stream
+from apical.sim.simulator import engine_ports, trace_streams
 
 IMAGES = 2
 #: Small, and weights deep enough to lie in SPRAM; the other family's test is among the slow ones.
@@ -49,7 +49,7 @@ def disagreements(family, text, cache):
     rng = np.random.default_rng(5)
     weights, inputs = random_weights(network, rng), random_inputs(network, program, rng, IMAGES)
     job = inference_job(assemble(network, program, config), weights, inputs, seed=3)
-    bench = harness(with_models(text, family), engine_ports(config), [trace_stream(config)])
+    bench = harness(with_models(text, family), engine_ports(config), trace_streams(config))
     folder = cache / "run"
     build(bench, "bare", cache=cache).play(job.words, folder=folder, record=True, limit=20_000)
     told = np.fromfile(folder / "answers.bin", "<u4")

@@ -23,15 +23,15 @@ from apical.golden.program import (
 from apical.hw.assembler import assemble, config_for, reasons
 from apical.hw.config import PRESETS, EngineConfig
 from apical.hw.isa import MATRIX, PROJECT, VECTOR, Opcode, decode
-from apical.hw.placement import (
+from apical.hw.orientation import (
     blocks_of,
     choose_orientations,
     matrix_words,
-    place,
     projection_cycles,
     tail_of,
     trips,
 )
+from apical.hw.placement import place
 
 
 def total_cycles(network, program, lanes, sides, density):
