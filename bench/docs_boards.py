@@ -44,7 +44,8 @@ def _built():
         rows.append((made["board"], made["config_hash"]
                      + ("" if made["config_hash"] == current else " (older)"),
                      made["fmax_mhz"], made["clock_mhz"],
-                     f"{made['luts']} of {made['device_luts']}", made["dsps"], f"{made['rams']} of {made['device_rams']}", made["seed"]))
+                     f"{made['luts']} of {made['device_luts']}", made["dsps"],
+                     f"{made['rams']} of {made['device_rams']}", made["seed"]))
     if not rows:
         return ["Nothing is recorded yet.", ""]
     return markdown_table(("board", "engine", "fmax, MHz", "clock, MHz", "logic cells",
