@@ -172,7 +172,7 @@ class Engine(wiring.Component):
 
     def _learning(self, m, sequencer, issue, mac, unit, signature):
         """Operands of weight updates, and the sign of beta."""
-        learn, states = self.learn, len(unit.a)
+        config, learn, states = self.config, self.learn, len(unit.a)
         flags, b, c, t = sequencer.flags, sequencer.b, sequencer.c, sequencer.t
         turn = sequencer.sign & UNIT.slice(flags, "by_sign")
         factor = VECTOR.slice(b, "base").as_signed()
@@ -190,7 +190,8 @@ class Engine(wiring.Component):
             issue.apart.eq(LEARN.slice(flags, "other") - issue.source),
             learn.key.eq(sequencer.key),
             learn.issuing.eq(issue.issuing), issue.learn.eq(learn.busy),
-            issue.dense.eq(learn.busy & learn.two), issue.paced.eq(learn.busy & learn.two),
+            issue.dense.eq(learn.busy & learn.two),
+            issue.paced.eq(learn.busy & (learn.two | (config.weight_ports == 1))),
             learn.last.eq(mac.learned), learn.flags.eq(mac.scalars),
             learn.totals.eq(mac.write_data), learn.lanes_busy.eq(mac.busy),
             mac.words.eq(learn.words), mac.begin.eq(learn.begin)]

@@ -245,16 +245,23 @@ class LearnUnit(wiring.Component):
                                       config.drop)
         address = delayed(m, sent["place"], config.multiplier_latency, "read_at")
         m.d.comb += self.read_address.eq(address)
-        # A second term ends one cycle later.
+        # A second term ends one cycle later
         write_at = delayed(m, address, self.stage + 2 - config.multiplier_latency, "write_at")
-        write_late = delayed(m, write_at, 1, "write_late")
+        # (and of one port keeps to the cycles that reads leave).
+        more = 1 + (config.weight_ports == 1)
+        write_late = delayed(m, write_at, more, "write_late")
         scalar = delayed(m, sent["scalar"], self.stage + 2, "trace_at")
-        scalar_late = delayed(m, scalar, 1, "trace_late")
+        scalar_late = delayed(m, scalar, more, "trace_late")
         m.d.comb += [self.write_address.eq(Mux(self.two, write_late, write_at)),
                      self.scalar.eq(Mux(self.two, scalar_late, scalar))]
         write = Signal()
         flags = Signal(2)
-        m.d.sync += [write.eq(self.last), flags.eq(self.flags)]
+        late, late_flags, pending = self.last, self.flags, write
+        if config.weight_ports == 1:
+            after = delayed(m, late, 1, "last_late")
+            pending, late = pending | after, Mux(self.two, after, late)
+            late_flags = Mux(self.two, delayed(m, late_flags, 1, "flags_late"), late_flags)
+        m.d.sync += [write.eq(late), flags.eq(late_flags)]
         m.d.comb += self.write.eq(write)
         first = Signal()
         m.d.comb += first.eq(delayed(m, self.beat.valid & self.beat.first, self.stage, "started"))
@@ -300,5 +307,5 @@ class LearnUnit(wiring.Component):
             mixed = [delayed(m, word, 1, f"sum{stages}_{i}") for i, word in enumerate(mixed)]
             stages += 1
         m.d.comb += self.mixed.eq(mixed[0])
-        after = self._kept(m, write, stages, "signing")
-        return write, Cat(*after).any()
+        signing = self._kept(m, write, stages, "signing")
+        return pending, Cat(*signing).any()
