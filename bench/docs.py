@@ -16,7 +16,7 @@ from apical.golden import operations as golden_operations
 from apical.golden import program, tables
 from apical.hw.verilog import markdown_table as _table
 from apical.hw.verilog import memory_map
-from bench import docs_golden
+from bench import docs_boards, docs_golden
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -77,7 +77,8 @@ def _shown(value):
 
 
 PAGES = {"operations.md": operations, "register-map.md": memory_map, "results.md": results,
-         "results-golden.md": docs_golden.results_golden, "checks.md": docs_golden.checks}
+         "results-golden.md": docs_golden.results_golden, "checks.md": docs_golden.checks,
+         "boards.md": docs_boards.boards}
 
 
 def main():

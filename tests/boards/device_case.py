@@ -15,8 +15,10 @@ TRAINING = equilibrium.training(NETWORK, 3, 2)
 DENSITY = {"x": 0.5}
 SEED = 77
 RATES = {m.name: 0.05 for m in NETWORK.matrices}
-#: Holds both programs.
-CONFIG = config_for(NETWORK, TRAINING, 3, DENSITY, update_lanes=2)
+_DIGITS = layered((64, 32, 10))
+#: Holds both programs, and the digits.
+CONFIG = config_for(_DIGITS, equilibrium.training(_DIGITS), 4, DENSITY, update_lanes=2,
+                    smooth=False, noise=False)
 _RNG = np.random.default_rng(5)
 WEIGHTS = {m.name: _RNG.integers(-3000, 3001, m.shape) for m in NETWORK.matrices}
 

@@ -53,7 +53,7 @@ def test_two_input_banks_and_one():
 def test_without_a_configuration_any_preset_is_taken():
     for config in PRESETS.values():
         assert Device.open(golden(config)).config == config
-    with pytest.raises(MisuseError, match=f"has configuration {CONFIG.hash}, 3 lanes, 2 update "
+    with pytest.raises(MisuseError, match=f"has configuration {CONFIG.hash}, 4 lanes, 2 update "
                                           "lanes, which is none of this version's presets; name"):
         Device.open(golden())
 
@@ -62,7 +62,7 @@ def test_another_engine_is_refused_in_words():
     other = preset("icebreaker")
     with pytest.raises(MisuseError, match=rf"^the engine at the fixed executor has configuration "
                        rf"{other.hash} \(4 lanes, 1 update lanes, preset icebreaker\), wanted is "
-                       rf"{CONFIG.hash} \(3 lanes, 2 update lanes\); load the right bitstream"):
+                       rf"{CONFIG.hash} \(4 lanes, 2 update lanes\); load the right bitstream"):
         Device.open(golden(other), CONFIG)
 
 
