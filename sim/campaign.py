@@ -140,7 +140,8 @@ def _play(build, drawn, config, cache, told):
         reported, _ = answers(one.job, words)
         number = one.first // SPAN
         mine = {name: records[name].get(number, nothing[name]) for name in records}
-        outcome = compare_trace(Expectation(one.expected), mine["state"], one.first, mine.get("weight"))
+        outcome = compare_trace(Expectation(one.expected), mine["state"], one.first,
+                                mine.get("weight"))
         agree = compare_reports(one.expected, reported)
         differ = {name: int((~ok).sum()) for name, ok in agree.items() if not ok.all()}
         if one.assembly.factors:

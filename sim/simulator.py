@@ -46,7 +46,7 @@ def engine_ports(config: EngineConfig, trace=True) -> dict:
     return ports
 
 
-def _kept(path: Path, make) -> str:
+def kept_verilog(path: Path, make) -> str:
     """A text that is made once and kept."""
     if path.is_file():
         return path.read_text()
@@ -59,7 +59,7 @@ def _kept(path: Path, make) -> str:
 def traced_verilog(config: EngineConfig, cache=CACHE) -> str:
     """Verilog of an engine with its trace port; kept, since writing it takes seconds."""
     path = Path(cache) / "verilog" / f"{config.hash}-{source_digest()}.v"
-    return _kept(path, lambda: with_models(
+    return kept_verilog(path, lambda: with_models(
         engine_verilog(config, "dut", trace=True), config.primitives))
 
 
@@ -82,7 +82,7 @@ def netlist_verilog(config: EngineConfig, trace=True, cache=CACHE) -> str:
             text = netlist(Engine(config, trace=trace), config.primitives, Path(folder))
         return with_models(text, config.primitives)
 
-    return _kept(Path(cache) / "verilog" / name, make)
+    return kept_verilog(Path(cache) / "verilog" / name, make)
 
 
 def _folder(path):

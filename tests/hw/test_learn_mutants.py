@@ -41,10 +41,12 @@ MUTANTS = {
         {}, "weight"),
     "the greatest weight is one less": (
         "learn", "Mux(negative, weight.min, weight.max)",
-        "Mux(negative, weight.min, weight.max - 1)", "LearnUnit", "engine", {"reach": 32767}, "weight"),
+        "Mux(negative, weight.min, weight.max - 1)", "LearnUnit", "engine", {"reach": 32767},
+        "weight"),
     "the least weight is one more": (
         "learn", "Mux(negative, weight.min, weight.max)",
-        "Mux(negative, weight.min + 1, weight.max)", "LearnUnit", "engine", {"reach": -32768}, "weight"),
+        "Mux(negative, weight.min + 1, weight.max)", "LearnUnit", "engine", {"reach": -32768},
+        "weight"),
     "updates wrap around": (
         "learn", "Mux(over, ends, wide[:16].as_signed())", "wide[:16]", "LearnUnit", "engine",
         {"reach": 32767}, "weight"),
