@@ -77,7 +77,7 @@ def _ran():
         report = record["report"]
         parts += [f"`{record['command']}`, engine {report['config_hash']}:", ""]
         parts += markdown_table(("check", "", "found"),
-                                [(c["name"], "ok" if c["good"] else "FAILED", c["detail"])
+                                [(c["name"], "FAILED" if not c["good"] else "ok" if c["ran"] else "left out", c["detail"])
                                  for c in report["checks"]])
         if "abuse" in report:
             sent = report["abuse"]["sent"]
