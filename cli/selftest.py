@@ -38,7 +38,7 @@ def run(args) -> int:
         write_json(args.json, report)
     bad = sum(not check.good for check in checks)
     left = sum(not check.ran for check in checks)
-    print(f"{len(checks) - left} checks, {bad} failed; {left} left out, which this engine cannot run")
+    print(f"{len(checks) - left} checks, {bad} failed; {left} left out")
     return 1 if bad else 0
 
 
