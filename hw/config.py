@@ -45,6 +45,8 @@ class EngineConfig:
         Instructions; descriptors (at most 256).
     weight_latency, event_latency, multiplier_latency : int
         Cycles of a weight read, of an event read and of a product; what the primitives declare.
+    update_latency : int
+        Cycles of shift, sum and clip in the unit pipeline: 1 to 3, for a faster clock.
     loop_counters : int
         Loops that may be nested, 1..4.
     diagnostics : bool
@@ -84,6 +86,7 @@ class EngineConfig:
     weight_latency: int = 2
     event_latency: int = 2
     multiplier_latency: int = 2
+    update_latency: int = 3
     loop_counters: int = 4
     diagnostics: bool = True
     learning: bool = False
@@ -99,7 +102,7 @@ class EngineConfig:
                   "event_depth": (2, 1 << 14), "input_banks": (1, 2),
                   "program_depth": (2, 1 << 12),
                   "descriptor_depth": (2, 256), "weight_latency": (1, 4), "event_latency": (1, 2),
-                  "multiplier_latency": (1, 4), "loop_counters": (1, 4)}
+                  "multiplier_latency": (1, 4), "update_latency": (1, 3), "loop_counters": (1, 4)}
         for name, (low, high) in ranges.items():
             value = getattr(self, name)
             if not low <= value <= high:
@@ -187,7 +190,7 @@ PRESETS = {
                                state_depth=128, accumulator_depth=128, event_depth=1024,
                                input_banks=1, program_depth=128, descriptor_depth=64,
                                weight_latency=1, event_latency=1, multiplier_latency=1,
-                               loop_counters=2,
+                               update_latency=1, loop_counters=2,
                                diagnostics=False, primitives="ice40"),
     # 22 lanes: 64 hidden units are 3 blocks, and 2,560 words are 50 of the 56 block RAMs; events
     # take 4, code 2.  A cell of LUT RAM has 16 words.

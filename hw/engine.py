@@ -138,6 +138,7 @@ class Engine(wiring.Component):
         m.d.comb += [
             sequencer.projecting.eq(issue.issuing), sequencer.updating.eq(unit.issuing),
             sequencer.projected.eq(mac.busy), sequencer.updated.eq(unit.busy),
+            sequencer.measuring.eq(unit.measuring), mac.coming.eq(issue.issuing),
             sequencer.signing.eq(signature.busy), sequencer.hold.eq(host.reading),
             sequencer.moved.eq(unit.moved), unit.clear_moved.eq(sequencer.clear_moved),
             host.active.eq(sequencer.active), host.begin.eq(sequencer.begin),

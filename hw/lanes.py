@@ -78,6 +78,8 @@ class Lanes(wiring.Component):
     sums : In(width * P)
     write_lanes, write_address, write_data : Out
         Accumulator memory write port.
+    coming : In(1)
+        There may be a beat in the next cycle.
     busy : Out(1)
     words : In(32 * P), begin : In(width * P), learned : Out(1), scalars : Out(2)
         Weight updates, see :mod:`apical.hw.learn`: multiplicands of both terms, what a sum starts
@@ -93,7 +95,7 @@ class Lanes(wiring.Component):
             "weights": In(16 * lanes), "rates": In(16 * lanes),
             "sum_read": Out(1), "sum_address": Out(bits), "sums": In(width * lanes),
             "write_lanes": Out(lanes), "write_address": Out(bits),
-            "write_data": Out(width * lanes), "busy": Out(1),
+            "write_data": Out(width * lanes), "coming": In(1), "busy": Out(1),
             "words": In(32 * lanes), "begin": In(width * lanes), "learned": Out(1),
             "scalars": Out(2)})
 
@@ -139,10 +141,10 @@ class Lanes(wiring.Component):
         if config.learning:
             m.d.sync += [self.learned.eq(learns & enables[0] & control.last),
                          self.scalars.eq(control.scalars)]
-        # A broadcast beat has retired behind stage S + 1.
-        m.d.comb += self.busy.eq(Cat(
-            *(beat.valid if stage <= product_stage + 1 else beat.valid & beat.dot
-              for stage, beat in enumerate(beats))).any())
+        # A broadcast beat has retired behind stage S + 1.  Told one stage before, to be registered.
+        m.d.sync += self.busy.eq(self.coming | Cat(
+            *(beat.valid if stage <= product_stage else beat.valid & beat.dot
+              for stage, beat in enumerate(beats[:-1]))).any())
         return m
 
     def _products(self, m, beats):

@@ -93,8 +93,8 @@ MUTANTS = {
         "unit", 'at["nudge"] & ~at["nudge_negative"]', 'at["nudge"]', "engine", "UnitPipeline",
         {"program": "contrast", "sign": -1}),
     "the operands of a difference": (
-        "unit", "a - Mux(mode == Mode.SUBTRACT, b, 0)", "Mux(mode == Mode.SUBTRACT, b - a, a)",
-        "engine", "UnitPipeline", {"program": "contrast"}),
+        "unit", 'Mux(at["subtract"], apart, a)', 'Mux(at["subtract"], -apart, a)', "engine",
+        "UnitPipeline", {"program": "contrast"}),
     "the upper limit is one less": (
         "unit", "symmetric, state.one, state.max)", "symmetric, state.one - 1, state.max)",
         "engine", "UnitPipeline", {}),
