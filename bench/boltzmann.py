@@ -13,6 +13,7 @@ import argparse
 import time
 
 from apical.cli.common import write_json
+from apical.cli.train_machine import CHAINS, TEMPERATURES
 from apical.golden.annealed import estimate_log_z
 from apical.golden.boltzmann import binarize, starting_weights
 from apical.golden.data import load
@@ -28,8 +29,8 @@ def main():
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--batch", type=int, default=50)
     parser.add_argument("--rate", type=float, default=0.05)
-    parser.add_argument("--temperatures", type=int, default=10000)
-    parser.add_argument("--chains", type=int, default=100)
+    parser.add_argument("--temperatures", type=int, default=TEMPERATURES)
+    parser.add_argument("--chains", type=int, default=CHAINS)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", metavar="FILE", help="write the result as JSON")
     args = parser.parse_args()

@@ -8,17 +8,14 @@ a second.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import tempfile
 from pathlib import Path
 
-import numpy as np
-
 from apical.cli.common import parse_layers, write_json
-from apical.sim.benches import bench_job
 from apical.sim.cosim import CosimOptions, resolve
 from apical.sim.job import inference_job
+from apical.sim.play import play
 from apical.sim.simulator import build_engine
 
 
@@ -38,14 +35,9 @@ def measure(options: CosimOptions, rounds=5) -> dict:
     speeds = {"cocotb": [], "bare": []}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        np.save(folder / "job.npy", job.words)
         for turn in range(rounds):
-            where = folder / f"cocotb{turn}"
-            where.mkdir()
-            cocotb.run(bench_job.__name__, {bench_job.JOB: folder / "job.npy",
-                                            bench_job.RECORD: 0}, where)
-            speed = json.loads((where / "speed.json").read_text())
-            speeds["cocotb"].append(speed["cycles"] / speed["seconds"])
+            played = play(cocotb, job.parts, record=False, cache=folder)
+            speeds["cocotb"].append(played.cycles / played.seconds)
             where = folder / f"bare{turn}"
             where.mkdir()
             speed = bare.play(job.words, where)

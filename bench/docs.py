@@ -16,6 +16,7 @@ from apical.golden import operations as golden_operations
 from apical.golden import program, tables
 from apical.hw.verilog import markdown_table as _table
 from apical.hw.verilog import memory_map
+from bench import docs_boards, docs_golden
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -50,9 +51,13 @@ TABLES = (
 
 def results() -> str:
     """The page of results, from the records that `bench.record` keeps."""
-    parts = ["# Results", "", "Generated from `docs/recorded` by `python -m bench.docs`; each row is "
-             "one command, run by `python -m bench.record`. Seeds are 0 unless the command names "
-             "one. Speeds are of a loaded two-core machine.", ""]
+    parts = ["# Results", "", "Generated from `docs/recorded` by `python -m bench.docs`; each row "
+             "is one command, run by `python -m bench.record`. Seeds are 0 unless the command "
+             "names one. Speeds are of a loaded two-core machine.", "",
+             "## Learning in floating point", "", *docs_golden.training_summary(),
+             "Every run, Boltzmann machines, feedforward initialization, speed and checks: "
+             "[results of the golden model](results-golden.md). Learning in raw integers: "
+             "[results-fixed](results-fixed.md).", ""]
     for title, columns, pattern in TABLES:
         records = [json.loads(path.read_text())
                    for path in sorted((DOCS / "recorded").glob(f"{pattern}.json"))]
@@ -71,7 +76,9 @@ def _shown(value):
     return "" if value is None else value
 
 
-PAGES = {"operations.md": operations, "register-map.md": memory_map, "results.md": results}
+PAGES = {"operations.md": operations, "register-map.md": memory_map, "results.md": results,
+         "results-golden.md": docs_golden.results_golden, "checks.md": docs_golden.checks,
+         "boards.md": docs_boards.boards}
 
 
 def main():

@@ -7,6 +7,8 @@ The naive version is the same mathematics as it is usually written: every step c
 product, the input's too, and allocates its results.  The limit is the time that the least set of
 products takes by itself: the input's drive once, the settling couplings at every step, one update
 of the input weights and two of the others.
+
+Where PyTorch is installed, a naive and a hoisted version in it take their turns too.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from apical.golden.data import one_hot
 from apical.golden.equilibrium import learning_rates, training
 from apical.golden.floating import FloatExecutor
 from apical.golden.network import layered
+from apical.golden.threads import VARIABLES
 from apical.golden.training import TrainingConfig, starting_weights
 
 #: Relaxation steps of both phases, from zero states; eps and beta are 1/2.
@@ -60,6 +63,17 @@ def naive(weights, x, d, rate):
         weights[f"b{k}"] += scale * (states[k] - free[k]).sum(axis=0)
 
 
+def torch_versions(weights, x, d) -> dict:
+    """Learners in PyTorch by name, none where it is not installed."""
+    try:
+        from bench.golden_torch import Learner
+    except ModuleNotFoundError:
+        return {}
+    phases = FREE_STEPS, NUDGE_STEPS, EPS, BETA
+    return {f"torch_{name}": Learner(weights, x, d, phases, name == "hoisted")
+            for name in ("naive", "hoisted")}
+
+
 def _timed(function, repeats):
     begin = time.process_time()
     for _ in range(repeats):
@@ -94,8 +108,9 @@ def measure(sizes, batch, rounds=7, seed=0) -> dict:
     -------
     dict
         ``ratio`` of speeds and ``limit_share`` (medians), the values of every round, images a CPU
-        second, and ``difference``: greatest between both weights after a batch, relative to the
-        greatest change.
+        second, and ``difference``: greatest between the weights of two versions after a batch,
+        relative to the greatest change.  With PyTorch also ``ratio_torch_naive`` and
+        ``ratio_torch_hoisted``.
     """
     rng, network = np.random.default_rng(seed), layered(sizes)
     first = {name: w.astype(np.float32)
@@ -112,23 +127,33 @@ def measure(sizes, batch, rounds=7, seed=0) -> dict:
     plain = {name: w.copy() for name, w in first.items()}
     fast()
     naive(plain, x, d, rate)
+    others = torch_versions(first, x, d)
+    for learner in others.values():
+        learner.batch(rate)
     change = max(np.abs(plain[name] - first[name]).max() for name in first)
-    difference = max(np.abs(plain[name] - executor.weights[name]).max() for name in first) / change
+    difference = max(np.abs(plain[name] - found[name]).max() / change for name in first
+                     for found in (executor.weights, *(o.arrays() for o in others.values())))
     repeats = max(1, 400 // batch)
-    ratios, shares, speeds = [], [], []
+    # A rate of 0 lets no weight move, and does the same work.
+    rivals = {"": lambda: naive(plain, x, d, 0.0),
+              **{f"_{name}": lambda o=o: o.batch(0.0) for name, o in others.items()}}
+    ratios, shares, speeds = {name: [] for name in rivals}, [], []
     for _ in range(rounds):
         quick = _timed(fast, repeats)
-        slow = _timed(lambda: naive(plain, x, d, 0.0), max(1, repeats // 4))
-        ratios.append(slow / quick)
+        for name, function in rivals.items():
+            ratios[name].append(_timed(function, max(1, repeats // 4)) / quick)
         shares.append(limit(sizes, batch) / quick)
         speeds.append(batch / quick)
-    return {"ratio": statistics.median(ratios), "limit_share": statistics.median(shares),
-            "images_per_cpu_second": statistics.median(speeds), "ratios": ratios,
-            "limit_shares": shares, "difference": float(difference)}
+    report = {"limit_share": statistics.median(shares),
+              "images_per_cpu_second": statistics.median(speeds), "limit_shares": shares,
+              "difference": float(difference)}
+    for name, values in ratios.items():
+        report[f"ratio{name}"], report[f"ratios{name}"] = statistics.median(values), values
+    return report
 
 
 def main(argv=None):
-    """Run all cases and print a line for each; 1 when both ways disagree."""
+    """Run all cases and print a line for each; 1 when the versions disagree."""
     parser = argparse.ArgumentParser(prog="python -m bench.golden", description=__doc__)
     parser.add_argument("--rounds", type=int, default=7, help="default: %(default)s")
     parser.add_argument("--json", metavar="FILE")
@@ -136,22 +161,28 @@ def main(argv=None):
     report = {"rounds": args.rounds, "numpy": np.__version__, "cases": {}}
     for name, (sizes, batch) in CASES.items():
         found = report["cases"][name] = measure(sizes, batch, args.rounds)
-        report[f"ratio_{name}"] = found["ratio"]
-        report[f"limit_share_{name}"] = found["limit_share"]
+        for key in ("ratio", "ratio_torch_naive", "ratio_torch_hoisted", "limit_share"):
+            if key in found:
+                report[f"{key}_{name}"] = found[key]
         print(f"{'-'.join(map(str, sizes))}, batch {batch}: {found['ratio']:.1f} times the naive "
               f"version, {100 * found['limit_share']:.0f} % of the limit, "
+              + (f"{found['ratio_torch_naive']:.1f} and {found['ratio_torch_hoisted']:.1f} times "
+                 "PyTorch, naive and hoisted, " if "ratio_torch_naive" in found else "") +
               f"{found['images_per_cpu_second']:.0f} images per CPU second")
+    report["torch"] = _torch_version()
     if args.json:
         write_json(args.json, report)
     # Equal mathematics, other order of float32 sums: a few 1e-5 of the change.
     return int(any(case["difference"] > 1e-3 for case in report["cases"].values()))
 
 
-#: What pins BLAS to one thread, if it is set before NumPy is imported.
-THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+def _torch_version():
+    torch = sys.modules.get("torch")
+    return None if torch is None else torch.__version__
+
 
 if __name__ == "__main__":
-    if any(os.environ.get(name) != "1" for name in THREADS):
-        os.environ.update(dict.fromkeys(THREADS, "1"))
+    if any(os.environ.get(name) != "1" for name in VARIABLES):  # NumPy has read them already
+        os.environ.update(dict.fromkeys(VARIABLES, "1"))
         os.execv(sys.executable, [sys.executable, "-m", "bench.golden", *sys.argv[1:]])
     sys.exit(main())

@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 from ..golden.errors import ApicalError, MisuseError
-from ..hw.config import preset
+from ..hw.config import EngineConfig, preset
 from .build import load_manifest
+from .device import Device
+from .links import Link
 from .records import Board
 
 _PACKAGES = {"openFPGALoader": "openfpgaloader", "iceprog": "fpga-icestorm",
@@ -77,3 +80,32 @@ def flash(board: Board, words) -> None:
         said = lines[-1] if lines else f"exit code {answer.returncode}"
         raise ApicalError(f"{words[0]} failed: {said}; is the board there? {board.connect}, and "
                           "check that this user may use it (udev rules)")
+
+
+def read_back(board: Board, manifest: dict, port: str, attempts=5):
+    """Ask a board that was just loaded which engine it holds.
+
+    Raises
+    ------
+    ApicalError
+        When it does not answer, or is another engine than the manifest's.
+    """
+    config = EngineConfig.from_dict(manifest["config"])
+    for attempt in range(attempts):
+        # A board needs a moment to start, and its port to come back.
+        time.sleep(0.5)
+        try:
+            link = Link.serial(port, manifest.get("baud", board.baud))
+            try:
+                Device.open(link, config)
+                return
+            finally:
+                link.close()
+        except MisuseError as error:
+            if "there is no port" not in str(error):
+                raise ApicalError(f"loaded, but not what was meant: {error}") from error
+            failure = error
+        except ApicalError as error:
+            failure = error
+        if attempt == attempts - 1:
+            raise ApicalError(f"loaded, but the board cannot be asked: {failure}")

@@ -5,7 +5,7 @@ A new board is a record (and a platform class, if amaranth-boards has none).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ..golden.errors import MisuseError
 
@@ -34,11 +34,20 @@ class Device:
 
 
 UP5K = Device("iCE40UP5K", "ice40", ("--up5k", "--package", "sg48"), 5280, 8, 30, 4)
-ECP5_25 = Device("LFE5U-25F", "ecp5", ("--25k", "--package", "CABGA381", "--speed", "6"),
-                 24288, 28, 56)
+
+def _ecp5(name, size, luts, multipliers, rams, package="CABGA381", speed="6"):
+    return Device(name, "ecp5", (f"--{size}", "--package", package, "--speed", speed), luts,
+                  multipliers, rams)
+
+
+ECP5_25 = _ecp5("LFE5U-25F", "25k", 24288, 28, 56)
 #: The 12F is the die of the 25F under another identity code.
-ECP5_12 = Device("LFE5U-12F", "ecp5", ("--12k", "--package", "CABGA381", "--speed", "6"),
-                 24288, 28, 56)
+ECP5_12 = _ecp5("LFE5U-12F", "12k", 24288, 28, 56)
+ECP5_45 = _ecp5("LFE5U-45F", "45k", 43848, 72, 108)
+ECP5_85 = _ecp5("LFE5U-85F", "85k", 83640, 156, 208)
+#: In the OrangeCrab.
+ECP5_25_285 = _ecp5("LFE5U-25F", "25k", 24288, 28, 56, "CSFBGA285", "8")
+ECP5_85_285 = _ecp5("LFE5U-85F", "85k", 83640, 156, 208, "CSFBGA285", "8")
 
 
 @dataclass(frozen=True)
@@ -57,6 +66,8 @@ class Board:
         Oscillator and engine clock, Hz.
     leds : dict of str to (str, int)
         Resource of ``alive``, ``busy`` and ``error``; without ``busy``, ``alive`` blinks faster.
+    baud : int
+        Bits per second of the serial port.
     uart : (str, int)
         Resource of the serial port.
     high : tuple of (str, int)
@@ -75,31 +86,53 @@ class Board:
     clock_in: int
     clock: int
     leds: dict
+    baud: int = 1_000_000
     uart: tuple = ("uart", 0)
     high: tuple = ()
     sram: tuple | None = None
     flash: tuple | None = None
     connect: str = "connect it by USB"
-    limits: dict = field(default_factory=dict)
+
+    @property
+    def divisor(self) -> int:
+        """Clock cycles of a bit on the serial port."""
+        return round(self.clock / self.baud)
 
 
 _ULX3S = {
-    "clock_in": 25_000_000, "clock": 100_000_000,
+    "clock_in": 25_000_000, "clock": 100_000_000, "baud": 2_000_000,
     "leds": {"alive": ("led", 0), "busy": ("led", 1), "error": ("led", 2)},
     "sram": ("openFPGALoader", "-b", "ulx3s", "-m"),
     "flash": ("openFPGALoader", "-b", "ulx3s", "-f"),
     "connect": "connect its USB port US1",
 }
 
+_ORANGECRAB = {
+    "clock_in": 48_000_000, "clock": 96_000_000,
+    "leds": {"alive": ("led", 0), "busy": ("led", 1), "error": ("led", 2)},
+    "flash": ("dfu-util", "-d", "1209:5af0", "-a", "0", "-D"),
+    "connect": "connect it by USB with its button held down, and the serial adapter",
+}
+
 _BOARDS = (
     Board("icebreaker", "iCEBreaker 1.0", "amaranth_boards.icebreaker:ICEBreakerPlatform", UP5K,
           "icebreaker", 12_000_000, 24_000_000,
-          leds={"alive": ("led_g", 0), "error": ("led_r", 0)},
+          leds={"alive": ("led_g", 0), "error": ("led_r", 0)}, baud=3_000_000,
           sram=("iceprog", "-S"), flash=("iceprog",)),
-    Board("ulx3s-12f", "ULX3S with LFE5U-12F", "amaranth_boards.ulx3s:ULX3S_12F_Platform", ECP5_12,
-          "ulx3s-25f", **_ULX3S),
-    Board("ulx3s-25f", "ULX3S with LFE5U-25F", "amaranth_boards.ulx3s:ULX3S_25F_Platform", ECP5_25,
-          "ulx3s-25f", **_ULX3S),
+    *(Board(f"ulx3s-{size}f", f"ULX3S with LFE5U-{size}F",
+            f"amaranth_boards.ulx3s:ULX3S_{size}F_Platform", device, preset, **_ULX3S)
+      for size, device, preset in ((12, ECP5_12, "ulx3s-25f"), (25, ECP5_25, "ulx3s-25f"),
+                                   (45, ECP5_45, "ulx3s-45f"), (85, ECP5_85, "ulx3s-85f"))),
+    *(Board(f"orangecrab-{size}f", f"OrangeCrab r0.2 with LFE5U-{size}F",
+            f"apical.boards.platforms:OrangeCrab{size}F", device, preset, **_ORANGECRAB)
+      for size, device, preset in ((25, ECP5_25_285, "ulx3s-25f"),
+                                   (85, ECP5_85_285, "ulx3s-85f"))),
+    Board("colorlight-i5", "Colorlight i5 v7.0 with extension board",
+          "apical.boards.platforms:ColorlightI5", ECP5_25, "ulx3s-25f", 25_000_000, 100_000_000,
+          leds={"alive": ("led", 0)}, baud=460_800,
+          sram=("openFPGALoader", "-b", "colorlight-i5", "-m"),
+          flash=("openFPGALoader", "-b", "colorlight-i5", "-f"),
+          connect="connect the USB port of the extension board"),
 )
 
 BOARDS = {board.name: board for board in _BOARDS}

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import importlib
 
-from amaranth.hdl import ClockDomain, Const, Elaboratable, Instance, Module, Mux, Signal
+from amaranth.hdl import (
+    ClockDomain,
+    Const,
+    Elaboratable,
+    Instance,
+    Module,
+    Mux,
+    ResetInserter,
+    Signal,
+)
 from amaranth.lib import io, wiring
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out
 
 from ..golden.errors import ApicalError
 from ..hw.config import EngineConfig
+from ..hw.endpoint import Endpoint
 from ..hw.engine import Engine
+from ..hw.uart import Receiver, Transmitter
 from .records import Board
-from .serial_port import BAUD, Receiver, SerialHost, Transmitter
 
 
 def platform_of(board: Board):
@@ -43,16 +53,19 @@ class SerialEngine(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.engine = engine = Engine(self.config)
+        engine = Engine(self.config)
+        m.submodules.host = host = Endpoint(self.config.lanes, self.config.primitives)
+        stop = Signal()
+        m.d.sync += stop.eq(host.stop)
+        m.submodules.engine = ResetInserter(stop)(engine)
         m.submodules.receiver = receiver = Receiver(self.divisor)
         m.submodules.transmitter = transmitter = Transmitter(self.divisor)
-        m.submodules.host = host = SerialHost()
         m.d.comb += [
             receiver.line.eq(self.receive), self.transmit.eq(transmitter.line),
             host.received.eq(receiver.valid), host.received_byte.eq(receiver.byte),
             transmitter.valid.eq(host.send), transmitter.byte.eq(host.send_byte),
-            host.send_ready.eq(transmitter.ready), self.busy.eq(engine.busy),
-            self.error.eq(host.error)]
+            host.send_ready.eq(transmitter.ready), host.done.eq(engine.done),
+            self.busy.eq(engine.busy), self.error.eq(host.error)]
         for name in ("valid", "write", "address", "write_data"):
             m.d.comb += getattr(engine, f"host_{name}").eq(getattr(host, f"host_{name}"))
         for name in ("ready", "read_valid", "read_data"):
@@ -85,7 +98,7 @@ class BoardTop(Elaboratable):
         m.submodules.steady = FFSynchronizer(locked, steady, o_domain="start")
         m.d.start += wait.eq(Mux(steady, wait + (wait != 15), 0))
         m.d.comb += [domain.clk.eq(made), start.clk.eq(made), domain.rst.eq(wait != 15)]
-        m.submodules.engine = engine = SerialEngine(self.config, round(board.clock / BAUD))
+        m.submodules.engine = engine = SerialEngine(self.config, board.divisor)
         lines = {line.name: "-" for line in platform.lookup(*board.uart).ios}
         uart = platform.request(*board.uart, dir=lines)
         m.submodules.rx = rx = io.Buffer("i", uart.rx)
@@ -152,3 +165,11 @@ def ecp5_divisors(clock_in: int, clock: int) -> tuple:
                 if 550_000_000 <= clock * out <= 800_000_000:
                     return divide, clock * divide // clock_in, out
     raise ValueError(f"no PLL setting from {clock_in} to {clock} Hz")
+
+
+def pin_names(board: Board) -> dict:
+    """Ports of the top level, by what a bench calls them: clock, receive, transmit."""
+    platform = platform_of(board)
+    name, number = board.uart
+    return {"clock": f"{platform.default_clk}_0__io",
+            "receive": f"{name}_{number}__rx__io", "transmit": f"{name}_{number}__tx__io"}

@@ -17,6 +17,7 @@ import os
 import sys
 
 from ..golden.errors import ApicalError
+from ..golden.threads import pin
 
 #: Sub-command -> (module, what it does in one line).
 COMMANDS = {
@@ -29,6 +30,11 @@ COMMANDS = {
     "boards": (".boards", "list the boards and the networks that fit"),
     "build": (".build", "synthesize, place and route the bitstream of a board"),
     "flash": (".flash", "load a bitstream into a board"),
+    "run": (".run", "run a network on a board, or on what stands for one"),
+    "selftest": (".selftest", "test memories, operations and link of a board"),
+    "monitor": (".monitor", "run images on a board and watch energy, steps and accuracy"),
+    "replay": (".replay", "repeat a recorded session on another device and compare"),
+    "board": (".board", "serve a virtual board"),
 }
 
 EXIT_FAILED, EXIT_MISUSE, EXIT_INTERRUPTED, EXIT_PIPE = 1, 2, 130, 141
@@ -74,6 +80,7 @@ def main(argv=None) -> int:
         Exit code; nothing is raised, not even for ``--help``.
     """
     argv = list(sys.argv[1:] if argv is None else argv)
+    pin()  # before a sub-command imports NumPy
     try:
         code = _run(argv)
         sys.stdout.flush()  # here, where a failure can be told

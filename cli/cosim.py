@@ -7,6 +7,7 @@ import time
 
 from ..golden.errors import MisuseError
 from .common import argument, check_writable, parse_layers, table, write_json
+from .cosim_learn import add_learn_arguments, run_fuzz, run_systems
 from .engine_options import add_engine_arguments, engine_changes, whole
 
 HELP = "run a network on the simulated gateware and compare every bit"
@@ -23,23 +24,24 @@ def add_arguments(parser):
                         help="trained ones are trained once and kept (default: trained, random "
                         "for random data)")
     parser.add_argument("--density", type=float, help="share of non-zero pixels of random data")
-    parser.add_argument("--images", type=argument(whole("images", 1, 65535)), default=100,
-                        help="held-out images to run")
-    parser.add_argument("--steps", type=argument(whole("steps", 0, 65535)), default=6,
-                        help="relaxation steps behind the sweep")
+    parser.add_argument("--images", type=argument(whole("images", 1, 65535)),
+                        help="held-out images to run (default: 100); training images of --system")
+    parser.add_argument("--steps", type=argument(whole("steps", 0, 65535)),
+                        help="relaxation steps behind the sweep (default: 6)")
     parser.add_argument("--settled", type=float, metavar="DU",
                         help="end the relaxation when no state moves by more")
     parser.add_argument("--seed", type=argument(whole("seed", 0, 2**32 - 1)), default=0)
     parser.add_argument("--fast", action="store_true",
                         help="compare signatures and write counts only")
-    parser.add_argument("--sim", choices=("verilator", "icarus"), default="verilator",
-                        help="simulator")
+    parser.add_argument("--sim", "--simulator", choices=("verilator", "icarus"),
+                        default="verilator", help="simulator")
     parser.add_argument("--waves", action="store_true", help="write a wave file")
     parser.add_argument("--inject", choices=("weight-bit", "state-bit"),
                         help="flip one bit through the host port; the bench must name the place")
     parser.add_argument("--netlist", metavar="BOARD",
                         help="simulate the netlist that synthesis makes of the board's engine: "
                         "with trace port, every write; as shipped, signatures")
+    add_learn_arguments(parser, lambda *limits: argument(whole(*limits)))
     parser.add_argument("--json", metavar="FILE", help="write the report")
 
 
@@ -47,6 +49,11 @@ def run(args) -> int:
     """Run the command; returns the exit code."""
     if args.json:
         check_writable(args.json)
+    if args.fuzz is not None or args.system is not None:
+        _refuse(args)
+        return run_fuzz(args) if args.fuzz is not None else run_systems(args)
+    if args.learn or args.train_epochs is not None:
+        raise MisuseError("--learn and --train-epochs need a --system NAME; 'all' runs every one")
     from ..sim.cosim import CosimOptions, cosim
 
     preset = args.preset
@@ -60,9 +67,10 @@ def run(args) -> int:
     options = CosimOptions(
         layers=args.layers, lanes=args.lanes, preset=preset, engine=engine_changes(args),
         netlist=args.netlist is not None,
-        seed=args.seed, images=args.images, data=args.data, density=args.density,
-        weights=args.weights, steps=args.steps, settled=args.settled, fast=args.fast,
-        simulator=args.sim, waves=args.waves, inject=args.inject)
+        seed=args.seed, images=100 if args.images is None else args.images,
+        data=args.data, density=args.density, weights=args.weights,
+        steps=6 if args.steps is None else args.steps, settled=args.settled,
+        fast=args.fast, simulator=args.sim, waves=args.waves, inject=args.inject)
     start = time.perf_counter()
     report = cosim(options, say=lambda text: print(text, file=sys.stderr))
     report["seconds"] = time.perf_counter() - start
@@ -82,6 +90,21 @@ def run(args) -> int:
         print(f"shipped netlist: signatures {shipped}")
     print("DIFFERS" if differs else "every bit agrees" if not args.fast else "signatures agree")
     return 1 if differs else 0
+
+
+def _refuse(args):
+    """Refuse options that mean nothing to ``--system`` and ``--fuzz``."""
+    what = "--system" if args.fuzz is None else "--fuzz"
+    never = {"--weights": args.weights, "--density": args.density, "--settled": args.settled,
+             "--inject": args.inject, "--netlist": args.netlist, "--steps": args.steps}
+    if args.fuzz is not None:
+        never |= {"--system": args.system, "--train-epochs": args.train_epochs,
+                  "--layers": args.layers, "--data": args.data, "--images": args.images,
+                  "--preset": args.preset, "--lanes": args.lanes, "--fast": args.fast or None,
+                  "--waves": args.waves or None}
+    for option, value in never.items():
+        if value is not None:
+            raise MisuseError(f"{option} and {what} exclude each other")
 
 
 def _rows(report):

@@ -18,19 +18,24 @@ def add_arguments(parser):
                         help="for good")
     parser.add_argument("--manifest", metavar="FILE",
                         help="manifest of the bitstream (default: build/boards/B.json)")
+    parser.add_argument("--port", metavar="PORT", help="serial port of the board: ask the engine "
+                        "behind it, when it is loaded, whether it is the one of the manifest")
     parser.add_argument("--dry-run", action="store_true", help="print the command only")
 
 
 def run(args) -> int:
     """Run the command; returns the exit code."""
-    from ..boards.flash import check_bitstream, command, flash
+    from ..boards.flash import check_bitstream, command, flash, read_back
     from ..boards.records import board
 
     chosen = board(args.board)
     manifest = args.manifest or Path("build") / "boards" / f"{chosen.name}.json"
-    bitstream, _ = check_bitstream(chosen, manifest)
+    bitstream, found = check_bitstream(chosen, manifest)
     words = command(chosen, bitstream, args.target)
     print(shlex.join(words), flush=True)
     if not args.dry_run:
         flash(chosen, words)
+        if args.port is not None:
+            read_back(chosen, found, args.port)
+            print(f"the engine at {args.port} is {found['config_hash']}, as the manifest says")
     return 0

@@ -28,6 +28,8 @@ def add_arguments(parser, model):
     group = parser.add_argument_group("study of bits", "instead of a model")
     group.add_argument("--sweep", action=Sweep, nargs=0, default=False,
                        help="train in raw integers with every pair of widths that can")
+    group.add_argument("--system", default="ep", choices=("ep", "ghost-duplicate"),
+                       help="what learns (default: ep)")
     group.add_argument("--data", default="digits", metavar="NAME",
                        help="digits, mnist or fashion-mnist")
     group.add_argument("--layers", type=argument(parse_layers), default=(64, 32, 10),
@@ -47,17 +49,18 @@ def add_arguments(parser, model):
 def run(args) -> int:
     """Train, write, print the table of mean test errors."""
     from ..golden.data import load
-    from ..golden.quantize_sweep import sweep
+    from ..golden.quantize_sweep import sweep, sweep_ghosts
 
-    rows = []
-    for row in sweep(args.layers, load(args.data), args.state_bits, args.weight_bits,
+    rows, study = [], sweep if args.system == "ep" else sweep_ghosts
+    for row in study(args.layers, load(args.data), args.state_bits, args.weight_bits,
                      args.beta_shifts, args.seeds, epochs=args.epochs):
         rows.append(row)
         if sys.stderr.isatty():
             print(f"\r{row.state} {row.weight} ", end="", file=sys.stderr, flush=True)
     if args.json is not None:
         write_json(args.json, {
-            "data": args.data, "layers": list(args.layers), "seeds": list(args.seeds),
+            "system": args.system, "data": args.data, "layers": list(args.layers),
+            "seeds": list(args.seeds),
             "rows": [{"state": str(r.state), "weight": str(r.weight), "beta_shift": r.beta_shift,
                       "update_frac": r.update_frac, "test_error": r.test_error,
                       "test_errors": r.test_errors, "weights_saturated": r.saturated_weights}
@@ -89,7 +92,8 @@ def _draw(args, rows):
             beta = f", beta 2^-{shift}" if len(args.beta_shifts) > 1 else ""
             axes.plot([r.weight.width for r in mine], [100 * r.test_error for r in mine], "o-",
                       markersize=4, label=f"{bits}-bit states{beta}")
-    axes.set(title=f"{'-'.join(map(str, args.layers))} on {args.data}, learning in raw integers",
+    name = f"{args.system} {'-'.join(map(str, args.layers))}"
+    axes.set(title=f"{name} on {args.data}, learning in raw integers",
              xlabel="weight bits", ylabel="test error (%)", yscale="log")
     axes.grid(alpha=0.3, which="both")
     axes.legend()

@@ -22,6 +22,8 @@ def add_arguments(parser):
                         "early-inference, equilibrium-propagation or all")
     parser.add_argument("--seed", metavar="N", type=argument(_seed), default=0,
                         help="of everything that is random")
+    parser.add_argument("--executor", choices=("float", "fixed"), default="float",
+                        help="floating point, or raw integers for the claims that can hold there")
     parser.add_argument("--json", metavar="FILE", help="write the rows as JSON")
     parser.add_argument("--plots", metavar="FOLDER",
                         help="draw the figures (needs the extra 'plot')")
@@ -40,7 +42,7 @@ def run(args) -> int:
         from .figures import draw  # before the work: says at once when matplotlib is missing
         Path(args.plots).mkdir(parents=True, exist_ok=True)
     rows, begin = [], time.perf_counter()
-    for item in reproduce(args.name, args.seed):
+    for item in reproduce(args.name, args.seed, args.executor):
         if isinstance(item, Row):
             rows.append(item)
             print(_line(item), flush=True)
@@ -49,7 +51,8 @@ def run(args) -> int:
     seconds = time.perf_counter() - begin
     failed = [row for row in rows if not row.passed]
     if args.json is not None:
-        write_json(args.json, {"name": args.name, "seed": args.seed, "seconds": seconds,
+        write_json(args.json, {"name": args.name, "seed": args.seed,
+                               "executor": args.executor, "seconds": seconds,
                                "passed": not failed, "rows": [row.as_dict() for row in rows]})
     print(f"{len(rows) - len(failed)} of {len(rows)} checks hold at seed {args.seed} "
           f"({seconds:.0f} s)")

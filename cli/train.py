@@ -7,7 +7,7 @@ import sys
 import time
 
 from ..golden.errors import MisuseError
-from . import train_fixed, train_machine
+from . import train_device, train_fixed, train_machine
 from .common import argument, check_writable, parse_layers, write_json
 
 #: Layers where none are given.
@@ -24,6 +24,25 @@ def parse_rates(text):
             raise MisuseError(f"rate '{part}' of '{text}' is not a number; "
                               "write rates as 0.2,0.1") from error
     return tuple(rates)
+
+
+def parse_beta(text):
+    """Shift n of a strength of the nudge, ``2**-n``, such as ``0.5``.
+
+    Raises
+    ------
+    MisuseError
+        For 0 and everything else that is no power of two from 1 to 2**-15.
+    """
+    try:
+        shift = {2.0 ** -n: n for n in range(16)}.get(float(text))
+    except ValueError as error:
+        raise MisuseError(f"beta '{text}' is not a number; write it as 0.5") from error
+    if shift is None:
+        why = "the contrast is divided by it" if float(text) == 0 else "steps are shifts"
+        raise MisuseError(f"beta is {text}; {why}, so give 1, 0.5, 0.25 or another power of two "
+                          "down to 2**-15")
+    return shift
 
 
 def _whole(text):
@@ -58,6 +77,9 @@ def add_arguments(parser):
                         help=f"factor on the rates after each epoch {tuned}")
     parser.add_argument("--beta-shift", metavar="N", type=whole,
                         help=f"strength of the nudge, 2**-N {tuned}")
+    parser.add_argument("--beta", dest="beta_shift", metavar="B", type=argument(parse_beta),
+                        help="the same as a number: 1, 0.5, 0.25, ..; its sign is drawn for each "
+                        "batch")
     parser.add_argument("--steps", metavar="N", type=whole,
                         help=f"relaxation steps of the free phase {tuned}")
     parser.add_argument("--nudge-steps", metavar="N", type=whole,
@@ -69,12 +91,16 @@ def add_arguments(parser):
     parser.add_argument("--resume", metavar="FILE",
                         help="go on from a checkpoint, to the weights of an unbroken run")
     train_fixed.add_arguments(parser, whole)
+    train_device.add_arguments(parser)
     parser.add_argument("--quiet", action=argparse.BooleanOptionalAction, default=None,
                         help="no progress (default: progress where stderr is a terminal)")
 
 
 def run(args) -> int:
     """Train, write, print one line."""
+    device = train_device.wanted(args)
+    if device and args.rule != "ep":
+        raise MisuseError(f"rule '{args.rule}' does not learn on a device; rule ep does")
     if args.rule in train_machine.RULES:
         return train_machine.run(args)
     train_machine.refuse(args)
@@ -89,6 +115,8 @@ def run(args) -> int:
             check_writable(path)
     layers = args.layers or DEFAULT_LAYERS.get(args.data, DEFAULT_LAYERS["digits"])
     quiet = not sys.stderr.isatty() if args.quiet is None else args.quiet
+    if device:
+        return train_device.run(args, layers)
     if args.executor == "fixed":
         return train_fixed.run(args, layers, None if quiet else _show)
     train_fixed.refuse(args)

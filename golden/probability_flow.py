@@ -259,6 +259,18 @@ def reconstruction(network: Network, sweeps=SWEEPS, mode="mean") -> Program:
     return _program(f"reconstruction-{mode}-{sweeps}", network, ops)
 
 
+def mean_field(network: Network, sweeps=SWEEPS) -> Program:
+    """Mean-field chances of the hidden groups given the image; they stay in the states.
+
+    Parameters
+    ----------
+    sweeps : int
+        After the bottom-up one; each sets every group to its chances given the others'.
+    """
+    check_machine(network)
+    return _program(f"mean-field-{sweeps}", network, e_step(network, sweeps, "mean"))
+
+
 def gibbs(network: Network, steps) -> Program:
     """Block Gibbs chains of the free machine: each step draws hidden, then visible groups.
 

@@ -10,11 +10,23 @@ import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from .data import Dataset
+import numpy as np
+
+from .data import Dataset, one_hot
 from .errors import MisuseError
-from .formats import Format
+from .fixed import FixedExecutor
+from .formats import Format, quantize
+from .ghost_units import ghost_network, ghost_weights, inference, learning_rates, training
 from .network import layered
-from .training_fixed import FACTOR_FRAC, default_fixed_config, train_fixed
+from .online import OnlineExecutor
+from .tables import MOST_FRAC
+from .training_fixed import FACTOR_FRAC, default_fixed_config, raw_values, train_fixed
+
+#: Systems that the study knows.
+SYSTEMS = ("ep", "ghost-duplicate")
+#: Ghost units: states and weights reach 8 and 4; learning rate of one image, its decay by epoch,
+#: and epochs.
+GHOST_REACH, GHOST_RATE, GHOST_DECAY, GHOST_EPOCHS = (3, 2), 0.2, 0.9, 12
 
 
 @dataclass(frozen=True)
@@ -84,10 +96,7 @@ def sweep(layers: Sequence[int], dataset: Dataset, states: Sequence[int], weight
     SweepRow
         By beta, state bits, weight bits.
     """
-    for what, widths in (("state", states), ("weight", weights)):
-        for bits in widths:
-            if not 4 <= bits <= 16:
-                raise MisuseError(f"{bits} {what} bits are outside 4..16")
+    _check_bits(states, weights)
     network = layered(layers)
     for shift in beta_shifts:
         for state in map(state_format, states):
@@ -100,3 +109,66 @@ def sweep(layers: Sequence[int], dataset: Dataset, states: Sequence[int], weight
                 yield SweepRow(state, weight, shift, runs[0].config.update_frac,
                                [run.test_error for run in runs],
                                max(run.saturated_weights for run in runs))
+
+
+def _check_bits(states, weights):
+    for what, widths in (("state", states), ("weight", weights)):
+        for bits in widths:
+            if not 4 <= bits <= 16:
+                raise MisuseError(f"{bits} {what} bits are outside 4..16")
+
+
+def sweep_ghosts(layers: Sequence[int], dataset: Dataset, states: Sequence[int],
+                 weights: Sequence[int], beta_shifts: Sequence[int] = (1,),
+                 seeds: Sequence[int] = (0,), epochs=None) -> Iterator[SweepRow]:
+    """Train ghost units (paper 2, duplicated weights) with every pair of widths that can.
+
+    Their units are logistic, so potentials need a range: states reach 8, weights 4.  Left out are
+    weights so much finer than states that the rate has no multiplier.
+
+    Parameters
+    ----------
+    layers, dataset, states, weights, beta_shifts, seeds
+        As for :func:`sweep`.
+    epochs : int or None
+
+    Yields
+    ------
+    SweepRow
+        By beta, state bits, weight bits.
+    """
+    _check_bits(states, weights)
+    network, epochs = ghost_network(layers, "duplicate"), GHOST_EPOCHS if epochs is None else epochs
+    for shift in beta_shifts:
+        # The greatest shift whose multiplier of the first rate is a word.
+        scale = 5 - int(np.ceil(np.log2(GHOST_RATE * 2 ** shift)))
+        for state in (Format(bits, max(bits - 1 - GHOST_REACH[0], 0)) for bits in states):
+            for weight in (weight_format(bits, GHOST_REACH[1]) for bits in weights):
+                update_frac = min(scale + state.frac - weight.frac, 32 - state.frac)
+                if update_frac < 0 or state.frac > MOST_FRAC:
+                    continue
+                runs = [_train_ghosts(network, dataset, state, weight, update_frac, shift, seed,
+                                      epochs) for seed in seeds]
+                yield SweepRow(state, weight, shift, update_frac, [error for error, _ in runs],
+                               max(share for _, share in runs))
+
+
+def _train_ghosts(network, dataset, state, weight, update_frac, beta_shift, seed, epochs):
+    """(test error, share of saturated weights) of one run."""
+    first = {name: quantize(w, weight)[0] for name, w in ghost_weights(network, seed).items()}
+    executor = OnlineExecutor(network, first, state, weight, update_frac)
+    program = training(network, "duplicate", nudge_steps=8, beta_shift=beta_shift, shift=2)
+    inputs = {"x": raw_values(dataset.train, state),
+              "d": raw_values(one_hot(dataset.train_labels, dataset.classes), state)}
+    rng, count = np.random.default_rng(seed), len(dataset.train)
+    for epoch in range(epochs):
+        order = rng.permutation(count)
+        executor.run(program, {name: values[order] for name, values in inputs.items()}, seed,
+                     epoch * count, collect=False, rates=learning_rates(
+                         network, GHOST_RATE * GHOST_DECAY ** epoch, beta_shift))
+    final = executor.weights
+    found = FixedExecutor(network, final, state, weight).run(
+        inference(network), {"x": raw_values(dataset.test, state)}).predictions
+    ends = sum(int(np.isin(w, (weight.min, weight.max)).sum()) for w in final.values())
+    return (float((found != dataset.test_labels).mean()),
+            ends / sum(w.size for w in final.values()))

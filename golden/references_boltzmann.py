@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from .boltzmann import boltzmann, full_matrix, hidden, visible
+from .boltzmann import boltzmann, full_matrix, visible
 from .errors import MisuseError
 from .network import Network
-from .sampling import free_energy, restricted
+from .sampling import free_energy, is_restricted, restricted
 
 #: Most units that are enumerated: 2**20 states.
 ENUMERATED = 20
@@ -74,7 +74,7 @@ def log_partition(network: Network, weights) -> float:
     MisuseError
         For machines with more than `ENUMERATED` units to enumerate.
     """
-    if not _is_restricted(network):
+    if not is_restricted(network):
         couplings, biases = full_matrix(network, weights)
         return log_sum_exp(-energy(couplings, biases, all_states(len(biases))))
     W, b, c = restricted(network, weights)
@@ -96,7 +96,7 @@ def log_likelihood(network: Network, weights, images, log_z=None) -> float:
         ``log Z`` where it is known or estimated; by default it is enumerated.
     """
     log_z = log_partition(network, weights) if log_z is None else log_z
-    if _is_restricted(network):
+    if is_restricted(network):
         return float(-free_energy(network, weights, images).mean() - log_z)
     couplings, biases = full_matrix(network, weights)
     x = np.asarray(images, np.float64)
@@ -145,7 +145,3 @@ def scikit_learn_machine(images, hidden_units, epochs, rate, batch=100, seed=0):
                "bh1": machine.intercept_hidden_[None]}
     return boltzmann((images.shape[1], hidden_units)), {
         name: np.array(values, np.float64) for name, values in weights.items()}
-
-
-def _is_restricted(network):
-    return (len(visible(network)), hidden(network)) == (1, ["h1"])

@@ -103,8 +103,8 @@ def reconstruct(network: Network, weights, images, sweeps=probability_flow.SWEEP
     """
     program = probability_flow.reconstruction(network, sweeps)
     executor = executor or FloatExecutor(network, weights)
-    found = [join(network, executor.run(program, split(network, part)).states)
-             for part in _parts(images)]
+    found = [join(network, executor.run(program, inputs).states)
+             for inputs in images_by_part(network, images)]
     return np.concatenate(found)
 
 
@@ -135,12 +135,12 @@ def flow(network: Network, weights, images, flips="visible", seed=0,
     program = probability_flow.objective(network, flips, sweeps)
     groups = probability_flow.flipping(network, flips)
     executor, total, first = FloatExecutor(network, weights, dtype), 0.0, 0
-    for part in _parts(images):
-        states = executor.run(program, split(network, part), seed=seed, first_image=first).states
+    for inputs in images_by_part(network, images):
+        states = executor.run(program, inputs, seed=seed, first_image=first).states
         # |q| = Gamma / 2
         total += sum(2 * float(np.abs(states[g, probability_flow.FLOW]).sum(dtype=np.float64))
                      for g in groups)
-        first += len(part)
+        first += len(next(iter(inputs.values())))
     return total / max(first, 1)
 
 
@@ -160,6 +160,11 @@ def free_energy(network: Network, weights, images):
     return -(x @ b) - np.logaddexp(0, x @ W + c).sum(axis=1)
 
 
+def is_restricted(network: Network) -> bool:
+    """Whether a machine has one visible and one hidden group and one matrix between them."""
+    return {m.name for m in network.matrices} == {"W1", "bv", "bh1"}
+
+
 def restricted(network: Network, weights):
     """(couplings (visible, hidden), visible biases, hidden biases) of a restricted machine.
 
@@ -168,17 +173,16 @@ def restricted(network: Network, weights):
     MisuseError
         For a machine with other couplings.
     """
-    names = hidden(network)
-    if ([v for _, v in visible(network)], names) != (["v"], ["h1"]) or any(
-            name not in ("W1", "bv", "bh1") for name in (m.name for m in network.matrices)):
+    if not is_restricted(network):
         raise MisuseError(f"network '{network.name}' is not a restricted machine with one visible "
                           "and one hidden group")
     return tuple(np.asarray(values, np.float64)
                  for values in (weights["W1"], weights["bv"][0], weights["bh1"][0]))
 
 
-def _parts(images):
+def images_by_part(network: Network, images):
+    """Inputs of runs over images, `_BATCH` at a time: a list of dicts, see ``boltzmann.split``."""
     images = np.asarray(images)
     if not len(images):
         raise MisuseError("there are no images")
-    return [images[i:i + _BATCH] for i in range(0, len(images), _BATCH)]
+    return [split(network, images[i:i + _BATCH]) for i in range(0, len(images), _BATCH)]

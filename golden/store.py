@@ -24,7 +24,7 @@ from urllib.parse import quote
 
 import numpy as np
 
-from . import program as program_module
+from . import operations
 from .errors import MisuseError
 from .files import write_atomically
 from .formats import Format, dequantize
@@ -119,9 +119,9 @@ def _raw(name, values, fmt):
 
 def _operations():
     """Dataclasses that may stand in a program, by name: new operations need no entry here."""
-    return {name: kind for name, kind in vars(program_module).items()
+    return {name: kind for name, kind in vars(operations).items()
             if isinstance(kind, type) and is_dataclass(kind)
-            and kind.__module__ == program_module.__name__ and kind is not Program}
+            and kind.__module__ == operations.__name__}
 
 
 def to_dict(item):

@@ -18,6 +18,7 @@ from .data import Dataset, one_hot
 from .errors import ApicalError, MisuseError
 from .floating import FloatExecutor
 from .network import Network
+from .program import STATE
 from .rules import backprop_batch, starting_weights
 from .rules import rule as _rule
 
@@ -25,6 +26,10 @@ __all__ = ["EpochReport", "TrainResult", "TrainingConfig", "default_config", "ev
            "starting_weights", "train"]
 #: Images that are evaluated at a time.
 _EVALUATED = 500
+#: Outputs of different images that differ by less are the same: learning has collapsed.
+_SAME = 1e-4
+#: Greatest beta_shift: 2**-15 is the weakest nudge that a program can have.
+_WEAKEST = 15
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,9 @@ class TrainingConfig:
             if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
                 raise MisuseError(f"{name} is {value}; it must be a whole number of {least} "
                                   "at least")
+        if self.beta_shift > _WEAKEST:
+            raise MisuseError(f"beta_shift is {self.beta_shift}; the contrast is divided by beta, "
+                              f"which must not vanish: use 0 .. {_WEAKEST}")
         if not self.rates or not all(0 <= rate < np.inf for rate in self.rates):
             raise MisuseError(f"rates are {self.rates}; give one or more numbers of 0 at least")
         if not (0 < self.gain < np.inf and -np.inf < self.hidden_bias < np.inf):
@@ -103,8 +111,10 @@ _DEFAULTS = {
     # output overshoot, and at some seeds classes never recover.
     ("ep", "mnist", 2): TrainingConfig(epochs=20, rates=(0.3, 0.1), decay=0.85, steps=10,
                                        nudge_steps=4, hidden_bias=0.0),
-    ("ep", "mnist", 3): TrainingConfig(epochs=25, rates=(0.1, 0.05, 0.02), decay=0.9, steps=10,
-                                       nudge_steps=6, hidden_bias=0.0),
+    # Two hidden layers excite each other: at gain 1/2 the greatest singular value of W2 is 1, and
+    # after some updates all units rest on a limit.
+    ("ep", "mnist", 3): TrainingConfig(epochs=14, rates=(0.4, 0.05, 0.2), decay=0.82, steps=10,
+                                       nudge_steps=6, gain=0.35, hidden_bias=0.0),
     ("ep", "fashion-mnist", 2): TrainingConfig(epochs=20, rates=(0.2, 0.05), decay=0.85,
                                                steps=10, nudge_steps=4, hidden_bias=0.0),
     ("ghost", "digits", 3): TrainingConfig(
@@ -117,9 +127,9 @@ for _name in ("stdp-contrast", "stdp-integrated", "stdp-one-way"):
     _DEFAULTS.update({(_name, *key[1:]): replace(config, rule=_name)
                       for key, config in list(_DEFAULTS.items()) if key[0] == "ep"})
 # Learning at every step of the nudged phase feeds back into it: with the output rate of the
-# contrast it diverges.
+# contrast classes die in the first epoch.
 _DEFAULTS["stdp-integrated", "mnist", 2] = replace(
-    _DEFAULTS["stdp-integrated", "mnist", 2], rates=(0.2, 0.05))
+    _DEFAULTS["stdp-integrated", "mnist", 2], epochs=15, rates=(0.2, 0.02))
 for _name in ("ghost-online", "backprop"):
     _DEFAULTS.update({(_name, *key[1:]): replace(config, rule=_name)
                       for key, config in list(_DEFAULTS.items()) if key[0] == "ghost"})
@@ -234,7 +244,7 @@ def train(network: Network, dataset: Dataset, config: TrainingConfig, weights=No
         For data without labels or of other sizes than the network, and for a checkpoint of
         another run.
     ApicalError
-        When weights stop being finite numbers.
+        When weights stop being finite numbers, or outputs no longer depend on the image.
     """
     check_sizes(network, dataset)
     rule = _rule(config.rule)
@@ -264,6 +274,7 @@ def train(network: Network, dataset: Dataset, config: TrainingConfig, weights=No
         images += len(targets)
         _check_finite(executor, epoch)
         errors.append(_error(executor, dataset.test, dataset.test_labels, config))
+        _check_alive(executor, dataset, config, epoch)
         if checkpoint is not None:
             save_checkpoint(checkpoint, State(executor.weights, epoch + 1,
                                               rng.bit_generator.state, errors), identity)
@@ -332,6 +343,22 @@ def _check_finite(executor, epoch):
         if not np.isfinite(values).all():
             raise ApicalError(f"training diverged: matrix '{name}' is not finite after epoch "
                               f"{epoch + 1}; use smaller rates")
+
+
+def _check_alive(executor, dataset, config, epoch):
+    """Raise `ApicalError` when the outputs no longer depend on the image.
+
+    Too large steps do not make weights infinite where rates are bounded: they push units to a limit
+    that no later step takes them from.
+    """
+    network, images = executor.network, dataset.test[:_EVALUATED]
+    program = _rule(config.rule).inference(network, config.inference_steps)
+    outputs = executor.run(program, {"x": images}).states["y", STATE]
+    if network.population("y").rate == "logistic":
+        outputs = 0.5 * np.tanh(0.5 * outputs) + 0.5
+    if len(images) > 1 and any(config.rates) and np.ptp(outputs, axis=0).max() < _SAME:
+        raise ApicalError(f"training collapsed: every test image gives the same outputs after "
+                          f"epoch {epoch + 1}; use smaller rates")
 
 
 def _identity(network, dataset, config):

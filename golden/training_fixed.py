@@ -147,7 +147,8 @@ class FixedTrainResult:
 
 
 def train_fixed(network: Network, dataset: Dataset, config: FixedTrainingConfig, weights=None,
-                progress=None, checkpoint=None, resume=None) -> FixedTrainResult:
+                progress=None, checkpoint=None, resume=None,
+                executor=OnlineExecutor) -> FixedTrainResult:
     """Train a layered network in raw integers.
 
     Parameters
@@ -157,6 +158,9 @@ def train_fixed(network: Network, dataset: Dataset, config: FixedTrainingConfig,
     config : FixedTrainingConfig
     weights : dict of str to ndarray of int, optional
         Raw starting weights; by default those of the seed, rounded.
+    executor : callable
+        What runs the images: called as the class `OnlineExecutor`, returns what has its ``run``,
+        ``network`` and ``weights``.  A device, for example.
 
     Raises
     ------
@@ -182,7 +186,7 @@ def train_fixed(network: Network, dataset: Dataset, config: FixedTrainingConfig,
         if first > config.epochs:
             raise MisuseError(f"checkpoint '{resume}' has {first} epochs, which is more than the "
                               f"{config.epochs} asked for")
-    executor = OnlineExecutor(network, weights, config.state, config.weight, config.update_frac)
+    executor = executor(network, weights, config.state, config.weight, config.update_frac)
     raw = RawImages(dataset, config.state)
     images, seconds = 0, 0.0
     for epoch in range(first, config.epochs):

@@ -27,6 +27,9 @@ RULES = ("flow", "cd")
 #: number of test images of the error that is told after each epoch.
 CORRUPTIONS, CORRUPTION_SEED = (0.1, 0.2, 0.3), 1000
 EPOCH_CORRUPTION, EPOCH_IMAGES = 0.2, 2000
+#: Couplings beyond it come of steps that are too large: the clipped exponent of the flow keeps them
+#: finite, and good machines stay below 20.
+_GREATEST = 100.0
 
 
 @dataclass(frozen=True)
@@ -198,6 +201,10 @@ def epochs(network: Network, images, config: FlowConfig, weights=None, first=0, 
             if not np.isfinite(values).all():
                 raise ApicalError(f"training diverged: matrix '{name}' is not finite after epoch "
                                   f"{epoch + 1}; use a smaller rate")
+            if name[0] != "b" and np.abs(values).max() > _GREATEST:
+                raise ApicalError(f"training diverged: couplings '{name}' are up to "
+                                  f"{np.abs(values).max():.0f} after epoch {epoch + 1}; "
+                                  "use a smaller rate")
         yield executor
 
 

@@ -30,7 +30,7 @@ from ..golden.program import (
 )
 from .config import EngineConfig
 from .isa import CONTROL, VECTOR
-from .orientation import blocks_of, broadcast_only, from_constant, trips
+from .orientation import blocks_of, trips, wanted_sides
 
 
 def unsupported(network: Network, program: Program, config: EngineConfig) -> list[str]:
@@ -42,10 +42,9 @@ def unsupported(network: Network, program: Program, config: EngineConfig) -> lis
         reasons.append(str(error))
     for op in walk(program.ops):
         reasons += [f"{describe(op)}: {what}" for what in _missing(network, op, config)]
-    for projection in from_constant(network, program):
-        if broadcast_only(network, program)[projection.matrix] == projection.transpose:
-            reasons.append(f"matrix '{projection.matrix}' is used from the constant both as it is "
-                           "and transposed: use two matrices")
+    reasons += [f"matrix '{name}' has the constant or a clamped population on both sides: use two "
+                "matrices" for name, sides in wanted_sides(network, program).items()
+                if len(sides) > 1]
     reasons += _unread(network, program) + _uncountable(network, program, config)
     if not config.smooth:
         reasons += [f"population '{name}' has a logistic rate, which needs the table unit "

@@ -19,6 +19,8 @@ from ..golden.tables import MOST_FRAC
 ENGINE_VERSION = 1
 
 PRIMITIVES = ("portable", "ice40", "ecp5")
+#: From this depth on a word memory of the iCE40 lies in SPRAM.
+SPRAM_LEAST = 4096
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class EngineConfig:
         2: the next image loads while one runs.  1: writes of inputs wait until it is done.
     program_depth, descriptor_depth : int
         Instructions; descriptors (at most 256).
+    weight_ports : int
+        2: weights can be read and written in one cycle.  1 (SPRAM): updates take turns.
     weight_latency, event_latency, multiplier_latency : int
         Cycles of a weight read, of an event read and of a product; what the primitives declare.
     update_latency : int
@@ -83,6 +87,7 @@ class EngineConfig:
     input_banks: int = 2
     program_depth: int = 128
     descriptor_depth: int = 64
+    weight_ports: int = 2
     weight_latency: int = 2
     event_latency: int = 2
     multiplier_latency: int = 2
@@ -101,8 +106,9 @@ class EngineConfig:
                   "state_depth": (2, 1 << 12), "accumulator_depth": (2, 1 << 12),
                   "event_depth": (2, 1 << 14), "input_banks": (1, 2),
                   "program_depth": (2, 1 << 12),
-                  "descriptor_depth": (2, 256), "weight_latency": (1, 4), "event_latency": (1, 2),
-                  "multiplier_latency": (1, 4), "update_latency": (1, 3), "loop_counters": (1, 4)}
+                  "descriptor_depth": (2, 256), "weight_ports": (1, 2), "weight_latency": (1, 4),
+                  "event_latency": (1, 2), "multiplier_latency": (1, 4), "update_latency": (1, 3),
+                  "loop_counters": (1, 4)}
         for name, (low, high) in ranges.items():
             value = getattr(self, name)
             if not low <= value <= high:
@@ -131,6 +137,10 @@ class EngineConfig:
         if self.learning and self.accumulator_width < needed:
             raise MisuseError(f"accumulator width {self.accumulator_width} is too little to learn; "
                               f"use {needed} bits or an engine without learning")
+        if (self.learning and self.primitives == "ice40" and self.weight_ports == 2
+                and self.weight_depth >= SPRAM_LEAST):
+            raise MisuseError(f"{self.weight_depth} words of weights lie in SPRAM, which has one "
+                              "port: set weight_ports to 1")
         if self.smooth and self.state.frac > MOST_FRAC:
             raise MisuseError(f"tables need states of at most {MOST_FRAC} fraction bits, "
                               f"{self.state} has {self.state.frac}; use an engine that is not "
@@ -181,23 +191,38 @@ class EngineConfig:
         return dataclasses.replace(self, **changes)
 
 
+#: Weights of boards: fine enough to learn, which small weights of 12 fraction bits do worse.
+FINE = Format(16, 14)
+
 #: Configurations sized for devices, by board name.
 PRESETS = {
     # 4 lanes of 16 bits are exactly the four SPRAM of the UP5K.  Block RAM: sums 10, events 8,
     # code 4, states 4 + 2; a second input bank would take 8 more of the 30.
     # 38 bits are what 784 inputs need.
-    "icebreaker": EngineConfig(lanes=4, update_lanes=1, accumulator_width=38, weight_depth=16384,
-                               state_depth=128, accumulator_depth=128, event_depth=1024,
-                               input_banks=1, program_depth=128, descriptor_depth=64,
-                               weight_latency=1, event_latency=1, multiplier_latency=1,
-                               update_latency=1, loop_counters=2,
+    "icebreaker": EngineConfig(lanes=4, update_lanes=1, accumulator_width=38, weight=FINE,
+                               weight_depth=16384, state_depth=128, accumulator_depth=128,
+                               event_depth=1024, input_banks=1, program_depth=128,
+                               descriptor_depth=64, weight_ports=1, weight_latency=1,
+                               event_latency=1, multiplier_latency=1, update_latency=1,
+                               loop_counters=2,
                                diagnostics=False, primitives="ice40"),
     # 22 lanes: 64 hidden units are 3 blocks, and 2,560 words are 50 of the 56 block RAMs; events
     # take 4, code 2.  A cell of LUT RAM has 16 words.
-    "ulx3s-25f": EngineConfig(lanes=22, update_lanes=4, accumulator_width=38, weight_depth=2560,
-                              state_depth=32, accumulator_depth=16, event_depth=1024,
-                              program_depth=128, descriptor_depth=64, diagnostics=False,
-                              learning=True, primitives="ecp5"),
+    "ulx3s-25f": EngineConfig(lanes=22, update_lanes=4, accumulator_width=38, weight=FINE,
+                              weight_depth=2560, state_depth=32, accumulator_depth=16,
+                              event_depth=1024, program_depth=128, descriptor_depth=64,
+                              diagnostics=False, learning=True, primitives="ecp5"),
+    # 43 lanes: 128 hidden units are 3 blocks, and 2,560 words are 97 of the 108 block RAMs.
+    "ulx3s-45f": EngineConfig(lanes=43, update_lanes=4, accumulator_width=38, weight=FINE,
+                              weight_depth=2560, state_depth=32, accumulator_depth=16,
+                              event_depth=1024, program_depth=128, descriptor_depth=64,
+                              diagnostics=False, learning=True, primitives="ecp5"),
+    # 52 lanes: 256 hidden units are 5 blocks, and 4,096 words are 186 of the 208 block RAMs (64
+    # lanes would take 200).
+    "ulx3s-85f": EngineConfig(lanes=52, update_lanes=4, accumulator_width=38, weight=FINE,
+                              weight_depth=4096, state_depth=32, accumulator_depth=32,
+                              event_depth=1024, program_depth=128, descriptor_depth=64,
+                              diagnostics=False, learning=True, primitives="ecp5"),
 }
 
 

@@ -9,7 +9,7 @@ Data path::
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -166,20 +166,21 @@ class Engine(wiring.Component):
                      "nudge_shift", "post", "draws", "noisy"):
             m.d.comb += getattr(unit, name).eq(UNIT.slice(flags, name))
         if self.learn is not None:
-            self._learning(m, sequencer, issue, mac, unit)
+            self._learning(m, sequencer, issue, mac, unit, signature)
         if self.draw is not None:
             with m.If(UNIT.slice(flags, "noisy")):
                 m.d.comb += unit.factor.eq(sequencer.noise_factor)
 
-    def _learning(self, m, sequencer, issue, mac, unit):
+    def _learning(self, m, sequencer, issue, mac, unit, signature):
         """Operands of weight updates, and the sign of beta."""
-        learn, states = self.learn, len(unit.a)
+        config, learn, states = self.config, self.learn, len(unit.a)
         flags, b, c, t = sequencer.flags, sequencer.b, sequencer.c, sequencer.t
         turn = sequencer.sign & UNIT.slice(flags, "by_sign")
         factor = VECTOR.slice(b, "base").as_signed()
         m.d.comb += [
             unit.nudge_negative.eq(UNIT.slice(flags, "nudge_negative") ^ turn),
             unit.factor.eq(Mux(turn, -factor, factor)),
+            sequencer.signing.eq(signature.busy | learn.signing),
             sequencer.learning.eq(learn.busy), learn.start.eq(sequencer.start_learn),
             learn.two.eq(LEARN.slice(flags, "two")), learn.turned.eq(LEARN.slice(flags, "turned")),
             learn.negative.eq(LEARN.slice(flags, "negative")),
@@ -190,7 +191,8 @@ class Engine(wiring.Component):
             issue.apart.eq(LEARN.slice(flags, "other") - issue.source),
             learn.key.eq(sequencer.key),
             learn.issuing.eq(issue.issuing), issue.learn.eq(learn.busy),
-            issue.dense.eq(learn.busy & learn.two), issue.paced.eq(learn.busy & learn.two),
+            issue.dense.eq(learn.busy & learn.two),
+            issue.paced.eq(learn.busy & (learn.two | (config.weight_ports == 1))),
             learn.last.eq(mac.learned), learn.flags.eq(mac.scalars),
             learn.totals.eq(mac.write_data), learn.lanes_busy.eq(mac.busy),
             mac.words.eq(learn.words), mac.begin.eq(learn.begin)]
@@ -314,7 +316,9 @@ class Engine(wiring.Component):
         """The table unit puts currents through the gate: lanes of a chunk of accumulators."""
         config = self.config
         quick, width = config.update_lanes, config.accumulator_width
-        gated = (unit.sum_value << config.weight.frac)[:width]
+        # A slice of a shorter value would not be extended by its sign.
+        gated = Signal(signed(width))
+        m.d.comb += gated.eq(unit.sum_value << config.weight.frac)
         with m.If(unit.sum_write.any()):
             m.d.comb += [sums.write_address.eq(unit.write_word),
                          sums.write_data.eq(gated.replicate(config.lanes))]

@@ -3,7 +3,8 @@
 Rules
 
 1. A request is taken in each cycle in which ``host_valid`` and ``host_ready`` are high.
-2. Answers to reads come in order, each with ``host_read_valid`` high for one cycle.
+2. Answers to reads come in order, each with ``host_read_valid`` high for one cycle; the data stay
+   until the next read.
 3. Program, descriptors, weights, and reads of states wait while an image runs (``host_ready`` stays
    low); registers, events and writes of states do not, so the next input bank loads while an
    image runs (with one input bank they wait too, until the started images are done).
@@ -109,19 +110,21 @@ class HostPort(wiring.Component):
                 m.d.sync += [pending.eq(0), valid.eq(0), self.reading.eq(0),
                              self.host_read_valid.eq(1)]
         half = address[0]
-        with m.Switch(space):
-            with m.Case(Space.REGISTERS):
-                m.d.sync += self.host_read_data.eq(self.register_data)
-            with m.Case(Space.PROGRAM, Space.DESCRIPTORS):
-                words = self.code_data if self.config.diagnostics else Const(0, 64)
-                m.d.sync += self.host_read_data.eq(Mux(half, words[32:], words[:32]))
-            for case, words in ((Space.STATE, self.state_data), (Space.WEIGHTS, self.weight_data)):
-                with m.Case(case):
-                    select = self.lane[:ceil_log2(len(words) // 16)]
-                    chosen = select_chunk(words, select, 16)
-                    m.d.sync += self.host_read_data.eq(chosen.as_signed())
-        with m.If(~known | (space == Space.EVENTS)):
-            m.d.sync += self.host_read_data.eq(0)
+        with m.If(pending):
+            with m.Switch(space):
+                with m.Case(Space.REGISTERS):
+                    m.d.sync += self.host_read_data.eq(self.register_data)
+                with m.Case(Space.PROGRAM, Space.DESCRIPTORS):
+                    words = self.code_data if self.config.diagnostics else Const(0, 64)
+                    m.d.sync += self.host_read_data.eq(Mux(half, words[32:], words[:32]))
+                for case, words in ((Space.STATE, self.state_data),
+                                    (Space.WEIGHTS, self.weight_data)):
+                    with m.Case(case):
+                        select = self.lane[:ceil_log2(len(words) // 16)]
+                        chosen = select_chunk(words, select, 16)
+                        m.d.sync += self.host_read_data.eq(chosen.as_signed())
+            with m.If(~known | (space == Space.EVENTS)):
+                m.d.sync += self.host_read_data.eq(0)
         m.d.comb += [self.register.eq(address[:5]),
                      self.descriptor.eq(space == Space.DESCRIPTORS)]
         return m

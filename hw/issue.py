@@ -70,7 +70,7 @@ class ProjectionIssue(wiring.Component):
     apart : In
         How many words behind the first vector the second one lies, modulo the depth.
     dense, paced : In(1)
-        Items of zero value too (state words); one item in two cycles (state words).
+        Items of zero value too (state words); one item in two cycles at most.
     """
 
     def __init__(self, config: EngineConfig):
@@ -109,7 +109,9 @@ class ProjectionIssue(wiring.Component):
         item_valid, item_last = Signal(), Signal()
         item_index, item_value = Signal(16), Signal(16)
 
-        self.kind_here = kind
+        self.kind_here, self.go, turn = kind, Signal(), Signal()
+        m.d.comb += self.go.eq(~self.paced | turn)
+        m.d.sync += turn.eq(~turn)
         m.d.comb += self.issuing.eq(active)
         m.d.sync += self.beat.valid.eq(0)
         with m.If(self.start):
@@ -160,7 +162,7 @@ class ProjectionIssue(wiring.Component):
         asked = Signal(self.config.event_latency)
         event, valid = self.event_data, asked[-1]
         m.d.comb += self.event_address.eq(pointer)
-        m.d.sync += [asked.eq(Cat(running, asked[:-1])), pointer.eq(pointer + 1)]
+        m.d.sync += [asked.eq(Cat(running & self.go, asked[:-1])), pointer.eq(pointer + self.go)]
         with m.If(~running | (valid & event[31])):
             m.d.sync += [asked.eq(0), pointer.eq(source)]
         with m.If(~running & self.start):
@@ -179,9 +181,7 @@ class ProjectionIssue(wiring.Component):
         valid, last = Signal(), Signal()
         word, mask = Signal(len(self.flags_address)), Signal(lanes)
         row = Signal(len(self.weight_address))
-        go, turn = Signal(), Signal()
-        m.d.comb += go.eq(~self.paced | turn)
-        m.d.sync += turn.eq(~turn)
+        go = self.go
         # Fetch side: the memory shows the next word until it is taken.
         take, next_last, next_mask = Signal(), Signal(), Signal(lanes)
         m.d.comb += [self.flags_address.eq(source + word_number),

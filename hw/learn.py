@@ -8,8 +8,8 @@ sum of the products, cut, is the new weight.
 
 For each block of the lane side::
 
+    FILL   lane words of the mix, one a cycle, while the block before comes to an end
     READ   word of the lane side (of each term) into registers
-    FILL   lane words of the mix, one a cycle
     RUN    items of the scalar side: mix of the index (8 cycles), beats of one or two terms
 
 Stages of a beat continue those of :mod:`apical.hw.lanes`::
@@ -37,8 +37,8 @@ from .primitives.portable import delayed
 class LearnUnit(wiring.Component):
     """Runs LEARN instructions.
 
-    Throughput: one weight word a cycle with one term, one each two cycles with two.  A block costs
-    about 35 cycles and its units beside.
+    Throughput: one weight word a cycle with one term, one each two cycles with two.  Beside them a
+    block costs its units and about 10 cycles, the first one 20.
 
     Members
     -------
@@ -52,7 +52,8 @@ class LearnUnit(wiring.Component):
         Operation key.
     lane_bases : In(2 * state address)
         Words of the lane sides.
-    busy : Out(1)
+    busy, signing : Out(1)
+        Weights are still to be written; what was written is on its way to the signature.
     start_issue : Out(1), issuing : In(1), item_* : In
         The issue of projections, which walks the scalar side of term 0 for one block.
     reading : Out(1), word_address : Out, word : In(16 * P)
@@ -82,7 +83,7 @@ class LearnUnit(wiring.Component):
             "start": In(1), "two": In(1), "turned": In(1), "negative": In(2),
             "matrix": In(weights), "rows": In(16), "blocks": In(10), "tail": In(7),
             "key": In(32), "lane_bases": In(data.ArrayLayout(states, 2)),
-            "busy": Out(1), "start_issue": Out(1), "issuing": In(1),
+            "busy": Out(1), "signing": Out(1), "start_issue": Out(1), "issuing": In(1),
             "item_valid": In(1), "item_index": In(16), "item_value": In(16),
             "item_other": In(16),
             "reading": Out(1), "word_address": Out(states), "word": In(16 * lanes),
@@ -103,20 +104,22 @@ class LearnUnit(wiring.Component):
         self.base = Signal(len(self.matrix))
         self.lane_mix = Signal(data.ArrayLayout(32, config.lanes), reset_less=True)
         self.full = Signal(data.ArrayLayout(config.lanes, 2))
-        idle = Signal()
-        self._blocks(m, idle)
-        values, place, mix = self._items(m)
-        sent = self._beats(m, values, place, mix)
-        back = self._write(m, sent)
-        m.d.comb += idle.eq(~(self.issuing | self.hash.busy | sent["busy"] | self.lanes_busy
-                              | back))
+        drained = Signal()
+        fill, at, ahead = self._blocks(m, drained)
+        self._fill(m, fill, at, ahead)
+        values, place, index, coming = self._items(m)
+        sent = self._beats(m, values, place, index)
+        write, signing = self._write(m, sent)
+        m.d.comb += [drained.eq(~(coming | sent["busy"] | self.lanes_busy | write)),
+                     self.signing.eq(signing)]
         return m
 
-    def _blocks(self, m, idle):
-        """Walk the blocks of the lane side."""
+    def _blocks(self, m, drained):
+        """Walk the blocks of the lane side; returns (fill, lane, first unit) of the block ahead."""
         lanes = self.config.lanes
         left, block, at = Signal(10), Signal(len(self.word_address)), Signal(range(lanes + 1))
         limit, fill, term = Signal(7), Signal(), Signal()
+        fresh, ahead, wait = Signal(), Signal(16), Signal(range(max(2, self.stage)))
         m.d.comb += [limit.eq(Mux(left == 1, self.tail, lanes)),
                      self.word_address.eq(self.lane_bases[term] + block)]
         # Both stand still for long before they are needed.
@@ -128,46 +131,62 @@ class LearnUnit(wiring.Component):
                 m.d.sync += self.full[number][lane].eq(word.any())
         with m.FSM() as machine:
             with m.State("IDLE"):
-                with m.If(self.start):
-                    m.d.sync += [left.eq(self.blocks), block.eq(0), self.first.eq(0),
-                                 self.base.eq(self.matrix)]
-                    m.next = "READ0"
-            with m.State("READ0"):
-                m.d.comb += self.reading.eq(1)
-                m.next = "READ1"
-            with m.State("READ1"):
-                m.d.comb += [term.eq(1), self.reading.eq(self.two)]
-                self._take(m, 0)
                 m.d.sync += at.eq(0)
-                m.next = "READ2"
-            with m.State("READ2"):
-                self._take(m, 1)
-                m.next = "FILL"
+                with m.If(self.start):
+                    m.d.sync += [left.eq(self.blocks), block.eq(0), self.first.eq(0), ahead.eq(0),
+                                 self.base.eq(self.matrix), fresh.eq(1)]
+                    m.next = "FILL"
             with m.State("FILL"):
                 m.d.comb += fill.eq(1)
                 m.d.sync += at.eq(at + 1)
                 with m.If(at == limit - 1):
-                    m.next = "ISSUE"
-            with m.State("ISSUE"):
-                m.d.comb += self.start_issue.eq(1)
+                    m.next = "DRAIN"
+            with m.State("DRAIN"):
+                # Nothing may look at the words of the block before any more.
+                with m.If(drained):
+                    with m.If(~fresh):
+                        m.d.sync += [block.eq(block + 1), self.first.eq(ahead),
+                                     self.base.eq(self.base + self.rows)]
+                    m.next = "READ0"
+            with m.State("READ0"):
+                m.d.comb += [self.reading.eq(1), self.start_issue.eq(1)]
+                m.next = "READ1"
+            with m.State("READ1"):
+                m.d.comb += [term.eq(1), self.reading.eq(self.two)]
+                self._take(m, 0)
+                m.next = "READ2"
+            with m.State("READ2"):
+                self._take(m, 1)
                 m.next = "RUN"
             with m.State("RUN"):
-                with m.If(idle):
-                    m.d.sync += [left.eq(left - 1), block.eq(block + 1),
-                                 self.first.eq(self.first + lanes),
-                                 self.base.eq(self.base + self.rows)]
-                    m.next = "READ0"
+                with m.If(~self.issuing):
+                    m.d.sync += [left.eq(left - 1), ahead.eq(ahead + lanes), fresh.eq(0),
+                                 at.eq(0), wait.eq(max(0, self.stage - 4))]
+                    m.next = "SETTLE"
                     with m.If(left == 1):
-                        m.next = "IDLE"
+                        m.next = "END"
+            with m.State("SETTLE"):
+                # The mix of the last scalar meets that of the lanes S - 1 cycles before the next
+                # block's comes out.
+                m.d.sync += wait.eq(wait - 1)
+                with m.If(wait == 0):
+                    m.next = "FILL"
+            with m.State("END"):
+                with m.If(drained):
+                    m.next = "IDLE"
             m.d.comb += self.busy.eq(~machine.ongoing("IDLE"))
+        return fill, at, ahead
+
+    def _fill(self, m, fill, at, ahead):
+        """Lane words of the mix, and the way of scalars into it."""
         # Lane words of the mix come out of the pipeline in order, before the first item.
         number = Signal(16)
-        m.d.comb += [number.eq(Mux(fill, self.first + at, self.item_index)),
+        m.d.comb += [number.eq(Mux(fill, ahead + at, self.item_index)),
                      self.hash.valid.eq(fill | self.item_valid),
                      self.hash.word.eq(Cat(number, fill ^ self.turned))]
         filled = delayed(m, fill, KEY_ROUNDS, "fill")
         place = delayed(m, at, KEY_ROUNDS, "place")
-        for lane in range(lanes):
+        for lane in range(self.config.lanes):
             with m.If(filled & (place == lane)):
                 m.d.sync += self.lane_mix[lane].eq(self.hash.result)
 
@@ -185,11 +204,12 @@ class LearnUnit(wiring.Component):
         """Items beside their mix: values of both terms, place of the weight word, scalar."""
         place = Signal(len(self.matrix))
         m.d.comb += place.eq(self.base + self.item_index)
+        coming = self._kept(m, self.item_valid, KEY_ROUNDS, "coming")
         values = [delayed(m, value, KEY_ROUNDS, name) for name, value in (
-            ("valid", self.item_valid), ("first", self.item_value),
-            ("second", Mux(self.two, self.item_other, 0)))]
-        return (values, delayed(m, place, KEY_ROUNDS, "place"),
-                delayed(m, self.item_index, KEY_ROUNDS, "index"))
+            ("first", self.item_value), ("second", Mux(self.two, self.item_other, 0)))]
+        return ((coming[-1], *values), delayed(m, place, KEY_ROUNDS, "place"),
+                delayed(m, self.item_index, KEY_ROUNDS, "index"),
+                Cat(self.item_valid, *coming).any())
 
     def _beats(self, m, values, place, index):
         """One beat a term; the mix of the scalar arrives where `Cross` begins."""
@@ -222,22 +242,32 @@ class LearnUnit(wiring.Component):
         return kept
 
     def _write(self, m, sent):
-        """Random words, start of the sums, new weights, their signature; returns whether busy."""
+        """Random words, start of the sums, new weights, their signature.
+
+        Returns whether a word is written, and whether writes are on their way to the signature.
+        """
         config = self.config
         lanes, width, weight, drop = (config.lanes, config.accumulator_width, config.weight,
                                       config.drop)
         address = delayed(m, sent["place"], config.multiplier_latency, "read_at")
         m.d.comb += self.read_address.eq(address)
-        # A second term ends one cycle later.
+        # A second term ends one cycle later
         write_at = delayed(m, address, self.stage + 2 - config.multiplier_latency, "write_at")
-        write_late = delayed(m, write_at, 1, "write_late")
+        # (and of one port keeps to the cycles that reads leave).
+        more = 1 + (config.weight_ports == 1)
+        write_late = delayed(m, write_at, more, "write_late")
         scalar = delayed(m, sent["scalar"], self.stage + 2, "trace_at")
-        scalar_late = delayed(m, scalar, 1, "trace_late")
+        scalar_late = delayed(m, scalar, more, "trace_late")
         m.d.comb += [self.write_address.eq(Mux(self.two, write_late, write_at)),
                      self.scalar.eq(Mux(self.two, scalar_late, scalar))]
         write = Signal()
         flags = Signal(2)
-        m.d.sync += [write.eq(self.last), flags.eq(self.flags)]
+        late, late_flags, pending = self.last, self.flags, write
+        if config.weight_ports == 1:
+            after = delayed(m, late, 1, "last_late")
+            pending, late = pending | after, Mux(self.two, after, late)
+            late_flags = Mux(self.two, delayed(m, late_flags, 1, "flags_late"), late_flags)
+        m.d.sync += [write.eq(late), flags.eq(late_flags)]
         m.d.comb += self.write.eq(write)
         first = Signal()
         m.d.comb += first.eq(delayed(m, self.beat.valid & self.beat.first, self.stage, "started"))
@@ -285,5 +315,5 @@ class LearnUnit(wiring.Component):
             mixed = [delayed(m, word, 1, f"sum{stages}_{i}") for i, word in enumerate(mixed)]
             stages += 1
         m.d.comb += self.mixed.eq(mixed[0])
-        after = self._kept(m, write, stages, "signing")
-        return Cat(write, *after).any()
+        signing = self._kept(m, write, stages, "signing")
+        return pending, Cat(*signing).any()

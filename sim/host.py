@@ -114,15 +114,23 @@ class Recorder:
         self._folder = Path(folder)
         self._parts = {name: [] for name in self.streams}
 
-    def collect(self):
-        """Take over what the simulator has handed out: the files that it has closed."""
+    def collect(self, closed=None):
+        """Take over what the simulator has handed out: the files that it has closed.
+
+        Parameters
+        ----------
+        closed : collection of str, optional
+            Streams whose file is closed, the others are still written to; by default all.
+        """
         for name, stream in self.streams.items():
+            if closed is not None and name not in closed:
+                continue
             path = self._folder / stream.file
             try:
                 data = path.read_bytes()
             except FileNotFoundError:
                 continue
-            # A file is complete whenever Python runs after a wake, and must not be seen twice.
+            # A closed file is complete when Python runs after the wake, and must not be seen twice.
             path.unlink()
             if len(data) % stream.dtype.itemsize:
                 raise ApicalError(f"trace stream {name}: {len(data)} bytes are no whole number of "
@@ -164,6 +172,7 @@ class HostPort:
         self._limit = limit
         # An earlier test of the same run may have left the toggle up.
         self._go = _number(dut.play_ack)
+        self._wake = _number(dut.wake)
         dut.play_go.value = self._go
         dut.play_limit.value = limit
         dut.record_on.value = int(record)
@@ -191,9 +200,16 @@ class HostPort:
         self.dut.play_go.value = self._go
         while True:
             await self.dut.wake.value_change
-            self.recorder.collect()
             if int(self.dut.play_ack.value) == self._go:
+                # The flush before has closed every file.
+                self.recorder.collect()
+                self._wake = _number(self.dut.wake)
                 break
+            # Bit 0 is the acknowledgement, the others are the streams in order.
+            wake = _number(self.dut.wake)
+            changed, self._wake = wake ^ self._wake, wake
+            self.recorder.collect({name for bit, name in enumerate(self.recorder.streams, 1)
+                                   if changed >> bit & 1})
         self.cycles = int(self.dut.cycle.value)
         status = int(self.dut.play_status.value)
         if status:

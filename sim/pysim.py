@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
 from amaranth.sim import Simulator
 
 from ..golden.errors import ApicalError
 from ..hw.config import EngineConfig
 from ..hw.engine import Engine
 from ..hw.isa import REGISTERS
+from . import host
+from .streams import state_stream, weight_stream
 
 #: Reads of a register that may pass before a wait is given up.
 PATIENCE = 100_000
@@ -27,6 +30,7 @@ class Write:
     vector: int
     unit: int
     values: list
+    image: int = 0
 
 
 @dataclass
@@ -41,6 +45,7 @@ class WeightWrite:
     turned: int
     mask: int
     values: list
+    image: int = 0
 
     def weights(self):
         """(row, column, value modulo 2**16) of each weight that is written."""
@@ -94,23 +99,64 @@ class PysimEngine:
     async def _record(self, ctx):
         engine, cycle = self.engine, 0
         sampled = ctx.tick().sample(engine.trace_valid, engine.trace_operation, engine.trace_vector,
-                                    engine.trace_unit, engine.trace_count, engine.trace_values)
-        async for _, _, valid, operation, vector, unit, count, values in sampled:
+                                    engine.trace_unit, engine.trace_count, engine.trace_values,
+                                    engine.trace_image)
+        async for _, _, valid, operation, vector, unit, count, values, image in sampled:
             cycle += 1
             if valid:
                 lanes = [values >> 16 * i & 0xFFFF for i in range(count)]
-                self.trace.append(Write(cycle, operation, vector, unit, lanes))
+                self.trace.append(Write(cycle, operation, vector, unit, lanes, image))
 
     async def _record_weights(self, ctx):
         engine, cycle = self.engine, 0
-        names = ("operation", "matrix", "scalar", "first", "turned", "mask", "values")
+        names = ("operation", "matrix", "scalar", "first", "turned", "mask", "image",
+                 "values")
         sampled = ctx.tick().sample(engine.trace_weight_valid, *(
             getattr(engine, f"trace_weight_{name}") for name in names))
-        async for _, _, valid, *told, values in sampled:
+        async for _, _, valid, *told, image, values in sampled:
             cycle += 1
             if valid:
                 lanes = [values >> 16 * i & 0xFFFF for i in range(self.config.lanes)]
-                self.weight_trace.append(WeightWrite(cycle, *told, lanes))
+                self.weight_trace.append(WeightWrite(cycle, *told, lanes, image))
+
+    def records(self) -> dict:
+        """The traces as the recorders of a bench make them: arrays by stream."""
+        state = np.zeros(len(self.trace), state_stream(self.config.update_lanes).dtype)
+        for row, write in zip(state, self.trace, strict=True):
+            for name in ("cycle", "image", "operation", "vector", "unit"):
+                row[name] = getattr(write, name)
+            row["count"] = len(write.values)
+            row["values"][:len(write.values)] = _signed(write.values)
+        weight = np.zeros(len(self.weight_trace), weight_stream(self.config.lanes).dtype)
+        for row, write in zip(weight, self.weight_trace, strict=True):
+            for name in ("cycle", "image", "operation", "matrix", "scalar", "first", "turned",
+                         "mask"):
+                row[name] = getattr(write, name)
+            row["values"] = _signed(write.values)
+        return {"state": state, "weight": weight} if self.config.learning else {"state": state}
+
+    def play(self, words) -> list:
+        """Run a simulation that plays host commands (:mod:`apical.sim.host`); the answers."""
+        answers = []
+
+        async def script(port):
+            for word in map(int, words):
+                kind, place, data = word >> 60, word >> 32 & 0xFFFFFF, word & 0xFFFFFFFF
+                if kind == host.WRITE:
+                    await port.write([place], [data])
+                elif kind == host.READ:
+                    answers.append(await port.read(place))
+                elif kind == host.WAIT:
+                    for _ in range(PATIENCE):
+                        if await port.read(place) >= data:
+                            break
+                    else:
+                        raise ApicalError(f"word {place:#x} did not reach {data}")
+                elif kind != host.RESET:  # a simulation begins with it
+                    raise ApicalError(f"pysim does not play '{host.describe(word)}'")
+
+        self.run(script)
+        return answers
 
     async def _request(self, write, address, data=0):
         ctx, engine = self._ctx, self.engine
@@ -150,3 +196,8 @@ class PysimEngine:
             if await self.register(name) >= least:
                 return
         raise ApicalError(f"register {name} did not reach {least}")
+
+
+def _signed(values):
+    """16-bit words as two's complement."""
+    return np.array(values, np.uint16).astype(np.int16)

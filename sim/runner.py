@@ -24,6 +24,9 @@ from .streams import dump_streams
 from .tools import find, find_verilator
 
 SIMULATORS = ("verilator", "icarus")
+#: Programs of their own around a model, where no Python runs.
+WITHOUT_VPI = ("bare", "played", "board")
+
 
 class SimulationError(ApicalError):
     """A simulation that failed: a test of the bench, or the simulator itself."""
@@ -116,8 +119,8 @@ class Build:
         SimulationError
             One line with the first failure and the path of the log.
         """
-        if self.simulator == "bare":
-            raise MisuseError("a bare build runs no tests, only play()")
+        if self.simulator in WITHOUT_VPI:
+            raise MisuseError(f"a {self.simulator} build runs no tests")
         if waves and not self.waves:
             raise MisuseError("this simulator was built without waves; build it with waves=True")
         folder = _work_folder(folder)
@@ -218,8 +221,9 @@ def build(bench, simulator="verilator", *, waves=False, cache="build/sim", key="
     ----------
     bench : Bench
         What to simulate.
-    simulator : {"verilator", "icarus", "bare"}
-        "bare" is Verilator without VPI, see `Build.play`.
+    simulator : {"verilator", "icarus", "bare", "played", "board"}
+        The last three are Verilator without VPI: see `Build.play`, `apical.sim.ports` and
+        `apical.sim.virtual`.
     waves : bool
         Whether it shall be able to write waves; such a build is slower and kept apart.
     cache : path
@@ -231,11 +235,12 @@ def build(bench, simulator="verilator", *, waves=False, cache="build/sim", key="
     -------
     Build
     """
-    makers = {"verilator": Verilated, "bare": Verilated, "icarus": Icarus}
+    makers = {"verilator": Verilated, "bare": Verilated, "played": Verilated,
+              "board": Verilated, "icarus": Icarus}
     if simulator not in makers:
         raise MisuseError(f"unknown simulator {simulator!r}; there are {', '.join(SIMULATORS)}")
-    if simulator == "bare" and waves:
-        raise MisuseError("a bare build has no waves")
+    if simulator in WITHOUT_VPI and waves:
+        raise MisuseError(f"a {simulator} build has no waves")
     start = time.perf_counter()
     cache = Path(cache).resolve()
     maker = makers[simulator](bench, simulator, waves, cache)

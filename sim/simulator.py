@@ -16,21 +16,15 @@ from ..hw.verilog import engine_verilog
 from .harness import harness
 from .netlist import with_models
 from .runner import Build, build
-from .streams import Field, Stream
+from .streams import Stream, state_stream, weight_stream
 
 CACHE = Path("build/sim")
 
 
-def trace_stream(config: EngineConfig) -> Stream:
-    """Layout of the trace records of an engine."""
-    fields = []
-    for port, width in trace_ports(config).items():
-        name = port.removeprefix("trace_")
-        if name == "valid":
-            continue
-        lanes = config.update_lanes if name == "values" else None
-        fields.append(Field(name, port, width // (lanes or 1), lanes, signed=lanes is not None))
-    return Stream("state", "trace_valid", tuple(fields))
+def trace_streams(config: EngineConfig) -> list[Stream]:
+    """Layouts of the trace records of an engine: states and, if it learns, weights."""
+    streams = [state_stream(config.update_lanes)]
+    return [*streams, weight_stream(config.lanes)] if config.learning else streams
 
 
 def source_digest() -> str:
@@ -52,7 +46,7 @@ def engine_ports(config: EngineConfig, trace=True) -> dict:
     return ports
 
 
-def _kept(path: Path, make) -> str:
+def kept_verilog(path: Path, make) -> str:
     """A text that is made once and kept."""
     if path.is_file():
         return path.read_text()
@@ -65,7 +59,7 @@ def _kept(path: Path, make) -> str:
 def traced_verilog(config: EngineConfig, cache=CACHE) -> str:
     """Verilog of an engine with its trace port; kept, since writing it takes seconds."""
     path = Path(cache) / "verilog" / f"{config.hash}-{source_digest()}.v"
-    return _kept(path, lambda: with_models(
+    return kept_verilog(path, lambda: with_models(
         engine_verilog(config, "dut", trace=True), config.primitives))
 
 
@@ -88,7 +82,7 @@ def netlist_verilog(config: EngineConfig, trace=True, cache=CACHE) -> str:
             text = netlist(Engine(config, trace=trace), config.primitives, Path(folder))
         return with_models(text, config.primitives)
 
-    return _kept(Path(cache) / "verilog" / name, make)
+    return kept_verilog(Path(cache) / "verilog" / name, make)
 
 
 def _folder(path):
@@ -110,5 +104,5 @@ def build_engine(config: EngineConfig, simulator="verilator", waves=False, cache
         With the trace port; only a netlist goes without.
     """
     text = netlist_verilog(config, trace, cache) if synthesized else traced_verilog(config, cache)
-    bench = harness(text, engine_ports(config, trace), [trace_stream(config)] if trace else [])
+    bench = harness(text, engine_ports(config, trace), trace_streams(config) if trace else [])
     return build(bench, simulator, waves=waves, cache=cache)

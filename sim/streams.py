@@ -154,6 +154,34 @@ def state_stream(lanes, width=16, name="state", prefix="trace_"):
     )
 
 
+def weight_stream(lanes, width=16, name="weight", prefix="trace_weight_"):
+    """Return the stream of an engine's trace port of weights: one record a weight word.
+
+    Parameters
+    ----------
+    lanes : int
+        Lanes of the engine, that is weights in one record.
+    width : int
+        Bits of one weight.
+    name, prefix : str
+        Name of the stream and prefix of its ports.
+    """
+    return Stream(
+        name,
+        prefix + "valid",
+        (
+            Field("image", prefix + "image", 32),
+            Field("operation", prefix + "operation", 16),
+            Field("matrix", prefix + "matrix", 8),
+            Field("scalar", prefix + "scalar", 16),
+            Field("first", prefix + "first", 16),
+            Field("turned", prefix + "turned", 1),
+            Field("mask", prefix + "mask", lanes),
+            Field("values", prefix + "values", width, lanes=lanes, signed=True),
+        ),
+    )
+
+
 def dump_streams(streams):
     """Return the streams as JSON text, for the bench that runs inside the simulator."""
     return json.dumps([asdict(stream) for stream in streams])

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from apical.golden.threads import pin
+
 # Before the first import of NumPy; `make test` sets them too.
-for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(_name, "1")
+pin()
 
 
 def pytest_collection_modifyitems(items):

@@ -20,7 +20,8 @@ RULES = {
 }
 
 #: Modules that a host without Amaranth runs.
-NO_AMARANTH = ("apical.hw.isa", "apical.hw.assembler")
+NO_AMARANTH = ("apical.hw.isa", "apical.hw.assembler", "apical.hw.protocol", "apical.boards.device",
+               "apical.boards.links")
 #: Modules that answer `apical --help`: the standard library and nothing else.
 LIGHT = ("apical.cli", "apical.cli.common")
 

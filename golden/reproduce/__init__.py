@@ -132,8 +132,12 @@ class Figure:
     log_y: bool = False
 
 
-def groups(name: str) -> tuple[Callable, ...]:
-    """The groups of checks of a system.
+#: Executors that claims are checked on: floating point, or raw integers for what can hold there.
+EXECUTORS = {"float": "", "fixed": "_fixed"}
+
+
+def groups(name: str, executor="float") -> tuple[Callable, ...]:
+    """The groups of checks of a system, by a key of `EXECUTORS`.
 
     Raises
     ------
@@ -142,10 +146,12 @@ def groups(name: str) -> tuple[Callable, ...]:
     """
     if name not in SYSTEMS:
         raise MisuseError(f"unknown system '{name}'; known: {', '.join(SYSTEMS)}, all")
-    return importlib.import_module(SYSTEMS[name], __package__).GROUPS
+    if executor not in EXECUTORS:
+        raise MisuseError(f"unknown executor '{executor}'; known: {', '.join(EXECUTORS)}")
+    return importlib.import_module(SYSTEMS[name] + EXECUTORS[executor], __package__).GROUPS
 
 
-def reproduce(name: str, seed: int = 0) -> Iterator[Row | Figure]:
+def reproduce(name: str, seed: int = 0, executor="float") -> Iterator[Row | Figure]:
     """Run the checks of a system, or of ``"all"``.
 
     Parameters
@@ -154,6 +160,8 @@ def reproduce(name: str, seed: int = 0) -> Iterator[Row | Figure]:
         A key of `SYSTEMS`, or ``"all"``.
     seed : int
         Of everything that is random.
+    executor : str
+        A key of `EXECUTORS`.
 
     Yields
     ------
@@ -161,7 +169,7 @@ def reproduce(name: str, seed: int = 0) -> Iterator[Row | Figure]:
         As they are computed.
     """
     for system in SYSTEMS if name == "all" else (name,):
-        for group in groups(system):
+        for group in groups(system, executor):
             try:
                 yield from group(seed)
             except ApicalError as error:

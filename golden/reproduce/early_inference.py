@@ -117,6 +117,9 @@ def arrival(seed):
                    tolerance)
         late = {"logistic": "> 0.7" if shift == 1 else "> 0.97", "hard-sigmoid": "> 0.99"}[rate]
         yield _row(f"{rate}, eps 2**-{shift}: the same after 8 steps", by_step[7], late)
+        if rate == "logistic" and shift == 1:
+            yield _row("the same less that at arrival: it decays",
+                       by_step[7] - _at_arrival(by_step), "< 0")
         yield Figure(f"early-inference-{rate}-{2 ** shift}", "Early changes against "
                      f"backpropagation ({rate}, eps 1/{2 ** shift})", "nudged step", "cosine",
                      {name: (np.arange(depth - k, 9), by_step[depth - k - 1:, k])
@@ -132,7 +135,7 @@ def arrival(seed):
                    _at_arrival(_cosines(seed, "logistic", depth, shift, 1)), "> 0.98")
     bare = _at_arrival(_cosines(seed, "hard-sigmoid", depth, 10, 1, masked=False))
     yield _row("control, units on a limit not masked: cosine at arrival, h1 h2 h3", bare[:3],
-               "< 0.99")
+               "< 0.9")
 
 
 def _noisy(seed, sigma, runs=1000, steps=4, beta_shift=1):
@@ -185,16 +188,21 @@ def langevin(seed):
                                        "mean of 1000 twins"))}, log_x=True)
 
 
+#: Formats of the raw rows: (state, weight), by fraction bits.
+FORMATS = {"8/8": (Format(12, 8), Format(12, 8)), "10/8": (Format(14, 10), Format(12, 8)),
+           "12/10": (Format(16, 12), Format(14, 10)), "14/12": (Format(18, 14), Format(16, 12)),
+           "16/12": (Format(20, 16), Format(16, 12))}
+
+
 def raw_integers(seed):
     """The same in raw integers: from 12 fraction bits of state and 10 of weight as in float."""
-    real, found, early = {}, {}, 0
-    formats = {"8/8": (Format(12, 8), Format(12, 8)), "12/10": (Format(16, 12), Format(14, 10)),
-               "14/12": (Format(18, 14), Format(16, 12))}
+    real, found, far, early = {}, {}, {name: [] for name in FORMATS}, 0
     for shift in (1, 2):
         real[shift] = _cosines(seed, "hard-sigmoid", 4, shift, 1, NOISY_SIZES)[-1]
-        for name, (state, weight) in formats.items():
+        for name, (state, weight) in FORMATS.items():
             rows = []
-            for network, weights, x, d, _ in _problems(seed, NOISY_SIZES, "hard-sigmoid"):
+            for network, weights, x, d, fixed_point in _problems(seed, NOISY_SIZES,
+                                                                 "hard-sigmoid"):
                 raw = {m: quantize(w, weight)[0] for m, w in weights.items()}
                 executor = FixedExecutor(network, raw, state, weight)
                 inputs = {"x": quantize(x, state)[0], "d": quantize(d, state)[0]}
@@ -202,6 +210,8 @@ def raw_integers(seed):
                 errors = backpropagated(network, weights, {
                     key: dequantize(v, state) for key, v in states.items()}, d)
                 rows.append([cosine(-states[p, EARLY], error) for p, error in errors.items()])
+                far[name].append(max(np.abs(dequantize(states[p, FREE], state) - u).max()
+                                     for p, u in fixed_point.items()))
                 if shift == 1 and name == "12/10":
                     for steps in (1, 2):
                         states = executor.run(early_change(network, 200, steps, shift, 1),
@@ -211,12 +221,16 @@ def raw_integers(seed):
             found[shift, name] = np.mean(rows, axis=0)
     yield _row("raw integers: greatest change before the signal arrives", early, "= 0")
     for shift in (1, 2):
-        for name in ("12/10", "14/12"):
+        for name in list(FORMATS)[2:]:
             yield _row(f"raw integers, fraction bits {name}, beta {2.0 ** -shift:g}: cosine less "
                        "that in float, h1 h2 y", found[shift, name] - real[shift],
                        "-0.01 .. 0.01")
-        yield _row(f"raw integers, fraction bits 8/8, beta {2.0 ** -shift:g}: cosine, h1 h2 y",
-                   found[shift, "8/8"], "> 0.5")
+        for name in list(FORMATS)[:2]:
+            yield _row(f"raw integers, fraction bits {name}, beta {2.0 ** -shift:g}: cosine, "
+                       "h1 h2 y", found[shift, name], "> 0.5")
+    yield _row(f"raw integers, fraction bits {', '.join(FORMATS)}: greatest distance of the free "
+               "state from that in float, mean of the networks",
+               [np.mean(far[name]) for name in FORMATS], "< 0.05 and last < 0.002")
 
 
 GROUPS = arrival, langevin, raw_integers

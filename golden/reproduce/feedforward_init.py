@@ -74,18 +74,22 @@ def exact_instance(seed):
 
 def exact_instance_fixed(seed):
     """The same in raw integers: what rounding leaves is an LSB for each addend at most."""
-    state, weight = Format(16, 12), Format(16, 12)
-    network, real = layered((WIDTH,) * 4, "hard-tanh"), exact_weights(3, WIDTH, seed)
-    raw = {name: quantize(values, weight)[0] for name, values in real.items()}
-    images = np.clip(0.16 * np.random.default_rng(seed).normal(size=(40, WIDTH)), -1, 1)
-    result = FixedExecutor(network, raw, state, weight).run(
-        Program("sweep", tuple(drive(network) + sweep(network))), {"x": quantize(images, state)[0]})
-    states = {key: dequantize(values, state) for key, values in result.states.items()}
-    weights = {name: dequantize(values, weight) for name, values in raw.items()}
-    worst = np.abs(_forces(network, weights, states)).max() / state.lsb
-    addends = 2 * WIDTH + 1
-    yield _row("the same in raw integers (16 bits, 12 of fraction): greatest force in LSB for "
-               "each addend", worst / addends, "<= 1")
+    state, weight, worst = Format(16, 12), Format(16, 12), []
+    for depth in DEPTHS:
+        network, real = layered((WIDTH,) * (depth + 1), "hard-tanh"), exact_weights(
+            depth, WIDTH, seed)
+        raw = {name: quantize(values, weight)[0] for name, values in real.items()}
+        images = np.clip(0.16 * np.random.default_rng(seed).normal(size=(40, WIDTH)), -1, 1)
+        result = FixedExecutor(network, raw, state, weight).run(
+            Program("sweep", tuple(drive(network) + sweep(network))),
+            {"x": quantize(images, state)[0]})
+        states = {key: dequantize(values, state) for key, values in result.states.items()}
+        weights = {name: dequantize(values, weight) for name, values in raw.items()}
+        addends = 2 * WIDTH + 1
+        worst.append(np.abs(_forces(network, weights, states)).max() / state.lsb / addends)
+    yield _row(f"the same in raw integers (16 bits, 12 of fraction), depths "
+               f"{', '.join(map(str, DEPTHS))}: greatest force in LSB for each addend", worst,
+               "<= 1")
 
 
 @functools.cache

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from ..data import load, one_hot
+from ..fixed import FixedExecutor
 from ..floating import FloatExecutor
+from ..formats import Format, quantize
 from ..ghost_units import (
     current_form,
     free_phase,
@@ -65,6 +67,25 @@ def cancellation(seed):
                    "and the feedforward pass", far[-1], tolerance)
     yield Figure("ghost-units-cancellation", "Free phase from the zero state", "step",
                  "greatest difference from the feedforward pass", paths, log_y=True)
+
+
+def cancellation_fixed(seed):
+    """The same in raw integers: what is left is rounding."""
+    x, _ = _batch(seed)
+    state, weight = Format(16, 12), Format(16, 12)
+    for mode, tolerance in (("duplicate", "<= 8"), ("none", "> 1000")):
+        network = ghost_network(SIZES, mode)
+        raw = {name: quantize(values, weight)[0]
+               for name, values in ghost_weights(network, seed).items()}
+        executor, inputs = FixedExecutor(network, raw, state, weight), {"x": quantize(x, state)[0]}
+        relaxed, passed = (executor.run(Program(start, tuple(free_phase(
+            network, mode, steps, start, SHIFT))), inputs).states
+            for start, steps in (("zero", 160), ("feedforward", 0)))
+        name = "control without ghosts" if mode == "none" else f"mode {mode}"
+        yield _row(f"{name}, raw integers (16 bits, 12 of fraction): greatest difference of the "
+                   "free state after 160 steps from zero and the feedforward pass, h1 h2 y, LSB",
+                   [np.abs(relaxed[p, STATE].astype(np.int64) - passed[p, STATE]).max()
+                    for p in (*hidden(network), "y")], tolerance)
 
 
 def _updates(mode, weights, x, d, nudge_steps, beta_shift, form="rate"):
@@ -249,4 +270,5 @@ def learned_ghosts(seed):
                        "epochs: test error", error, tolerance)
 
 
-GROUPS = cancellation, gradients, ghost_learning_from_random, digits, learned_ghosts
+GROUPS = (cancellation, cancellation_fixed, gradients, ghost_learning_from_random, digits,
+          learned_ghosts)

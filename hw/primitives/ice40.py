@@ -14,11 +14,10 @@ from __future__ import annotations
 from amaranth.hdl import Cat, ClockSignal, Const, Instance, Mux, ResetSignal, Signal
 from amaranth.utils import ceil_log2
 
+from ..config import SPRAM_LEAST
 from .portable import delayed, select_late
 
 SPRAM_WORDS, SPRAM_WIDTH = 1 << 14, 16
-#: From this depth on a word memory lies in SPRAM.
-SPRAM_LEAST = 4096
 #: Depth -> (mode, data pins in use); the pins of the narrow forms are spread over the word.
 EBR_MODES = {256: (0, range(16)), 512: (1, range(0, 16, 2)), 1024: (2, range(1, 16, 4)),
              2048: (3, range(3, 16, 8))}

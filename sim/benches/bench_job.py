@@ -1,4 +1,4 @@
-"""cocotb bench that plays one job and keeps the answers and the trace."""
+"""cocotb bench that plays one job and keeps the answers and the traces."""
 
 import json
 import os
@@ -9,23 +9,26 @@ import numpy as np
 
 from apical.sim.host import HostPort
 
-#: Environment variables of the bench: file of commands, whether to record the trace.
+#: Environment variables of the bench: files of commands (played in order, with a separator of
+#: paths between them), and whether to record the trace.
 JOB, RECORD = "APICAL_JOB", "APICAL_RECORD"
 
 
 @cocotb.test()
 async def play(dut):
-    """Play the commands of a job file; leave answers.npy, trace.npy and speed.json."""
-    words = np.load(os.environ[JOB], allow_pickle=False)
+    """Play the commands of job files; leave answers.npy, trace_<stream>.npy and speed.json."""
     record = os.environ.get(RECORD, "1") == "1"
     port = HostPort(dut, record=record)
-    start = time.perf_counter()
-    answers = await port.play(words)
+    answers, seconds = [], 0.0
+    for path in os.environ[JOB].split(os.pathsep):
+        words = np.load(path, allow_pickle=False)
+        start = time.perf_counter()
+        answers.append(await port.play(words))
+        seconds += time.perf_counter() - start
     if record:
         await port.flush()
-    seconds = time.perf_counter() - start
-    np.save("answers.npy", answers)
-    if record:
-        np.save("trace.npy", port.recorder.take("state"))
+        for name in port.recorder.streams:
+            np.save(f"trace_{name}.npy", port.recorder.take(name))
+    np.save("answers.npy", np.concatenate(answers))
     with open("speed.json", "w") as file:
         json.dump({"cycles": port.cycles, "seconds": seconds}, file)

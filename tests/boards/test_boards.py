@@ -13,11 +13,17 @@ import pytest
 from apical.boards import build as building
 from apical.boards import flash as flashing
 from apical.boards.fit import fits, greatest_hidden, suggestion, with_weight_bits
+from apical.boards.golden_port import GoldenPort
+from apical.boards.links import Link
 from apical.boards.records import BOARDS, board
 from apical.cli import main
+from apical.golden import equilibrium
 from apical.golden.errors import ApicalError, MisuseError
+from apical.golden.network import layered
 from apical.hw import synthesis
+from apical.hw.assembler import reasons
 from apical.hw.config import preset
+from apical.hw.primitives.ecp5 import block_rams, segments
 
 REPORT = {"utilization": {"ICESTORM_LC": {"used": 4000}, "ICESTORM_DSP": {"used": 4},
                           "ICESTORM_RAM": {"used": 28}, "ICESTORM_SPRAM": {"used": 4}},
@@ -59,8 +65,10 @@ def test_records_are_whole(name):
     assert config.primitives == chosen.device.family
     assert config.lanes <= chosen.device.multipliers
     assert set(chosen.leds) <= {"alive", "busy", "error"}
-    assert chosen.sram
-    assert chosen.flash
+    assert chosen.sram or chosen.flash
+    assert chosen.divisor >= 4
+    # What the receiver makes of a byte depends on the last of its ten bits.
+    assert abs(chosen.divisor * chosen.baud / chosen.clock - 1) < 0.02
 
 
 def test_an_unknown_board_is_refused_with_the_known_ones():
@@ -68,9 +76,23 @@ def test_an_unknown_board_is_refused_with_the_known_ones():
         board("nexys")
 
 
-@pytest.mark.parametrize("name", ["icebreaker", "ulx3s-25f"])
-def test_the_presets_hold_784_64_10_at_16_bits(name):
-    assert fits((784, 64, 10), preset(board(name).preset)) == []
+@pytest.mark.parametrize(("name", "hidden"), [("icebreaker", 64), ("ulx3s-25f", 64),
+                                              ("ulx3s-45f", 128), ("ulx3s-85f", 256)])
+def test_the_presets_hold_a_network_for_mnist_at_16_bits(name, hidden):
+    """And the block RAM of the device holds the memories."""
+    chosen = board(name)
+    config = preset(chosen.preset)
+    assert fits((784, hidden, 10), config) == []
+    if chosen.device.family == "ecp5":
+        rams = block_rams(16 * config.lanes, segments(16 * config.lanes, config.weight_depth))
+        rams += 2 * block_rams(32, segments(32, config.event_depth))
+        assert rams < chosen.device.rams
+
+
+@pytest.mark.parametrize(("name", "hidden"), [("ulx3s-45f", 128), ("ulx3s-85f", 256)])
+def test_the_presets_hold_what_learning_keeps(name, hidden):
+    network = layered((784, hidden, 10))
+    assert reasons(network, equilibrium.training(network), preset(name)) == []
 
 
 def test_what_fits_grows_with_narrow_weights():
@@ -251,6 +273,31 @@ def test_a_missing_programmer_or_board_is_one_line(tools, tmp_path, capsys):
     told = capsys.readouterr().err
     assert told.count("\n") == 1
     assert "iceprog failed: Can't find iCE FTDI USB device; is the board there?" in told
+
+
+def test_what_was_loaded_is_read_back(tools, tmp_path, monkeypatch, capsys):
+    made = make(tmp_path)
+    tools("iceprog", "exit 0")
+    command = ["flash", "--board", "icebreaker", "--manifest", str(tmp_path / "icebreaker.json"),
+               "--port", "/dev/ttyUSB1"]
+    held = preset("icebreaker")
+
+    def serial(path, baud):
+        assert (path, baud) == ("/dev/ttyUSB1", made["baud"])
+        return Link.over_port(GoldenPort(held), held.lanes, path)
+
+    monkeypatch.setattr(flashing.Link, "serial", serial)
+    monkeypatch.setattr(flashing.time, "sleep", lambda seconds: None)
+    assert main(command) == 0
+    assert f"is {held.hash}, as the manifest says" in capsys.readouterr().out
+    held = preset("ulx3s-25f")
+    assert main(command) == 1
+    told = capsys.readouterr().err
+    assert "apical: loaded, but not what was meant: the engine at /dev/ttyUSB1 has" in told
+    monkeypatch.undo()
+    monkeypatch.setattr(flashing.time, "sleep", lambda seconds: None)
+    with pytest.raises(ApicalError, match="^loaded, but the board cannot be asked: there is no po"):
+        flashing.read_back(board("icebreaker"), made, "/dev/nothing")
 
 
 def test_the_list_of_boards_is_computed(tmp_path, capsys, monkeypatch):

@@ -21,7 +21,7 @@ def system(monkeypatch):
         yield Figure("images", "Images", images=(("one", [[0, 1], [1, 0]]),))
         yield Row("stdp", "second", (0.25, 0.5 + seed), limits[1], "paper")
 
-    monkeypatch.setattr(reproduce, "groups", lambda name: (group,))
+    monkeypatch.setattr(reproduce, "groups", lambda name, executor="float": (group,))
     return limits
 
 
@@ -79,3 +79,18 @@ def test_without_matplotlib_one_line_says_so(capsys, monkeypatch, tmp_path):
 def test_misuse_is_one_line(capsys, argv, message):
     code, out, err = run(capsys, *argv)
     assert code in (1, 2) and out == "" and message in err and err.count("\n") == 1
+
+
+def test_the_executor_is_passed_on(capsys, tmp_path, monkeypatch):
+    asked = []
+
+    def groups(name, executor="float"):
+        asked.append((name, executor))
+        return (lambda seed: iter([Row("stdp", "only", 0.5, "< 1", "paper")]),)
+
+    monkeypatch.setattr(reproduce, "groups", groups)
+    path = tmp_path / "out.json"
+    assert run(capsys, "stdp", "--executor", "fixed", "--json", str(path))[0] == 0
+    assert asked == [("stdp", "fixed")]
+    assert json.loads(path.read_text())["executor"] == "fixed"
+    assert run(capsys, "stdp", "--executor", "engine")[0] == 2

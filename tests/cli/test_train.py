@@ -2,6 +2,11 @@
 
 import io
 import json
+import random
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -52,6 +57,8 @@ def test_options_reach_the_configuration(capsys, tmp_path):
     told = json.loads(report.read_text())
     assert code == 0 and (told["batch"], told["rates"], told["decay"]) == (50, [0.3, 0.2], 0.5)
     assert (told["beta_shift"], told["steps"], told["nudge_steps"]) == (2, 4, 5)
+    assert run(capsys, *QUICK, "--json", str(report), "--beta", "0.125")[0] == 0
+    assert json.loads(report.read_text())["beta_shift"] == 3
 
 
 def test_resuming_gives_the_model_of_an_unbroken_run(capsys, tmp_path):
@@ -61,6 +68,42 @@ def test_resuming_gives_the_model_of_an_unbroken_run(capsys, tmp_path):
     assert run(capsys, *QUICK, "--resume", state, "--save", parts)[0] == 0
     assert all(np.array_equal(load_model(whole).weights[name], values)
                for name, values in load_model(parts).weights.items())
+
+
+def killed(command, state, delay):
+    """Start a command, kill it `delay` seconds after it wrote its (next) checkpoint."""
+    seen = state.stat().st_mtime_ns if state.exists() else None
+    process = subprocess.Popen([sys.executable, "-c", "from apical.cli import main; main()",
+                                *command])
+    try:
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and process.poll() is None and (
+                not state.exists() or state.stat().st_mtime_ns == seen):
+            time.sleep(0.01)
+        time.sleep(delay)
+        process.kill()
+    finally:
+        process.kill()
+        process.wait()
+    return process.returncode
+
+
+def test_a_run_killed_at_random_moments_ends_at_the_same_model(capsys, tmp_path):
+    state, whole, parts = (tmp_path / name for name in ("state", "whole", "parts"))
+    command = ["train", "--layers", "64-16-10", "--epochs", "40", "--batch", "20", "--seed", "1"]
+    seed = time.time_ns() % 10000  # in the message of a failure
+    rng, resume = random.Random(seed), []
+    for _ in range(2):
+        code = killed([*command[:4], "100000", *command[5:], "--checkpoint", str(state), *resume],
+                      state, rng.uniform(0, 0.3))
+        assert code == -signal.SIGKILL, seed
+        resume = ["--resume", str(state)]
+    with np.load(state) as archive:
+        epochs = int(json.loads(archive["header"].tobytes())["epoch"])
+    command[4] = str(epochs + 3)
+    assert run(capsys, *command, *resume, "--save", str(parts))[0] == 0
+    assert run(capsys, *command, "--save", str(whole))[0] == 0
+    assert whole.read_bytes() == parts.read_bytes(), seed
 
 
 def test_progress_goes_to_a_terminal_only(capsys, monkeypatch):
@@ -88,6 +131,13 @@ def test_progress_goes_to_a_terminal_only(capsys, monkeypatch):
     (["--rates", "0.1,x"], "rate 'x' of '0.1,x' is not a number"),
     (["--rates", "1,1,1"], "3 learning rates for 2 layers"),
     (["--rates", "nan"], "rates are"),
+    (["--beta", "0"], "beta is 0; the contrast is divided by it, so give 1, 0.5"),
+    (["--beta", "0.3"], "beta is 0.3; steps are shifts"),
+    (["--beta", "-0.5"], "beta is -0.5; steps are shifts"),
+    (["--beta", "nan"], "beta is nan"), (["--beta", "x"], "beta 'x' is not a number"),
+    (["--beta-shift", "2000"], "beta_shift is 2000; the contrast is divided by beta"),
+    (["--rates", "30"], "training collapsed: every test image gives the same outputs after"),
+    (["--rule", "ghost", "--layers", "64-20-10", "--rates", "1e6"], "training collapsed"),
     (["--epochs", "-1"], "epochs is -1"),
     (["--epochs", "many"], "'many' is not a whole number"),
     (["--batch", "0"], "batch is 0"),

@@ -31,11 +31,12 @@ def test_model_and_report_are_written(capsys, tmp_path, extra):
     assert set(told["reconstruction_error"]) == {"0.1", "0.2", "0.3"}
     assert told["test_error"] == told["reconstruction_error"]["0.2"]
     assert (told["seed"], told["lateral"]) == (3, "--lateral" in extra)
-    restricted = "64-16-8" not in extra
-    assert ("log_likelihood" in told) == restricted
-    if restricted:
-        low, high = told["log_likelihood_interval"]
-        assert -40 < low < told["log_likelihood"] < high < 0 and "nats" in out
+    low, high = told["log_likelihood_interval"]
+    assert -40 < low < told["log_likelihood"] < high < 0 and "nats" in out
+    layered = "64-16-8" in extra
+    assert told["log_likelihood_is"] == ("a mean-field lower bound" if layered
+                                         else "exact but for log Z")
+    assert ("log-likelihood at least" in out) == layered
     loaded = load_model(model)
     assert loaded.program.name == "reconstruction-mean-2" and loaded.meta["seed"] == 3
 

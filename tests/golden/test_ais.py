@@ -1,11 +1,12 @@
-"""Enumeration and annealed importance sampling of restricted machines."""
+"""Enumeration and annealed importance sampling of Boltzmann machines."""
 
 import numpy as np
 import pytest
 
-from apical.golden.annealed import Estimate, estimate_log_z, schedule
+from apical.golden.annealed import Estimate, estimate_log_z, log_probability_bound, schedule
 from apical.golden.boltzmann import boltzmann, full_matrix
 from apical.golden.errors import MisuseError
+from apical.golden.network import layered
 from apical.golden.references_boltzmann import (
     all_states,
     energy,
@@ -67,6 +68,53 @@ def test_the_estimate_agrees_with_enumeration(seed, spread):
         exact - found.log_z)
 
 
+LAYERED = [((8, 6, 5), None), ((8, 5, 4), (1, 2, 2)), ((7,), (7,)), ((6, 4, 4, 3), None)]
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize(("sizes", "colours"), LAYERED)
+def test_the_estimate_of_layered_machines_agrees_with_enumeration(sizes, colours, seed):
+    network, weights = random_machine(sizes, 0.7, seed, colours)
+    exact = log_partition(network, weights)
+    found = estimate_log_z(network, weights, np.full(sizes[0], -0.3), 1000, 200, seed)
+    assert abs(found.log_z - exact) < 0.15
+    assert abs(found.log_z - exact) < (found.high - found.low)
+    # A control that the temperatures matter: independent units alone are far away.
+    alone = np.logaddexp(0, -0.3) * sizes[0] + np.log(2) * sum(sizes[1:])
+    assert abs(alone - exact) > 0.3
+
+
+@pytest.mark.parametrize(("sizes", "colours"), LAYERED)
+def test_the_bound_is_below_the_exact_log_likelihood_and_near_it(sizes, colours):
+    for spread, near in ((0.02, 1e-3), (0.5, 0.5)):
+        network, weights = random_machine(sizes, spread, 3, colours)
+        images = all_states(sizes[0])[::5]
+        exact = np.array([log_likelihood(network, weights, image[None], 0.0) for image in images])
+        bound = log_probability_bound(network, weights, images)
+        assert (bound <= exact + 1e-5).all()
+        assert np.mean(exact - bound) < near
+        # Fewer sweeps bound too, less tightly.
+        assert (log_probability_bound(network, weights, images, 0) <= bound + 1e-4).mean() > 0.9
+
+
+def test_the_bound_is_exact_without_couplings_between_hidden_units():
+    network, weights = random_machine((9, 6), 1.0)
+    images = all_states(9)[::7]
+    exact = [log_likelihood(network, weights, image[None], 0.0) for image in images]
+    np.testing.assert_allclose(log_probability_bound(network, weights, images), exact, atol=1e-4)
+
+
+def test_the_likelihood_of_a_layered_machine_is_that_of_the_bound():
+    network, weights = random_machine((8, 6, 5), 0.3)
+    images = all_states(8)
+    found = estimate_log_z(network, weights, temperatures=300, chains=100)
+    mean, low, high = found.log_likelihood(network, weights, images)
+    assert mean == pytest.approx(log_probability_bound(network, weights, images).mean()
+                                 - found.log_z)
+    assert low < mean < high
+    assert mean < log_likelihood(network, weights, images) + 0.1
+
+
 def test_intervals_cover_the_exact_value_as_often_as_they_say():
     network, weights = random_machine(spread=1.0)
     exact = log_partition(network, weights)
@@ -111,8 +159,11 @@ def test_misuse():
         estimate_log_z(network, weights, temperatures=5)
     with pytest.raises(MisuseError, match=r"base biases have shape \(3,\)"):
         estimate_log_z(network, weights, np.zeros(3))
-    with pytest.raises(MisuseError, match="is not a restricted machine"):
-        estimate_log_z(*random_machine((4, 3, 2)))
+    asymmetric = boltzmann((4, 3), symmetric=False)
+    with pytest.raises(MisuseError, match="has no energy: 'h1' and 'v' have a matrix for each"):
+        estimate_log_z(asymmetric, {m.name: np.zeros(m.shape) for m in asymmetric.matrices})
+    with pytest.raises(MisuseError, match="is no Boltzmann machine"):
+        estimate_log_z(layered((4, 3)), {})
 
 
 def test_log_sum_exp_does_not_overflow():

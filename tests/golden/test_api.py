@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import apical.golden
+from apical.golden.reproduce import SYSTEMS
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,8 +41,29 @@ def test_importing_the_package_imports_nothing_heavy():
     assert out.stdout.strip() == "[]"
 
 
+def blocks_of(page):
+    return re.findall(r"```python\n(.*?)```", page.read_text(), re.S)
+
+
+PAPERS = sorted((ROOT / "docs" / "papers").glob("*.md"))
+
+
+def test_every_system_has_a_page():
+    assert {page.stem for page in PAPERS} == set(SYSTEMS)
+    for page in PAPERS:
+        text = page.read_text()
+        assert f"apical reproduce {page.stem}" in text and "## Program" in text, page
+
+
+@pytest.mark.parametrize("page", PAPERS, ids=lambda page: page.stem)
+def test_the_code_of_a_page_runs(page, capsys):
+    (block,) = blocks_of(page)
+    exec(compile(block, page.name, "exec"), {})
+    assert capsys.readouterr().out
+
+
 def test_the_tutorial_runs(capsys):
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "tutorial.md").read_text(), re.S)
+    blocks = blocks_of(ROOT / "docs" / "tutorial.md")
     assert len(blocks) >= 9
     names = {}
     for number, block in enumerate(blocks):

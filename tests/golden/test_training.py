@@ -1,11 +1,6 @@
 """Training: accuracy, determinism, checkpoints, misuse."""
 
-import json
 import os
-import subprocess
-import sys
-import textwrap
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +10,7 @@ from apical.golden.data import Dataset, load, random_images
 from apical.golden.errors import ApicalError, MisuseError
 from apical.golden.formats import WEIGHT
 from apical.golden.network import glorot, layered
+from apical.golden.rules import RULES
 from apical.golden.training import (
     TrainingConfig,
     default_config,
@@ -113,35 +109,6 @@ def test_a_resumed_run_ends_at_the_same_weights(digits, tmp_path):
     assert os.listdir(tmp_path) == ["check.npz"]
 
 
-def test_a_killed_run_goes_on_from_its_checkpoint(digits, tmp_path):
-    path = tmp_path / "check.npz"
-    code = textwrap.dedent("""
-        import sys
-        from apical.golden.data import load
-        from apical.golden.network import layered
-        from apical.golden.training import TrainingConfig, train
-        config = TrainingConfig(epochs=100000, batch=10, rates=(0.2, 0.1), seed=1)
-        train(layered((64, 16, 10)), load("digits"), config, checkpoint=sys.argv[1])
-    """)
-    run = subprocess.Popen([sys.executable, "-c", code, str(path)])
-    try:
-        deadline = time.monotonic() + 60
-        while not path.exists() and time.monotonic() < deadline:
-            time.sleep(0.02)
-        time.sleep(0.1)
-    finally:
-        run.kill()
-        run.wait()
-    config = TrainingConfig(epochs=200, batch=10, rates=(0.2, 0.1), seed=1)
-    with np.load(path) as archive:
-        epochs = int(json.loads(archive["header"].tobytes())["epoch"])
-    assert 0 < epochs < 200
-    network = layered((64, 16, 10))
-    config = replace(config, epochs=epochs + 2)
-    resumed = train(network, digits, config, resume=path)
-    assert same(resumed.weights, train(network, digits, config).weights)
-
-
 def test_checkpoints_of_other_runs_are_refused(digits, tmp_path):
     network, some, path = layered((64, 16, 10)), small(digits), tmp_path / "check.npz"
     train(network, some, SHORT, checkpoint=path)
@@ -176,6 +143,19 @@ def test_diverging_runs_stop_with_a_word(digits):
         train(layered((64, 16, 10)), small(digits), replace(SHORT, rates=(1e39,)))
 
 
+@pytest.mark.parametrize(("rule", "sizes", "rates"), [
+    ("ep", (64, 32, 10), (2.0, 1.0)), ("stdp-integrated", (64, 32, 10), (1.0, 0.5)),
+    ("ghost", (64, 30, 20, 10), (40.0,)), ("backprop", (64, 30, 20, 10), (40.0,))])
+def test_steps_that_are_too_large_are_named(digits, rule, sizes, rates):
+    network = RULES[rule].network(sizes)
+    config = replace(default_config("digits", sizes, rule), epochs=3, rates=rates)
+    with pytest.raises(ApicalError, match="training collapsed: every test image gives the same "
+                                          "outputs after epoch [123]; use smaller rates"):
+        train(network, digits, config)
+    # Steps that are too small are slow, not wrong: no complaint.
+    train(network, small(digits), replace(config, rates=(1e-9,), epochs=1))
+
+
 def test_data_and_network_must_match(digits):
     with pytest.raises(MisuseError, match="first layer of network '63-10' has 63 units, data "
                                           "'digits' has 64 pixels; make that layer 64"):
@@ -195,7 +175,9 @@ def test_data_and_network_must_match(digits):
     ({"rates": ()}, "rates are"), ({"rates": (0.1, -1)}, "rates are"),
     ({"rates": (float("nan"),)}, "rates are"), ({"decay": 0}, "decay is 0"),
     ({"decay": 1.5}, "decay is 1.5"), ({"gain": 0.0}, "gain 0.0"),
-    ({"beta_shift": 1.5}, "beta_shift is 1.5"), ({"batch": True}, "batch is True"),
+    ({"beta_shift": 1.5}, "beta_shift is 1.5"),
+    ({"beta_shift": 2000}, "beta_shift is 2000; the contrast is divided by beta"),
+    ({"batch": True}, "batch is True"),
 ])
 def test_configurations_are_checked(change, message):
     with pytest.raises(MisuseError, match=message):

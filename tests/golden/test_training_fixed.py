@@ -15,7 +15,7 @@ from apical.golden.fixed import FixedExecutor
 from apical.golden.formats import STATE, WEIGHT, Format
 from apical.golden.network import layered
 from apical.golden.quantize import quantize_network
-from apical.golden.quantize_sweep import sweep
+from apical.golden.quantize_sweep import sweep, sweep_ghosts
 from apical.golden.store import load_model
 from apical.golden.training import starting_weights
 from apical.golden.training_fixed import (
@@ -226,3 +226,19 @@ def test_sweep_tells_every_pair(digits, capsys, tmp_path):
     assert "s12.11" in capsys.readouterr().out
     for extra, told in ((["m.npz"], "its own networks"), (["--state-bits", "3"], "outside 4..16")):
         assert cli.main([*options, *extra]) == 2 and told in capsys.readouterr().err
+
+
+def test_the_study_of_ghost_units(digits, capsys, tmp_path):
+    # 16-bit weights are too fine for states of 4 fraction bits.
+    rows = list(sweep_ghosts((64, 8, 10), small(digits, 40), (8, 16), (8, 16), (1,), (0,), 1))
+    assert [(str(r.state), str(r.weight), r.update_frac) for r in rows] == [
+        ("s8.4", "s8.5", 5), ("s16.12", "s8.5", 13), ("s16.12", "s16.13", 5)]
+    report = tmp_path / "r.json"
+    options = ["quantize", "--sweep", "--system", "ghost-duplicate", "--layers", "64-12-10",
+               "--epochs", "3", "--seeds", "3", "--state-bits", "6,16", "--weight-bits", "8"]
+    assert cli.main([*options, "--json", str(report)]) == 0
+    told = json.loads(report.read_text())
+    coarse, fine = told["rows"]
+    assert told["system"] == "ghost-duplicate" and coarse["state"] == "s6.2"
+    assert coarse["test_error"] > fine["test_error"] + 0.1 and fine["test_error"] < 0.4
+    assert "s16.12" in capsys.readouterr().out

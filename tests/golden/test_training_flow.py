@@ -105,6 +105,13 @@ def test_diverging_runs_stop_with_a_word(digits):
         train(machine((64, 10)), digits, replace(SHORT, rate=1e38))
 
 
+@pytest.mark.parametrize(("layers", "rate"), [((64, 30), 3.0), ((64, 30, 20), 10.0)])
+def test_steps_that_are_too_large_are_named(digits, layers, rate):
+    with pytest.raises(ApicalError, match="training diverged: couplings 'W1' are up to [0-9]+ "
+                                          "after epoch [123]; use a smaller rate"):
+        train(machine(layers), digits, replace(SHORT, rate=rate))
+
+
 @pytest.mark.parametrize(("change", "message"), [
     ({"rule": "ep"}, "unknown rule 'ep' of Boltzmann machines; known: flow, cd"),
     ({"epochs": -1}, "epochs is -1"), ({"batch": 0}, "batch is 0"), ({"sweeps": 1.5}, "sweeps is"),

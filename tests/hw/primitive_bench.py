@@ -1,7 +1,7 @@
 """Tuned cells beside their portable forms, under the same random stimulus, in one simulation.
 
-The bench has the host port of an engine, so that the common player drives it: reads of address i tell
-how many cycles pair i disagreed, reads of address 255 how many comparisons there were.
+The bench has the host port of an engine, so that the common player drives it: reads of address i
+tell how many cycles pair i disagreed, reads of address 255 how many comparisons there were.
 """
 
 import numpy as np

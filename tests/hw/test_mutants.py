@@ -93,8 +93,8 @@ MUTANTS = {
         "unit", 'at["nudge"] & ~at["nudge_negative"]', 'at["nudge"]', "engine", "UnitPipeline",
         {"program": "contrast", "sign": -1}),
     "the operands of a difference": (
-        "unit", 'Mux(at["subtract"], apart, a)', 'Mux(at["subtract"], -apart, a)', "engine",
-        "UnitPipeline", {"program": "contrast"}),
+        "unit", 'Mux(at["subtract"], apart, a)', 'Mux(at["subtract"], -apart, a)',
+        "engine", "UnitPipeline", {"program": "contrast"}),
     "the upper limit is one less": (
         "unit", "symmetric, state.one, state.max)", "symmetric, state.one - 1, state.max)",
         "engine", "UnitPipeline", {}),
@@ -109,7 +109,7 @@ MUTANTS = {
     "loops run once more": (
         "sequencer", "loops[loop] == 1", "loops[loop] == 0", "engine", "Sequencer", {}),
     "the key is mixed before the one before is taken": (
-        "sequencer", "wanted & ~waiting", "wanted", "engine",
+        "sequencer", "m.Elif(wanted & ~waiting)", "m.Elif(wanted)", "engine",
         "Sequencer", {"quick": 1, "sizes": (4, 40, 3)}),
     "one input bank": (
         "sequencer", "self.bank.eq(~self.bank)", "self.bank.eq(0)", "engine", "Sequencer", {}),

@@ -22,13 +22,13 @@ from apical.hw.engine import Engine
 from apical.hw.image import register_write
 from apical.hw.verilog import engine_verilog
 from apical.sim import host
-from apical.sim.benches import bench_job
 from apical.sim.compare import Expectation, compare_reports, compare_trace
 from apical.sim.cosim import CosimOptions, cosim, resolve
 from apical.sim.harness import component_ports, harness
 from apical.sim.job import answers, inference_job
+from apical.sim.play import play
 from apical.sim.runner import build
-from apical.sim.simulator import build_engine, trace_stream
+from apical.sim.simulator import build_engine, trace_streams
 
 #: Keys that a report has at least.
 KEYS = {"images", "compared", "mismatches", "writes", "accuracy_rtl", "accuracy_fixed",
@@ -111,10 +111,8 @@ def test_trained_weights_of_real_digits(options):
 
 def run_job(simulator, words, folder):
     """Answers and trace records of a list of commands."""
-    np.save(folder / "job.npy", words)
-    simulator.run(bench_job.__name__, {bench_job.JOB: folder / "job.npy", bench_job.RECORD: 1},
-                  folder)
-    return np.load(folder / "answers.npy"), np.load(folder / "trace.npy")
+    played = play(simulator, [words], cache=folder)
+    return played.answers, played.records["state"]
 
 
 def test_two_networks_and_two_programs_on_one_binary(options, tmp_path):
@@ -141,7 +139,7 @@ def test_two_networks_and_two_programs_on_one_binary(options, tmp_path):
     got, records = run_job(build_engine(config, cache=options().cache), host.join(*words), tmp_path)
     start = 0
     for job, (net, prog, raw, images, first_image) in zip(jobs, runs, strict=True):
-        count = len(got) - start if job is jobs[-1] else job.images * 6 + 3
+        count = job.answers
         reported, _ = answers(job, got[start:start + count])
         start += count
         expected = FixedExecutor(net, raw).run(prog, images, 5, first_image, record=True)
@@ -178,7 +176,7 @@ def test_a_mutant_is_caught_in_its_verilog(options, tmp_path, monkeypatch):
         verilog = engine_verilog(case.config, "dut", trace=True)
     ports = Engine(case.config, trace=True)
     ports._MustUse__used = True
-    simulator = build(harness(verilog, component_ports(ports), [trace_stream(case.config)]),
+    simulator = build(harness(verilog, component_ports(ports), trace_streams(case.config)),
                       cache=options().cache)
     _, records = run_job(simulator, inference_job(case.assembly, weights, case.inputs).words,
                          tmp_path)

@@ -1,0 +1,110 @@
+"""docs/boards.md: the boards, what was built for them, and what ran on virtual ones."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from apical.boards.records import BOARDS
+from apical.hw.config import preset
+from apical.hw.verilog import markdown_table
+
+RECORDED = Path(__file__).resolve().parent.parent / "docs" / "recorded"
+
+_INTRO = """\
+Generated from `boards/records.py`, the presets and `docs/recorded` by `python -m bench.docs`; do
+not edit.
+
+A board is a record: its platform, its device, the engine configuration that is built for it (a
+*preset*), clocks, serial rate, programmer. [A first board](first-board.md) goes through all
+commands; [protocol](protocol.md) is what goes over the serial line."""
+
+_LINES = """\
+The serial line is the one of the board's USB port, but for the OrangeCrab, which has none: there a
+3.3 V adapter goes to pin 0 (receive) and pin 1 (transmit) of its connector. Two programs cannot
+have a port at the same time; the second is refused."""
+
+_NEW = """\
+## A board that is not here
+
+A `Board` in `boards/records.py`: device, oscillator, clock, rate, LEDs, programmer, and a platform
+class of `amaranth-boards` (or one in `boards/platforms.py`). If none of the presets suits the
+device, one more in `hw/config.py`. The tests make the build plan of every board without any tool,
+check that the rate can be divided from the clock, and that the memories of the preset fit."""
+
+
+def _records(pattern):
+    return [json.loads(path.read_text()) for path in sorted(RECORDED.glob(f"{pattern}.json"))]
+
+
+def _built():
+    rows = []
+    for record in _records("build-*"):
+        made, current = record["report"], preset(record["report"]["preset"]).hash
+        rows.append((made["board"], made["config_hash"]
+                     + ("" if made["config_hash"] == current else " (older)"),
+                     made["fmax_mhz"], made["clock_mhz"],
+                     f"{made['luts']} of {made['device_luts']}", made["dsps"],
+                     f"{made['rams']} of {made['device_rams']}", made["seed"]))
+    if not rows:
+        return ["Nothing is recorded yet.", ""]
+    return markdown_table(("board", "engine", "fmax, MHz", "clock, MHz", "logic cells",
+                           "multipliers", "block RAM", "seed"), rows)
+
+
+def _ran():
+    parts = []
+    runs, trained, tested = (_records(f"board-{kind}-*") for kind in ("run", "train", "selftest"))
+    if runs:
+        parts += markdown_table(
+            ("network", "data", "images", "accuracy", "signature", "cycles an image", "bytes moved",
+             "words of what is sent", "command"),
+            [(r["report"]["network"], r["report"]["data"], r["report"]["images"],
+              f"{r['report']['accuracy']:.4f}", r["report"]["signature"],
+              "" if r["report"]["mean_cycles"] is None else f"{r['report']['mean_cycles']:.0f}",
+              r["report"]["bytes_moved"], f"{100 * r['report']['line_share']:.1f} %",
+              f"`{r['command']}`") for r in runs])
+    if trained:
+        parts += markdown_table(
+            ("layers", "images", "epochs", "test accuracy by epoch", "on the device", "signature",
+             "command"),
+            [("-".join(map(str, r["report"]["layers"])), r["report"]["images"],
+              r["report"]["epochs"],
+              ", ".join(f"{100 * (1 - e):.1f} %" for e in r["report"]["test_errors"]),
+              f"{100 * r['report']['device_accuracy']:.1f} %", r["report"]["signature"],
+              f"`{r['command']}`") for r in trained])
+    for record in tested:
+        report = record["report"]
+        parts += [f"`{record['command']}`, engine {report['config_hash']}:", ""]
+        parts += markdown_table(("check", "", "found"),
+                                [(c["name"], "ok" if c["good"] else "FAILED", c["detail"])
+                                 for c in report["checks"]])
+        if "abuse" in report:
+            sent = report["abuse"]["sent"]
+            parts += ["Sent: " + ", ".join(f"{n} {kind}" for kind, n in sorted(sent.items()))
+                      + ".", ""]
+    return parts or ["Nothing is recorded yet.", ""]
+
+
+def boards() -> str:
+    """The page."""
+    parts = ["# Boards", "", _INTRO, ""]
+    rows = []
+    for board in BOARDS.values():
+        config = preset(board.preset)
+        rows.append((f"`{board.name}`", board.title, board.device.name, f"{board.clock / 1e6:g}",
+                     board.baud, f"`{board.preset}`", config.lanes,
+                     config.lanes * config.weight_depth))
+    parts += markdown_table(("board", "what it is", "device", "clock, MHz", "bits a second",
+                             "preset", "lanes", "weights"), rows)
+    parts += [_LINES, ""]
+    parts += markdown_table(("board", "until power off", "for good"),
+                            [(f"`{b.name}`", *(f"`{' '.join(words)}`" if words else ""
+                                               for words in (b.sram, b.flash)))
+                             for b in BOARDS.values()])
+    parts += ["## Built", "", "By `apical build`, with the open tools from PyPI; fmax is nextpnr's "
+              "estimate after routing.", "", *_built()]
+    parts += ["## On virtual boards", "", "`apical board serve --sim` runs the top level that "
+              "`apical build` builds, pins included, in Verilator.", "", *_ran()]
+    parts += [_NEW]
+    return "\n".join(parts).rstrip() + "\n"

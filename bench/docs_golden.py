@@ -1,0 +1,215 @@
+"""The pages of results of the golden model, from the records that ``bench.record`` keeps.
+
+Names of records decide where they go: ``train-*`` (``apical train`` of a network), ``machine-*``
+(of a Boltzmann machine, and ``bench.boltzmann``), ``settling-*``, ``speed-golden``, and
+``reproduce-all-SEED``.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from pathlib import Path
+
+from apical.hw.verilog import markdown_table as _table
+
+RECORDED = Path(__file__).resolve().parent.parent / "docs" / "recorded"
+
+#: What a test error has to be at most, by (data, layers, rule).
+LIMITS = {
+    ("mnist", "784-512-10", "ep"): "2.0 % (goal 1.8)",
+    ("mnist", "784-500-500-10", "ep"): "2.1 %",
+    ("fashion-mnist", "784-512-10", "ep"): "11 %",
+    ("mnist", "784-512-10", "stdp-integrated"): "2.5 %",
+    ("mnist", "784-512-10", "stdp-contrast"): "2.5 %",
+    ("mnist", "784-300-100-10", "ghost"): "backprop + 0.3 points",
+}
+_GENERATED = "Generated from `docs/recorded` by `python -m bench.docs`; do not edit."
+
+
+def records(pattern) -> list[dict]:
+    """Records whose name fits, by name: dicts of ``command`` and ``report``."""
+    return [json.loads(path.read_text()) for path in sorted(RECORDED.glob(f"{pattern}.json"))]
+
+
+def _percent(value):
+    return f"{100 * value:.2f} %"
+
+
+def _groups():
+    """Training records by (data, layers, rule), in the order of `LIMITS`, then the others."""
+    found = {}
+    for record in records("train-*"):
+        report = record["report"]
+        if report.get("executor") == "fixed" or "layers" not in report:
+            continue  # these have a page of their own
+        key = report["data"], "-".join(map(str, report["layers"])), report["rule"]
+        found.setdefault(key, []).append(record)
+    return {key: found[key] for key in [*LIMITS, *sorted(set(found) - set(LIMITS))] if key in found}
+
+
+def training_summary() -> list[str]:
+    """Lines of the table of learned networks: one row a network and rule."""
+    rows = []
+    for key, group in _groups().items():
+        group.sort(key=lambda record: record["report"]["seed"])
+        errors = [record["report"]["test_error"] for record in group]
+        seeds = [record["report"]["seed"] for record in group]
+        spread = f"{100 * min(errors):.2f} .. {100 * max(errors):.2f}" if len(errors) > 1 else ""
+        command = group[0]["command"].partition(" --save")[0]
+        rows.append([*key, ", ".join(map(str, seeds)), _percent(statistics.mean(errors)), spread,
+                     LIMITS.get(key, ""), f"`{command}`"])
+    return _table(["data", "layers", "rule", "seeds", "test error, mean", "range", "at most",
+                   "command of the first seed"], rows)
+
+
+def _training():
+    rows = []
+    for key, group in _groups().items():
+        for record in group:
+            r = record["report"]
+            rows.append([*key, r["seed"], _percent(r["test_error"]), _percent(r["train_error"]),
+                         r["epochs"], r["batch"], ", ".join(f"{rate:g}" for rate in r["rates"]),
+                         f"{r['images_per_second']:.0f}", f"{r['seconds']:.0f}"])
+    return _table(["data", "layers", "rule", "seed", "test error", "training error", "epochs",
+                   "batch", "rates", "images/s", "seconds"], rows)
+
+
+def _settling():
+    lines = []
+    for record in records("settling-*"):
+        r = record["report"]
+        lines += [f"### {r['network']} on {r['data']}, learned by {r['rule']}, seed {r['seed']}",
+                  "",
+                  f"`{record['command']}`: {r['images']} test images. Steps (eps 1/2) until the "
+                  "mean over the images of the greatest projected force stays at or below a "
+                  "level:", ""]
+        lines += _table(["start", *r["levels"]],
+                        [[start, *("more" if n is None else n for n in r[start]["steps_to"])]
+                         for start in ("sweep", "zero")])
+        lines += ["Test error by the number of free steps:", ""]
+        lines += _table(["start", *r["told"]],
+                        [[start, *(_percent(e) for e in r[start]["test_error"])]
+                         for start in ("sweep", "zero")])
+    return lines
+
+
+def _machine_name(report):
+    layers = report.get("layers") or ["784", report["hidden"]]
+    return "-".join(map(str, layers)) + (", lateral" if report.get("lateral") else "")
+
+
+def machine_table() -> list[str]:
+    """Lines of the table of Boltzmann machines."""
+    rows = []
+    for record in sorted(records("machine-*"), key=lambda r: (
+            r["report"]["data"] != "mnist", _machine_name(r["report"]),
+            r["report"].get("rule", "z"), r["report"]["seed"])):
+        r = record["report"]
+        low, high = r["log_likelihood_interval"]
+        bound = "" if r.get("log_likelihood_is", "exact").startswith("exact") else "at least "
+        rows.append([r["data"], _machine_name(r), r.get("rule", "scikit-learn"), r["seed"],
+                     *map(_percent, r["reconstruction_error"].values()),
+                     f"{bound}{r['log_likelihood']:.1f} [{low:.1f}, {high:.1f}]",
+                     f"{r['effective_chains']:.0f} of {r['chains']}",
+                     f"`{record['command'].partition(' --save')[0]}`"])
+    return _table(["data", "machine", "rule", "seed", "from 10 % flips", "from 20 %", "from 30 %",
+                   "log-likelihood, nats", "chains that count", "command"], rows)
+
+
+def _samples():
+    """Pictures ``docs/samples-*.png`` of ``apical sample``."""
+    lines = []
+    for path in sorted(RECORDED.parent.glob("samples-*.png")):
+        name = path.stem.removeprefix("samples-")
+        lines += [f"![Samples of {name}]({path.name})", "",
+                  f"*{name}: chances of the pixels in 100 chains after 1000 Gibbs steps from fair "
+                  "coins, `apical sample MODEL --png FILE`.*", ""]
+    return lines
+
+
+def _speed():
+    lines = []
+    for record in records("speed-golden"):
+        r = record["report"]
+        torch = r.get("torch")
+        rows = []
+        for name, case in r["cases"].items():
+            ratios = sorted(case["ratios"])
+            rows.append([name, f"{case['images_per_cpu_second']:.0f}",
+                         f"{case['ratio']:.1f} ({ratios[0]:.1f} .. {ratios[-1]:.1f})",
+                         {"512": "5", "500": "1.4"}[name.split("_")[0]],
+                         _percent(case["limit_share"]),
+                         *([f"{case['ratio_torch_naive']:.1f}",
+                            f"{case['ratio_torch_hoisted']:.1f}"] if torch else [])])
+        lines += [f"`{record['command']}`, medians of {r['rounds']} rounds, NumPy {r['numpy']}"
+                  + (f", PyTorch {torch}" if torch else "") + ".", ""]
+        lines += _table(["case", "images a CPU second", "over naive NumPy (rounds)", "at least",
+                         "share of the least-work limit",
+                         *(["over naive PyTorch", "over hoisted PyTorch"] if torch else [])], rows)
+    return lines
+
+
+def _checks_summary():
+    found = {record["report"]["seed"]: record["report"] for record in records("reproduce-all-*")}
+    systems = list(dict.fromkeys(row["system"] for r in found.values() for row in r["rows"]))
+    rows = []
+    for system in systems:
+        cells = []
+        for report in found.values():
+            verdicts = [row["passed"] for row in report["rows"] if row["system"] == system]
+            cells.append(f"{sum(verdicts)} of {len(verdicts)}")
+        rows.append([f"[{system}](papers/{system}.md)", *cells])
+    rows.append(["seconds, all", *(f"{report['seconds']:.0f}" for report in found.values())])
+    return _table(["system", *(f"seed {seed}" for seed in found)], rows)
+
+
+def results_golden() -> str:
+    """The page of results of the golden model."""
+    parts = ["# Results of the golden model", "", _GENERATED, "",
+             "Measured on a machine of two cores that other work shared, one BLAS thread, so "
+             "images a second say little; errors are shares of wrong images after the last epoch. "
+             "All options that a command does not name are defaults. Defaults were tried on the "
+             "test images by hand, so test errors are slightly optimistic.", "",
+             "## Learning: `apical train`", "", *training_summary(), "### Every run", "",
+             *_training(), "## Feedforward initialization on trained networks", "", *_settling(),
+             "## Boltzmann machines", "",
+             "Images are binarized at 1/2. Shares of wrong pixels of the 10,000 test images after "
+             "a mean-field pass from flipped ones; log-likelihood of the test images by annealed "
+             "importance sampling with its 95 % interval (of the spread between chains; few chains "
+             "that count mean an unreliable estimate).", "", *machine_table(),
+             *_samples(),
+             "## Speed: equilibrium propagation in the float executor", "", *_speed(),
+             "## Checks: `apical reproduce all --seed S`", "",
+             "Checks that hold, of all; every row with its values is in [checks](checks.md).", "",
+             *_checks_summary()]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def checks() -> str:
+    """The page of every check with its values by seed."""
+    found = {record["report"]["seed"]: record["report"] for record in records("reproduce-all-*")}
+    parts = ["# Checks of the systems", "", _GENERATED, "",
+             "Rows of `apical reproduce all --seed S`; several values are several layers, times or "
+             "sizes, named in the row. Controls are rows that show what fails without the thing "
+             "that is claimed. Where a tolerance differs from the design, the page of the paper "
+             "says why.", ""]
+    by_system = {}
+    for seed, report in found.items():
+        for place, row in enumerate(report["rows"]):
+            by_system.setdefault(row["system"], {}).setdefault(place, {})[seed] = row
+    for system, rows in by_system.items():
+        parts += [f"## [{system}](papers/{system}.md)", ""]
+        parts += _table(["check", "tolerance", *(f"seed {seed}" for seed in found)],
+                        [[next(iter(row.values()))["check"].replace("|", "\\|"),
+                          next(iter(row.values()))["tolerance"],
+                          *(_values(row.get(seed)) for seed in found)] for row in rows.values()])
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _values(row):
+    if row is None:
+        return ""
+    value = row["value"] if isinstance(row["value"], list) else [row["value"]]
+    told = " ".join("nan" if v is None else f"{v:.4g}" for v in value)
+    return told if row["passed"] else f"**{told}**"

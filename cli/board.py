@@ -1,0 +1,89 @@
+"""``apical board serve``: a virtual board, to be talked to like a real one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+
+from ..golden.errors import ApicalError, MisuseError
+from .device_options import manifest_config
+
+
+def add_arguments(parser):
+    """Declare the options."""
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    serve = actions.add_parser("serve", help="run a board's whole top level in the simulator "
+                               "behind a pseudo-terminal")
+    serve.add_argument("--sim", action="store_true", help="simulate (the only way there is)")
+    serve.add_argument("--board", required=True, metavar="B", help="'apical boards' lists them")
+    serve.add_argument("--manifest", metavar="FILE", help="simulate the engine of this manifest "
+                       "(default: the board's preset)")
+    serve.add_argument("--path", metavar="NAME", help="make a link of this name to the terminal")
+
+
+def run(args) -> int:
+    """Run the command; returns the exit code."""
+    from ..boards.records import board
+    from ..hw.config import preset
+
+    if not args.sim:
+        raise MisuseError("only simulated boards can be served; say so: apical board serve --sim")
+    chosen = board(args.board)
+    config = preset(chosen.preset)
+    if args.manifest is not None:
+        config, name = manifest_config(args.manifest)
+        if name is not None and name != chosen.name:
+            raise MisuseError(f"manifest '{args.manifest}' is for board '{name}', not for "
+                              f"'{chosen.name}'")
+        if config.primitives not in ("portable", chosen.device.family):
+            raise MisuseError(f"the engine of '{args.manifest}' is made of {config.primitives} "
+                              f"cells, board '{chosen.name}' has {chosen.device.family}")
+    with contextlib.suppress(ValueError):  # not in the main thread: whoever runs it there ends it
+        signal.signal(signal.SIGTERM, _interrupt)
+    print(f"{chosen.name}: engine {config.hash}; building its simulator, which takes a minute or "
+          "two the first time", file=sys.stderr, flush=True)
+    virtual = virtual_board(chosen, config)
+    link = None
+    try:
+        if args.path is not None:
+            link = _link(virtual.path, args.path)
+        # The one line on stdout is what a script waits for.
+        print(link or virtual.path, flush=True)
+        virtual.wait()
+        raise ApicalError("the simulator of the board ended by itself")
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        if link is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(link)
+        told = virtual.close()
+        print(f"{told['cycles']} cycles, {told['taken']} bytes taken, {told['sent']} sent",
+              file=sys.stderr)
+
+
+def virtual_board(chosen, config):
+    """A running virtual board (:class:`apical.sim.virtual.VirtualBoard`)."""
+    from ..boards.build import board_files
+    from ..boards.top import pin_names
+    from ..sim.virtual import Pins, VirtualBoard, board_bench
+
+    rtlil, _ = board_files(chosen, config)
+    bench = board_bench(rtlil, chosen.device.family, Pins(**pin_names(chosen)))
+    return VirtualBoard(bench, chosen.divisor)
+
+
+def _link(path, name):
+    try:
+        if os.path.islink(name):
+            os.unlink(name)
+        os.symlink(path, name)
+    except OSError as error:
+        raise ApicalError(f"cannot make the link '{name}': {error.strerror.lower()}") from error
+    return name
+
+
+def _interrupt(number, frame):
+    raise KeyboardInterrupt

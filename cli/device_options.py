@@ -1,0 +1,124 @@
+"""Options that say which device is meant and how it is reached, shared by the commands for it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+
+from ..golden.errors import MisuseError
+from .common import argument
+from .engine_options import whole
+
+#: Links that need no board.
+LINKS = ("golden", "pysim", "sim")
+#: Engine of a link without a board, where none is named.
+DEFAULT_PRESET = "ulx3s-25f"
+
+
+def add_device_arguments(parser):
+    """Add the options."""
+    parser.add_argument("--port", metavar="PORT", help="serial port of a board, or the terminal "
+                        "that 'apical board serve' prints")
+    parser.add_argument("--link", choices=LINKS, help="without a board: golden, the fixed "
+                        "executor; pysim, Amaranth's simulator; sim, Verilator")
+    parser.add_argument("--board", metavar="B", help="the board, for its engine and its rate "
+                        "(default: whatever answers)")
+    parser.add_argument("--preset", metavar="NAME", help=f"engine of a --link (default: "
+                        f"{DEFAULT_PRESET})")
+    parser.add_argument("--manifest", metavar="FILE", help="the engine is the one of this manifest")
+    parser.add_argument("--baud", metavar="N", type=argument(whole("baud", 300, 100_000_000)),
+                        help="bits a second (default: that of the board)")
+    parser.add_argument("--record", metavar="FILE", help="write every transaction there, for "
+                        "'apical replay'")
+
+
+def manifest_config(path):
+    """Engine configuration of a manifest, and its board's name or None."""
+    from ..hw.config import EngineConfig
+
+    try:
+        with open(path) as file:
+            manifest = json.load(file)
+        config = EngineConfig.from_dict(manifest["config"])
+        told = manifest["config_hash"]
+    except OSError as error:
+        raise MisuseError(f"no manifest '{path}' ({error.strerror.lower()})") from error
+    except MisuseError as error:
+        raise MisuseError(f"manifest '{path}' is of another version: {error}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise MisuseError(f"'{path}' is not a manifest") from error
+    if told != config.hash:
+        raise MisuseError(f"manifest '{path}' is stale: its engine {told} is {config.hash} in this "
+                          "version; build the bitstream again with: apical build")
+    return config, manifest.get("board")
+
+
+def engine_of(args):
+    """(configuration or None, board or None) that the options name."""
+    from ..boards.records import BOARDS, board
+    from ..hw.config import preset
+
+    if sum(x is not None for x in (args.board, args.preset, args.manifest)) > 1:
+        raise MisuseError("name the engine once: by --board, --preset or --manifest")
+    if args.manifest is not None:
+        config, name = manifest_config(args.manifest)
+        return config, BOARDS.get(name)
+    if args.board is not None:
+        chosen = board(args.board)
+        return preset(chosen.preset), chosen
+    return (preset(args.preset) if args.preset is not None else None), None
+
+
+def make_link(kind, config, **options):
+    """A link without a board."""
+    from ..boards.links import Link
+
+    if kind == "golden":
+        from ..boards.golden_port import GoldenPort
+
+        return Link.over_port(GoldenPort(config), config.lanes, "the fixed executor", **options)
+    if kind == "pysim":
+        from ..sim.ports import PysimPort
+
+        return Link.over_port(PysimPort(config), config.lanes, "Amaranth's simulator", **options)
+    from ..sim.ports import VerilatorPort
+
+    return Link.over_port(VerilatorPort(config), config.lanes, "the simulator", **options)
+
+
+@contextlib.contextmanager
+def open_device(args, config=None):
+    """The device that the options name, open; closed again at the end.
+
+    Parameters
+    ----------
+    config : EngineConfig, optional
+        The engine, where no option names one.
+    """
+    from ..boards.device import Device
+    from ..boards.links import Link
+    from ..hw.config import preset
+
+    if (args.port is None) == (args.link is None):
+        raise MisuseError(f"name a board's --port, or a --link: {', '.join(LINKS)}")
+    named, board = engine_of(args)
+    config = named or config
+    recorder = None
+    if getattr(args, "record", None) is not None:
+        from ..boards.recording import Recorder
+
+        recorder = Recorder(args.record)
+    try:
+        if args.link is not None:
+            config = config or preset(DEFAULT_PRESET)
+            link = make_link(args.link, config, record=recorder)
+        else:
+            link = Link.serial(args.port, args.baud or (board.baud if board else None),
+                               record=recorder)
+        try:
+            yield Device.open(link, config)
+        finally:
+            link.close()
+    finally:
+        if recorder is not None:
+            recorder.close()

@@ -1,0 +1,58 @@
+"""``apical selftest``: memories, operations and link of a board."""
+
+from __future__ import annotations
+
+from .common import argument, check_writable, write_json
+from .device_options import add_device_arguments, open_device
+from .engine_options import whole
+
+
+def add_arguments(parser):
+    """Declare the options."""
+    add_device_arguments(parser)
+    parser.add_argument("--full", action="store_true", help="test every word of the weights, not a "
+                        "sample")
+    parser.add_argument("--abuse", metavar="N", type=argument(whole("abuse", 0, 10_000_000)),
+                        default=0, help="send N spoiled byte strings and frames as well")
+    parser.add_argument("--json", metavar="FILE", help="write the report there")
+
+
+def run(args) -> int:
+    """Run the command; returns the exit code."""
+    from ..boards.selftest import selftest
+
+    for path in (args.json, args.record):
+        if path is not None:
+            check_writable(path)
+    with open_device(args) as device:
+        checks = selftest(device, args.full, say=_say)
+        report = {}
+        if args.abuse:
+            report["abuse"], check = _abuse(device, args.abuse)
+            checks.append(check)
+            _say(check)
+        report |= {"device": device.link.name, "config_hash": device.config.hash,
+                  "good": all(check.good for check in checks),
+                  "checks": [vars(check) for check in checks], **device.link.counters()}
+    if args.json is not None:
+        write_json(args.json, report)
+    bad = sum(not check.good for check in checks)
+    print(f"{len(checks)} checks, {bad} failed")
+    return 1 if bad else 0
+
+
+def _abuse(device, count):
+    """(plain report, `Check`) of link abuse."""
+    from ..boards.abuse import abuse
+    from ..boards.selftest import Check
+
+    found = abuse(device, count)
+    told = ", ".join(f"{n} {name}" for name, n in sorted(found.statuses.items()))
+    good = found.first is None
+    return vars(found), Check("link abuse", good, f"{count} byte strings, answers: {told}; "
+                              f"{found.refused} refused, {found.compared} words compared"
+                              if good else found.first)
+
+
+def _say(check):
+    print(f"{'ok' if check.good else 'FAILED':7}{check.name}: {check.detail}", flush=True)

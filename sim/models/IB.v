@@ -1,0 +1,4 @@
+// Input pin of the ECP5.
+module IB (input I, output O);
+    assign O = I;
+endmodule

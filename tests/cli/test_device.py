@@ -1,0 +1,156 @@
+"""run, train, selftest, monitor, replay and board from the command line, over the golden link."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from apical.cli import main
+from apical.golden.data import load
+from apical.golden.network import layered
+from apical.golden.store import Model, save_model
+from apical.golden.trained import random_weights
+
+LAYERS = (64, 12, 10)
+
+
+@pytest.fixture
+def model(tmp_path):
+    """A model file, so that nothing has to be trained."""
+    network = layered(LAYERS)
+    path = tmp_path / "model.npz"
+    save_model(path, Model(network, random_weights(network, 3)))
+    return str(path)
+
+
+def line(capsys, *arguments, code):
+    """The one line of a command that fails."""
+    assert main(list(arguments)) == code
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1, told
+    return told
+
+
+def test_run_reports(model, tmp_path, capsys):
+    report = tmp_path / "report.json"
+    assert main(["run", "--link", "golden", "--model", model, "--images", "7", "--json",
+                 str(report)]) == 0
+    found = json.loads(report.read_text())
+    assert len(found["predictions"]) == 7
+    labels = load("digits").test_labels[:7].tolist()
+    assert found["accuracy"] == sum(map(int.__eq__, found["predictions"], labels)) / 7
+    assert found["bytes_moved"] == found["bytes_sent"] + found["bytes_received"]
+    assert found["mean_cycles"] is None
+    assert len(found["signature"]) == 8
+    assert found["line_share"] > 0.9
+    assert found["signature"] in capsys.readouterr().out
+
+
+def test_signatures_do_not_depend_on_the_engine(model, tmp_path):
+    found = []
+    for preset in ("icebreaker", "ulx3s-25f"):
+        report = tmp_path / f"{preset}.json"
+        assert main(["run", "--link", "golden", "--preset", preset, "--model", model, "--images",
+                     "3", "--json", str(report)]) == 0
+        found.append(json.loads(report.read_text()))
+    assert found[0]["signature"] == found[1]["signature"]
+    assert found[0]["config_hash"] != found[1]["config_hash"]
+
+
+def test_a_recorded_run_is_replayed(model, tmp_path, capsys):
+    recording, report = str(tmp_path / "session.jsonl"), tmp_path / "replay.json"
+    assert main(["run", "--link", "golden", "--model", model, "--images", "2", "--record",
+                 recording]) == 0
+    assert main(["replay", recording, "--link", "golden", "--json", str(report)]) == 0
+    assert json.loads(report.read_text())["differences"] == 0
+    # Another signature: the recording of a device that was wrong.
+    text = (tmp_path / "session.jsonl").read_text().splitlines()
+    at = max(i for i, what in enumerate(text) if '"run"' in what)
+    spoiled = json.loads(text[at])
+    answer = bytearray.fromhex(spoiled["answer"])
+    answer[16] ^= 1
+    text[at] = json.dumps({**spoiled, "answer": answer.hex()})
+    (tmp_path / "session.jsonl").write_text("\n".join(text))
+    capsys.readouterr()
+    assert main(["replay", recording, "--link", "golden"]) == 1
+    told = capsys.readouterr().out
+    assert "1 differ" in told
+    assert f"first: transaction {at - 2}, run: address 0xd was" in told
+
+
+def test_selftest(tmp_path, capsys):
+    report = tmp_path / "selftest.json"
+    assert main(["selftest", "--link", "golden", "--preset", "icebreaker", "--abuse", "200",
+                 "--json", str(report)]) == 0
+    found = json.loads(report.read_text())
+    assert found["good"]
+    assert sum(found["abuse"]["sent"].values()) == 200
+    assert "0 failed" in capsys.readouterr().out
+
+
+def test_monitor(model, tmp_path, capsys):
+    lines = tmp_path / "lines.jsonl"
+    assert main(["monitor", "--link", "golden", "--model", model, "--images", "3", "--json-lines",
+                 str(lines)]) == 0
+    seen = [json.loads(text) for text in lines.read_text().splitlines()]
+    assert [entry["image"] for entry in seen] == [0, 1, 2]
+    assert {"energy", "steps", "accuracy", "cycles", "saturations"} <= set(seen[0])
+    assert "accuracy" in capsys.readouterr().out
+
+
+def test_train_on_a_device_is_training_in_raw_integers(tmp_path):
+    """The same weights, checkpoints that either goes on from, and a better network."""
+    common = ["--data", "digits", "--layers", "64-12-10", "--seed", "4", "--quiet"]
+    device = ["--link", "golden", "--images", "150", "--test-images", "100"]
+    point, saved, report = (str(tmp_path / name) for name in ("point.npz", "a.npz", "a.json"))
+    assert main(["train", *common, *device, "--epochs", "1", "--checkpoint", point]) == 0
+    assert main(["train", *common, *device, "--epochs", "2", "--resume", point, "--save", saved,
+                 "--json", report]) == 0
+    whole = str(tmp_path / "b.json")
+    assert main(["train", *common, *device, "--epochs", "2", "--json", whole]) == 0
+    found, unbroken = (json.loads(Path(path).read_text()) for path in (report, whole))
+    assert found["signature"] == unbroken["signature"]
+    assert found["test_errors"][1] < found["test_errors"][0]
+    assert found["device_accuracy"] == pytest.approx(1 - found["test_error"])
+    assert main(["run", "--link", "golden", "--model", saved, "--images", "5"]) == 0
+
+
+@pytest.mark.parametrize(("arguments", "told"), [
+    (["run"], "name a board's --port, or a --link: golden, pysim, sim"),
+    (["run", "--link", "golden", "--port", "x"], "name a board's --port, or a --link"),
+    (["run", "--link", "golden", "--board", "icebreaker", "--preset", "icebreaker"],
+     "name the engine once"),
+    (["run", "--link", "golden", "--board", "nexys"], "unknown board 'nexys'"),
+    (["run", "--link", "golden", "--data", "cifar"], "unknown data 'cifar'; known: digits, mnist"),
+    (["run", "--link", "golden", "--layers", "784-10"], "data 'digits' have 64 pixels"),
+    (["run", "--link", "golden", "--images", "9999", "--layers", "64-10"],
+     "data 'digits' have 1 to 397 test images"),
+    (["run", "--link", "golden", "--manifest", "/nowhere"], "no manifest '/nowhere'"),
+    (["run", "--port", "/dev/nothing"], "there is no port '/dev/nothing'"),
+    (["replay", "/nowhere", "--link", "golden"], "recording '/nowhere' cannot be read"),
+    (["train", "--board", "icebreaker"], "--board is for training on a device"),
+    (["train", "--link", "golden", "--rule", "cd"], "rule 'cd' does not learn on a device"),
+    (["train", "--link", "golden", "--weight", "s16.14"], "--weight is fixed in the engine"),
+    (["board", "serve", "--board", "icebreaker"], "only simulated boards can be served"),
+    (["board", "serve", "--sim", "--board", "nexys"], "unknown board 'nexys'"),
+])
+def test_misuse_is_one_line(arguments, told, capsys):
+    assert told in line(capsys, *arguments, code=2)
+
+
+def test_a_port_without_a_board(capsys):
+    master, slave = os.openpty()
+    told = line(capsys, "run", "--port", os.ttyname(slave), "--baud", "9600", code=1)
+    assert "speaks the protocol of a board" in told
+    os.close(master)
+    os.close(slave)
+
+
+def test_manifests(tmp_path, capsys):
+    path = tmp_path / "board.json"
+    for text, told in (("[]", "is not a manifest"),
+                       ('{"config": {"wires": 3}, "config_hash": ""}', "another version: unknown"),
+                       ('{"config": {"lanes": 4}, "config_hash": "00000000"}', "is stale")):
+        path.write_text(text)
+        assert told in line(capsys, "run", "--link", "golden", "--manifest", str(path), code=2)
