@@ -188,7 +188,6 @@ class Engine(wiring.Component):
             learn.blocks.eq(MATRIX.slice(b, "blocks")), learn.tail.eq(MATRIX.slice(b, "tail")),
             learn.lane_bases.as_value().eq(Cat(VECTOR.slice(c, "base")[:states],
                                                VECTOR.slice(t, "base")[:states])),
-            issue.apart.eq(LEARN.slice(flags, "other") - issue.source),
             learn.key.eq(sequencer.key),
             learn.issuing.eq(issue.issuing), issue.learn.eq(learn.busy),
             issue.dense.eq(learn.busy & learn.two),
@@ -196,6 +195,8 @@ class Engine(wiring.Component):
             learn.last.eq(mac.learned), learn.flags.eq(mac.scalars),
             learn.totals.eq(mac.write_data), learn.lanes_busy.eq(mac.busy),
             mac.words.eq(learn.words), mac.begin.eq(learn.begin)]
+        # Operands stand still: registered, these are off the way to the memories.
+        m.d.sync += issue.apart.eq(LEARN.slice(flags, "other") - issue.source)
         for name in ("valid", "index", "value", "other"):
             m.d.comb += getattr(learn, f"item_{name}").eq(getattr(issue, f"item_{name}"))
         with m.If(learn.busy):
@@ -273,7 +274,9 @@ class Engine(wiring.Component):
         m.d.sync += state_b.eq(copy.read_data)
         word = Mux(self.dot_reads, self.dot_word, unit.a_address)
         if self.learn is not None:
-            word = Mux(self.learn.reading, self.learn.word_address, word)
+            learning = Signal()
+            m.d.sync += learning.eq(self.learn.busy)
+            word = Mux(learning, self.learn.word_address, word)
         m.d.comb += [
             states.read_address.eq(word),
             states.read_chunk.eq(unit.chunk), states.chunking.eq(unit.issuing),
@@ -389,15 +392,17 @@ class Engine(wiring.Component):
             m.d.sync += projecting.eq(1)
         with m.Elif(unit.issue | ~sequencer.active):
             m.d.sync += projecting.eq(0)
+        finished = Signal()
+        m.d.sync += finished.eq(sequencer.finish)
         # Adding 0 or 1 instead of enabling leaves a counter one cell a bit.
         beat = issue.beat.valid
         amounts = {"writes": written, "saturations": clipped,
-                   "image_cycles": sequencer.active, "image": sequencer.finish,
+                   "image_cycles": sequencer.active, "image": finished,
                    "mac_useful": Mux(beat, issue.useful, 0),
                    "mac_cycles": (projecting & ~unit.issue) | beat, "cycles": sequencer.active}
         for name, total in sums.items():
             m.d.comb += total.amount.eq(amounts[name])
-        for name, amount in (("image_steps", sequencer.stepped), ("done", sequencer.finish)):
+        for name, amount in (("image_steps", sequencer.stepped), ("done", finished)):
             m.d.sync += held[name].eq(held[name] + amount)
         with m.If(sequencer.begin):
             m.d.comb += sums["image_cycles"].load.eq(1)

@@ -21,10 +21,10 @@ from amaranth.utils import ceil_log2
 
 from .config import EngineConfig
 from .isa import ADDRESS_BITS, LANE_BITS, SPACE_LOW, Space
-from .primitives.portable import select_chunk
+from .primitives.portable import delayed, select_chunk
 
 #: Cycles from address to data that a read of any memory is given.
-READ_WAIT = 5
+READ_WAIT = 6
 
 
 class HostPort(wiring.Component):
@@ -121,7 +121,8 @@ class HostPort(wiring.Component):
                                     (Space.WEIGHTS, self.weight_data)):
                     with m.Case(case):
                         select = self.lane[:ceil_log2(len(words) // 16)]
-                        chosen = select_chunk(words, select, 16)
+                        chosen = delayed(m, select_chunk(words, select, 16), 1,
+                                         f"chosen{int(case)}_")
                         m.d.sync += self.host_read_data.eq(chosen.as_signed())
             with m.If(~known | (space == Space.EVENTS)):
                 m.d.sync += self.host_read_data.eq(0)

@@ -199,11 +199,13 @@ class ProjectionIssue(wiring.Component):
         # Pick side: one lane a cycle, the lowest first; `low` is the lowest one of `mask`.
         low, rest, coming = Signal(lanes), Signal(lanes), Signal(lanes)
         m.d.comb += rest.eq(mask & ~low)
-        done = ~valid | (rest == 0)
+        more = Signal()
+        done = ~valid | ~more
         m.d.comb += [take.eq(arrived & fetching & done & go),
                      coming.eq(Mux(done, next_mask, rest))]
         with m.If(go):
-            m.d.sync += [mask.eq(coming), low.eq(coming & ~(coming - 1))]
+            m.d.sync += [mask.eq(coming), low.eq(coming & ~(coming - 1)),
+                     more.eq((coming & (coming - 1)).any())]
         with m.If(done & go):
             m.d.sync += valid.eq(0)
         with m.If(take):
@@ -213,7 +215,7 @@ class ProjectionIssue(wiring.Component):
         chosen = [Cat(*(low[lane] for lane in range(lanes) if lane >> bit & 1)).any()
                   for bit in range(max(1, ceil_log2(lanes)))]
         lane, item_valid, item_last = (Cat(*chosen), valid & (low.any() | last) & go,
-                                       last & (rest == 0))
+                                       last & ~more)
         second = self.paced & ~go
         if lanes > 8:  # far from the flags to the address otherwise
             lane, item_valid, item_last, word, row_here, second = (

@@ -119,9 +119,11 @@ class LearnUnit(wiring.Component):
         lanes = self.config.lanes
         left, block, at = Signal(10), Signal(len(self.word_address)), Signal(range(lanes + 1))
         limit, fill, term = Signal(7), Signal(), Signal()
+        places = Signal(data.ArrayLayout(len(self.word_address), 2))
         fresh, ahead, wait = Signal(), Signal(16), Signal(range(max(2, self.stage)))
         m.d.comb += [limit.eq(Mux(left == 1, self.tail, lanes)),
-                     self.word_address.eq(self.lane_bases[term] + block)]
+                     self.word_address.eq(places[term])]
+        m.d.sync += [places[i].eq(self.lane_bases[i] + block) for i in range(2)]
         # Both stand still for long before they are needed.
         self.there = Signal(lanes)
         for lane in range(lanes):
@@ -147,7 +149,9 @@ class LearnUnit(wiring.Component):
                     with m.If(~fresh):
                         m.d.sync += [block.eq(block + 1), self.first.eq(ahead),
                                      self.base.eq(self.base + self.rows)]
-                    m.next = "READ0"
+                    m.next = "PLACE"
+            with m.State("PLACE"):
+                m.next = "READ0"
             with m.State("READ0"):
                 m.d.comb += [self.reading.eq(1), self.start_issue.eq(1)]
                 m.next = "READ1"
