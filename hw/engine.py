@@ -189,14 +189,14 @@ class Engine(wiring.Component):
             learn.lane_bases.as_value().eq(Cat(VECTOR.slice(c, "base")[:states],
                                                VECTOR.slice(t, "base")[:states])),
             learn.key.eq(sequencer.key),
-            learn.issuing.eq(issue.issuing), issue.learn.eq(learn.busy),
-            issue.dense.eq(learn.busy & learn.two),
-            issue.paced.eq(learn.busy & (learn.two | (config.weight_ports == 1))),
+            learn.issuing.eq(issue.issuing),
             learn.last.eq(mac.learned), learn.flags.eq(mac.scalars),
             learn.totals.eq(mac.write_data), learn.lanes_busy.eq(mac.busy),
             mac.words.eq(learn.words), mac.begin.eq(learn.begin)]
         # Operands stand still: registered, these are off the way to the memories.
-        m.d.sync += issue.apart.eq(LEARN.slice(flags, "other") - issue.source)
+        m.d.sync += [issue.apart.eq(LEARN.slice(flags, "other") - issue.source),
+                     issue.learn.eq(learn.busy), issue.dense.eq(learn.busy & learn.two),
+                     issue.paced.eq(learn.busy & (learn.two | (config.weight_ports == 1)))]
         for name in ("valid", "index", "value", "other"):
             m.d.comb += getattr(learn, f"item_{name}").eq(getattr(issue, f"item_{name}"))
         with m.If(learn.busy):

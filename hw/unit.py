@@ -34,7 +34,7 @@ MOVE_STAGE = 4
 #: What is one for all chunks of an operation, by the stage that looks at it.
 _CONTROLS = {
     2: {"relax": 1, "subtract": 1, "nudge": 1, "nudge_negative": 1, "nudge_shift": 4},
-    3: {"moves": 1, "zero": 1},
+    3: {"nudge_shift": 4, "moves": 1, "zero": 1},
     4: {"shift": 3},
     "clip": {"limits": 2},
     "write": {"writes": 1, "counts": 1, "decides": 1, "updates": 1, "number": 8},
@@ -317,9 +317,10 @@ class UnitPipeline(wiring.Component):
         # The nudge is b - a: the difference is subtracted, or added where beta is negative.
         minus = at["nudge"] & ~at["nudge_negative"]
         aligned = Mux(at["nudge"], apart, 0)
-        for i, bit in enumerate(at["nudge_shift"]):
-            aligned = Mux(bit, (aligned << (1 << i))[:32].as_signed(), aligned)
-        aligned = register(signed(32), aligned ^ minus.replicate(32), "aligned")
+        # Shifted by 0..3 here, by multiples of 4 in the next stage.
+        for i, bit in enumerate(at["nudge_shift"][:2]):
+            aligned = Mux(bit, aligned << (1 << i), aligned)
+        aligned = register(signed(20), aligned, "aligned")
         minus = register(1, minus, "minus")
         if self.scales:
             m.submodules[f"scale{lane}"] = scale = Multiplier(1, config.primitives)
@@ -329,6 +330,9 @@ class UnitPipeline(wiring.Component):
                          scale.b.eq(at["factor"].as_signed())]
         # Stage 3 -> 4; nothing moves in other modes.
         at = self.at[3]
+        for i, bit in enumerate(at["nudge_shift"][2:], 2):
+            aligned = Mux(bit, aligned << (1 << i), aligned)
+        aligned = _turned(aligned, minus)
         # leaky - x is leaky + ~x + 1; the 1 goes into the carry.
         force = (Cat(1, leaky).as_signed() + Cat(minus, aligned).as_signed()) >> 1
         force = Mux(at["moves"], force, 0)
