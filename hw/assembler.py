@@ -35,7 +35,7 @@ from ..golden.program import (
 from .capability import units_needed
 from .config import EngineConfig
 from .isa import ACCUMULATOR, MATRIX, VECTOR, Kind, Limits, Mode, Opcode, Post, encode
-from .placement import PULL, Placement, place
+from .placement import GATED, PULL, Placement, place
 
 
 @dataclass(frozen=True)
@@ -215,8 +215,11 @@ class _Writer:
                   "t": self.vector(*moved), "c": current, "shift": op.shift + 1}
         reads = [moved]
         if op.gate and op.leak and op.population in rates:
+            # The current itself stays: other operations may read it.
+            gated = self.accumulator(op.population, GATED)
             self.emit(Opcode.UNIT, op, (moved,), None, mode=Mode.ASSIGN, a=self.vector(*moved),
-                      c=current, t=current, shift=1, post=Post.GATE, silent=1)
+                      c=current, t=gated, shift=1, post=Post.GATE, silent=1)
+            fields.update(c=gated)
         if nudge is not None:
             fields.update(nudge=1, nudge_negative=nudge.sign < 0, by_sign=nudge.random_sign,
                           nudge_shift=frac - nudge.shift)

@@ -35,6 +35,8 @@ from .orientation import blocks_of, choose_orientations, tail_of
 
 #: Slot of the pull of a target on rates, an operand that only the engine has.
 PULL = "(pull)"
+#: Accumulator that takes a current behind its gate: one place for all populations.
+GATED = "(gated)"
 
 
 @dataclass(frozen=True)
@@ -155,12 +157,25 @@ def place(network: Network, program: Program, config: EngineConfig, density=None
         blocks = blocks_of(size, config.lanes)
         sums[name, slot] = Words(sum_words, blocks, tail_of(size, config.lanes))
         sum_words += blocks
+    gated = _gated(network, program)
+    for name in gated:
+        size = network.population(name).size
+        sums[name, GATED] = Words(sum_words, blocks_of(size, config.lanes),
+                                  tail_of(size, config.lanes))
+    sum_words += max((sums[name, GATED].blocks for name in gated), default=0)
     used = {"weight_depth": weight_words, "state_depth": state_words,
             "accumulator_depth": sum_words, "event_depth": events}
     reasons += too_deep(config, used)
     if reasons:
         raise DoesNotFitError(f"network '{network.name}' does not fit the engine", reasons)
     return Placement(places, sums, matrices, used)
+
+
+def _gated(network, program):
+    """Populations whose current goes through a gate."""
+    rates = stored_rates(network)
+    return sorted({op.population for op in walk(program.ops) if isinstance(op, Update)
+                   and op.gate and op.leak and op.population in rates})
 
 
 def _place_vectors(network, program, config, orientation):
