@@ -314,12 +314,16 @@ class Endpoint(wiring.Component):
                             FLAG, self.tag, Cat(status, Signal(1), PROTOCOL_VERSION), refused)):
                         with m.Case(place):
                             m.d.comb += told.eq(value)
+        # Registered: a byte is shown one cycle after it was chosen.
+        sending, settled, told_late = Signal(), Signal(), Signal(8)
+        m.d.sync += [told_late.eq(told), settled.eq(sending & ~(self.send & self.send_ready))]
+        told = told_late
         special = (told[2:] == FLAG >> 2) & (told[0] ^ told[1])
         assert {FLAG, ESCAPE} == {FLAG & ~3 | 1, FLAG & ~3 | 2}
         begins = (state == State.ANSWER) & (pointer == 0)
         escapes = special & ~begins & ~turned
-        m.d.comb += [self.send.eq((state == State.ANSWER) | (state == State.TELL)
-                                  | (state == State.CLOSE)),
+        m.d.comb += [sending.eq((state == State.ANSWER) | (state == State.TELL)
+                                | (state == State.CLOSE)), self.send.eq(sending & settled),
                      self.send_byte.eq(Cat(Mux(escapes, ESCAPE & 3, told[:2]),
                                            told[2:] ^ Mux(turned, TURN >> 2, 0)))]
         with m.If(self.send & self.send_ready):

@@ -113,7 +113,8 @@ class HostPort(wiring.Component):
         with m.If(pending):
             with m.Switch(space):
                 with m.Case(Space.REGISTERS):
-                    m.d.sync += self.host_read_data.eq(self.register_data)
+                    m.d.sync += self.host_read_data.eq(
+                        delayed(m, self.register_data, 1, "register"))
                 with m.Case(Space.PROGRAM, Space.DESCRIPTORS):
                     words = self.code_data if self.config.diagnostics else Const(0, 64)
                     m.d.sync += self.host_read_data.eq(Mux(half, words[32:], words[:32]))
