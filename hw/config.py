@@ -211,12 +211,13 @@ PRESETS = {
     "ulx3s-25f": EngineConfig(lanes=22, update_lanes=4, accumulator_width=38, weight=FINE,
                               weight_depth=2560, state_depth=16, accumulator_depth=16,
                               event_depth=1024, program_depth=128, descriptor_depth=64,
-                              diagnostics=False, primitives="ecp5"),
+                              loop_counters=2, diagnostics=False, primitives="ecp5"),
     # The same with weight updates, for which snapshots need more words of states.
     "ulx3s-25f-learning": EngineConfig(lanes=22, update_lanes=4, accumulator_width=38, weight=FINE,
                                        weight_depth=2560, state_depth=32, accumulator_depth=16,
                                        event_depth=1024, program_depth=128, descriptor_depth=64,
-                                       diagnostics=False, learning=True, primitives="ecp5"),
+                                       loop_counters=2, diagnostics=False, learning=True,
+                                       primitives="ecp5"),
     # 43 lanes: 128 hidden units are 3 blocks, and 2,560 words are 97 of the 108 block RAMs.
     "ulx3s-45f": EngineConfig(lanes=43, update_lanes=4, accumulator_width=38, weight=FINE,
                               weight_depth=2560, state_depth=32, accumulator_depth=16,

@@ -280,7 +280,7 @@ class Engine(wiring.Component):
         m.d.comb += [
             states.read_address.eq(word),
             states.read_chunk.eq(unit.chunk), states.chunking.eq(unit.issuing),
-            sums.read_address.eq(Mux(mac.sum_read, mac.sum_address, unit.sum_address)),
+            sums.read_address.eq(Mux(unit.issuing, unit.sum_address, mac.sum_address)),
             sums.read_chunk.eq(unit.chunk), sums.chunking.eq(unit.issuing),
             sums.write_lanes.eq(mac.write_lanes), sums.write_address.eq(mac.write_address),
             sums.write_data.eq(mac.write_data), mac.sums.eq(sums.read_data),
@@ -416,10 +416,17 @@ class Engine(wiring.Component):
                  "shape": config.lanes | config.update_lanes << 8,
                  "status": Cat(sequencer.active, sequencer.bank, sequencer.ready),
                  "prediction": unit.winner, "signature": signature.total, **held}
-        with m.Switch(host.register):
-            for name, value in shown.items():
-                with m.Case(number[name]):
-                    m.d.comb += host.register_data.eq(value)
+        # Two steps, registered between them.
+        for group in range(0, len(REGISTERS), 8):
+            part = Signal(32, name=f"shown{group}", reset_less=True)
+            m.d.sync += part.eq(0)
+            with m.Switch(host.register[:3]):
+                for name, value in shown.items():
+                    if number[name] & ~7 == group:
+                        with m.Case(number[name] & 7):
+                            m.d.sync += part.eq(value)
+            with m.If(host.register[3:] == group >> 3):
+                m.d.comb += host.register_data.eq(part)
         with m.If(host.register_write):
             with m.Switch(host.register):
                 for name, register in REGISTERS.items():

@@ -110,6 +110,11 @@ class Sequencer(wiring.Component):
         idle = Signal()
         m.d.comb += [idle.eq(~(self.projecting | self.updating | self.projected | self.updated)),
                      self.program_address.eq(pc)]
+        # Comparisons for the end of a loop, registered.
+        ends, settled, measured = Signal(), Signal(), Signal()
+        m.d.sync += [ends.eq(loops[loop] == 1), measured.eq(self.measuring),
+                     settled.eq(CONTROL.slice(self.flags, "until")
+                                & (self.moved <= CONTROL.slice(self.flags, "threshold")))]
         with m.If(self.start):
             m.d.sync += [self.left.eq(self.images), self.started.eq(self.images != 0)]
         with m.FSM():
@@ -133,7 +138,7 @@ class Sequencer(wiring.Component):
                     with m.Case(Opcode.REPEAT):
                         m.next = "REPEAT"
                     with m.Case(Opcode.LOOP):
-                        m.next = "LOOP"
+                        m.next = "TURN"
                     if self.config.noise:
                         with m.Case(Opcode.RESEED):
                             m.next = "RESEED"
@@ -185,13 +190,14 @@ class Sequencer(wiring.Component):
                     m.d.sync += loops[loop].eq(operand)
                     m.d.comb += self.clear_moved.eq(until)
                     m.next = "DECODE"
+            with m.State("TURN"):
+                m.next = "LOOP"
             with m.State("LOOP"):
                 until = CONTROL.slice(self.flags, "until")
-                settled = until & (self.moved <= CONTROL.slice(self.flags, "threshold"))
-                with m.If((idle & ~self.measuring) | ~until):
+                with m.If((idle & ~self.measuring & ~measured) | ~until):
                     m.d.comb += [self.stepped.eq(1), self.clear_moved.eq(until)]
                     m.d.sync += loops[loop].eq(loops[loop] - 1)
-                    with m.If(settled | (loops[loop] == 1)):
+                    with m.If(settled | ends):
                         m.next = "DECODE"
                     with m.Else():
                         m.d.sync += pc.eq(operand)
