@@ -210,7 +210,8 @@ class UnitPipeline(wiring.Component):
                  "zero": (mode == Mode.ASSIGN) | (mode == Mode.CLEAR) | (mode == Mode.SCALE),
                  "writes": (mode != Mode.DECIDE) & ~gate, "decides": mode == Mode.DECIDE,
                  "counts": (mode != Mode.DECIDE) & ~self.silent, "scale": mode == Mode.SCALE,
-                 "updates": ((mode == Mode.RELAX) | (mode == Mode.ASSIGN)) & none,
+                 # Branch errors, the only ones that are negated, are no movement of a state.
+                 "updates": ((mode == Mode.RELAX) | (mode == Mode.ASSIGN)) & none & ~self.negate,
                  "limits": Mux(none, self.limits, Limits.FORMAT),
                  "flow": self.post == Post.FLOW}
         self.at, self.word = {}, Signal.like(self.t)
