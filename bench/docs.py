@@ -9,6 +9,7 @@ import argparse
 import dataclasses
 import inspect
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -68,6 +69,30 @@ def results() -> str:
     return "\n".join(parts).rstrip() + "\n"
 
 
+def claims() -> str:
+    """The page of claims in raw integers, from the records ``reproduce-fixed-seed*``."""
+    records = [json.loads(path.read_text())
+               for path in sorted((DOCS / "recorded").glob("reproduce-fixed-seed*.json"))]
+    parts = ["# Claims of the papers in raw integers", "",
+             "Generated from `docs/recorded` by `python -m bench.docs`. Each column is one run of "
+             "`apical reproduce all --executor fixed --seed S`. Tolerances are those of floating "
+             "point unless the code beside the row says why not; controls must fail.", ""]
+    rows = []
+    for same in zip(*(r["report"]["rows"] for r in records), strict=True):
+        first = same[0]
+        # Counts in brackets, and bars that would end a cell.
+        check = re.sub(r" \(\d+ / \d+\)", "", first["check"]).replace("|", "\\|")
+        rows.append([first["system"], check, *(_values(row["value"]) for row in same),
+                     first["tolerance"]])
+    parts += _table(["system", "claim", *(f"seed {r['report']['seed']}" for r in records),
+                     "asked for"], rows)
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _values(value):
+    return " ".join(f"{v:.3g}" for v in (value if isinstance(value, list) else [value]))
+
+
 def _shown(value):
     if isinstance(value, list):
         return "-".join(map(str, value))
@@ -78,7 +103,7 @@ def _shown(value):
 
 PAGES = {"operations.md": operations, "register-map.md": memory_map, "results.md": results,
          "results-golden.md": docs_golden.results_golden, "checks.md": docs_golden.checks,
-         "boards.md": docs_boards.boards}
+         "boards.md": docs_boards.boards, "claims-fixed.md": claims}
 
 
 def main():

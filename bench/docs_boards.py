@@ -77,13 +77,17 @@ def _ran():
         report = record["report"]
         parts += [f"`{record['command']}`, engine {report['config_hash']}:", ""]
         parts += markdown_table(("check", "", "found"),
-                                [(c["name"], "ok" if c["good"] else "FAILED", c["detail"])
+                                [(c["name"], _verdict(c), c["detail"])
                                  for c in report["checks"]])
         if "abuse" in report:
             sent = report["abuse"]["sent"]
             parts += ["Sent: " + ", ".join(f"{n} {kind}" for kind, n in sorted(sent.items()))
                       + ".", ""]
     return parts or ["Nothing is recorded yet.", ""]
+
+
+def _verdict(check):
+    return "FAILED" if not check["good"] else "ok" if check["ran"] else "left out"
 
 
 def boards() -> str:

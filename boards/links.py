@@ -19,10 +19,11 @@ from .model import ModelEndpoint
 from .records import BOARDS
 from .transport import Loop, SerialPort
 
-#: Seconds to wait for an answer, and how often a request is sent.
-PATIENCE, ATTEMPTS = 3.0, 3
+#: Seconds to wait for an answer, and how often a request is sent.  Long, because a virtual board
+#: may be a slow one, and a port that went away is told at once.
+PATIENCE, ATTEMPTS = 20.0, 3
 #: Seconds to wait for the first answer of a port, which may have no board behind it.
-OPENING = 0.5
+OPENING = 1.0
 
 
 class LinkError(ApicalError):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..golden import equilibrium
+from ..golden.cases import LearningCase, case_names, learning_case
 from ..golden.errors import ApicalError
 from ..golden.fixed import FixedExecutor
 from ..golden.layered import inference
@@ -33,11 +33,14 @@ class Check:
     name : str
     good : bool
     detail : str
+    ran : bool
+        Otherwise it was left out, and `detail` says why.
     """
 
     name: str
     good: bool
     detail: str
+    ran: bool = True
 
 
 def selftest(device: Device, full=False, images=3, say=lambda check: None) -> list:
@@ -105,46 +108,51 @@ def _march(device, name, places, bits):
 
 
 def _program_checks(device, images):
-    network = layered((12, 7, 5))
-    cases = [("inference", inference(network, 3)),
-             ("start from zero", inference(network, 2, start="zero")),
-             ("early stop", inference(network, 6, settled=0.02))]
-    if device.config.learning:
-        cases.append(("learning", equilibrium.training(network, 3, 2)))
-    for name, program in cases:
-        if not reasons(network, program, device.config):
-            yield lambda device, name=name, program=program: _run(device, network, name, program,
-                                                                  images)
-
-
-def _run(device, network, name, program, images):
-    """The same images on the device and in the fixed executor."""
-    config, rng = device.config, np.random.default_rng(7)
-    one = config.state.one
+    """Three ways to start a relaxation, then the systems, each where the engine has its units."""
+    config = device.config
+    network, rng = layered((12, 7, 5)), np.random.default_rng(7)
     reach = min(config.weight.max, config.weight.one)
     weights = {m.name: rng.integers(-reach, reach + 1, m.shape) for m in network.matrices}
-    inputs = {n: rng.integers(0, one + 1, (images, network.population(n).size))
-              * (rng.random((images, network.population(n).size)) < 0.6)
-              for n in program.inputs(network)}
-    rates = {m.name: 0.05 for m in network.matrices}
-    executor = FixedExecutor(network, weights, config.state, config.weight, config.update_frac)
-    expected = executor.run(program, inputs, seed=11, rates=rates)
-    device.load(network, program, weights, seed=11, rates=rates)
+    inputs = {"x": rng.integers(0, config.state.one + 1, (images, 12))
+              * (rng.random((images, 12)) < 0.6)}
+    cases = [LearningCase(name, 11, network, program, weights, inputs, {}, config.state,
+                          config.weight, config.update_frac) for name, program in (
+        ("inference", inference(network, 3)),
+        ("start from zero", inference(network, 2, start="zero")),
+        ("early stop", inference(network, 6, settled=0.02)))]
+    for case in (*cases, *map(learning_case, case_names())):
+        yield lambda device, case=case: _run(device, case, images)
+
+
+def _run(device, case, images):
+    """The same images on the device and in the fixed executor."""
+    name, config = f"program: {case.name}", device.config
+    if (case.state, case.weight, case.update_frac) != (config.state, config.weight,
+                                                       config.update_frac):
+        return Check(name, True, "its number formats are not those of the engine", False)
+    why = reasons(case.network, case.program, config)
+    if why:
+        return Check(name, True, why[0], False)
+    inputs = {name: values[:images] for name, values in case.inputs.items()}
+    rates = case.rates or None
+    executor = FixedExecutor(case.network, case.weights, config.state, config.weight,
+                             config.update_frac)
+    expected = executor.run(case.program, inputs, seed=case.seed, rates=rates)
+    device.load(case.network, case.program, case.weights, seed=case.seed, rates=rates)
     told = device.run(inputs)
     wrong = [what for what, a, b in (
-        ("signatures", told.signatures, expected.signatures), ("writes", told.writes,
-                                                               expected.writes),
+        ("signatures", told.signatures, expected.signatures),
+        ("writes", told.writes, expected.writes),
         ("saturations", told.saturations, expected.saturations),
         ("steps", told.steps, expected.steps)) if not np.array_equal(a, b)]
     if expected.predictions is not None and not np.array_equal(told.predictions,
                                                                expected.predictions):
         wrong.append("predictions")
-    learned = device.weights()
-    if any(not np.array_equal(learned[n], w) for n, w in executor.weights.items() if n in learned):
+    kept = device.weights()
+    if any(not np.array_equal(kept[n], w) for n, w in executor.weights.items() if n in kept):
         wrong.append("weights")
-    detail = f"{', '.join(wrong)} differ from the fixed executor" if wrong else \
-        f"{images} images, signature {told.signature:08x} as in the fixed executor"
-    return Check(f"program: {name}", not wrong, detail)
+    return Check(name, not wrong, f"{', '.join(wrong)} differ from the fixed executor" if wrong else
+                 f"{images} images, signature {told.signature:08x} as in the fixed executor")
 
 
 def _refusals(device):

@@ -47,6 +47,11 @@ def run(args, layers) -> int:
         check_writable(args.record)
     with open_device(args) as device:
         engine = device.config
+        if not engine.learning:
+            raise MisuseError(
+                f"the engine at {device.link.name} ({engine.hash}) has no learning unit; train in "
+                "the fixed executor (--executor fixed) and run the result there, or learn on a "
+                f"board with one of the presets {', '.join(_learning())}")
         config = default_fixed_config(
             args.data, layers, args.rule, epochs=args.epochs, batch=args.batch, rates=args.rates,
             decay=args.decay, beta_shift=args.beta_shift, steps=args.steps,
@@ -91,6 +96,13 @@ def run(args, layers) -> int:
           f"seed {config.seed}: test accuracy {100 * accuracy:.2f} % after {config.epochs} epochs "
           f"of {report['images']} images, signature {report['signature']} ({seconds:.1f} s)")
     return 0
+
+
+def _learning():
+    """Names of the presets that have a learning unit."""
+    from ..hw.config import PRESETS
+
+    return [name for name, config in PRESETS.items() if config.learning]
 
 
 def _part(args, layers):

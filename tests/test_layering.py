@@ -20,8 +20,10 @@ RULES = {
 }
 
 #: Modules that a host without Amaranth runs.
-NO_AMARANTH = ("apical.hw.isa", "apical.hw.assembler", "apical.hw.protocol", "apical.boards.device",
-               "apical.boards.links")
+NO_AMARANTH = ("apical.hw.isa", "apical.hw.assembler", "apical.hw.protocol", "apical.hw.readback",
+               *(f"apical.boards.{name}" for name in (
+                   "abuse", "device", "flash", "golden_port", "links", "recording", "records",
+                   "selftest", "training", "watch", "workload")))
 #: Modules that answer `apical --help`: the standard library and nothing else.
 LIGHT = ("apical.cli", "apical.cli.common")
 

@@ -38,7 +38,8 @@ def test_the_self_test(virtual):
     checks = selftest(device)
     assert all(check.good for check in checks), checks
     assert {check.name for check in checks} >= {
-        "state memory", "weight memory", "program memory", "program: learning", "link"}
+        "state memory", "weight memory", "program memory", "program: ep", "link"}
+    assert "signature" in next(check.detail for check in checks if check.name == "program: ep")
     device.close()
 
 

@@ -11,6 +11,7 @@ from apical.golden.data import load
 from apical.golden.network import layered
 from apical.golden.store import Model, save_model
 from apical.golden.trained import random_weights
+from apical.hw.config import preset
 
 LAYERS = (64, 12, 10)
 
@@ -49,9 +50,9 @@ def test_run_reports(model, tmp_path, capsys):
 
 def test_signatures_do_not_depend_on_the_engine(model, tmp_path):
     found = []
-    for preset in ("icebreaker", "ulx3s-25f"):
-        report = tmp_path / f"{preset}.json"
-        assert main(["run", "--link", "golden", "--preset", preset, "--model", model, "--images",
+    for name in ("icebreaker", "ulx3s-25f"):
+        report = tmp_path / f"{name}.json"
+        assert main(["run", "--link", "golden", "--preset", name, "--model", model, "--images",
                      "3", "--json", str(report)]) == 0
         found.append(json.loads(report.read_text()))
     assert found[0]["signature"] == found[1]["signature"]
@@ -131,6 +132,7 @@ def test_train_on_a_device_is_training_in_raw_integers(tmp_path):
     (["replay", "/nowhere", "--link", "golden"], "recording '/nowhere' cannot be read"),
     (["train", "--board", "icebreaker"], "--board is for training on a device"),
     (["train", "--link", "golden", "--rule", "cd"], "rule 'cd' does not learn on a device"),
+    (["train", "--link", "golden", "--preset", "icebreaker"], "has no learning unit; train"),
     (["train", "--link", "golden", "--weight", "s16.14"], "--weight is fixed in the engine"),
     (["board", "serve", "--board", "icebreaker"], "only simulated boards can be served"),
     (["board", "serve", "--sim", "--board", "nexys"], "unknown board 'nexys'"),
@@ -145,6 +147,56 @@ def test_a_port_without_a_board(capsys):
     assert "speaks the protocol of a board" in told
     os.close(master)
     os.close(slave)
+
+
+class Served:
+    """What stands for a virtual board; it is interrupted at once."""
+
+    path = "/dev/null"
+    closed = False
+
+    def wait(self):
+        raise KeyboardInterrupt
+
+    def close(self):
+        self.closed = True
+        return {"cycles": 5, "taken": 3, "sent": 2}
+
+
+def test_board_serve_prints_the_terminal_and_ends(tmp_path, capsys, monkeypatch):
+    served, asked = Served(), []
+    monkeypatch.setattr("apical.cli.board.virtual_board",
+                        lambda *given: asked.append(given) or served)
+    monkeypatch.setattr("signal.signal", lambda *given: None)
+    link = tmp_path / "board"
+    link.symlink_to("/nowhere")  # an old one is replaced
+    assert main(["board", "serve", "--sim", "--board", "ulx3s-45f", "--path", str(link)]) == 0
+    told = capsys.readouterr()
+    assert told.out == f"{link}\n"
+    assert "5 cycles, 3 bytes taken, 2 sent" in told.err
+    assert served.closed
+    assert not link.is_symlink()
+    (chosen, config), = asked
+    assert (chosen.name, config) == ("ulx3s-45f", preset("ulx3s-45f"))
+    assert main(["board", "serve", "--sim", "--board", "icebreaker"]) == 0
+    assert capsys.readouterr().out == "/dev/null\n"
+
+
+def test_a_board_is_served_with_the_engine_of_its_manifest(tmp_path, capsys, monkeypatch):
+    asked, path = [], tmp_path / "made.json"
+    monkeypatch.setattr("apical.cli.board.virtual_board",
+                        lambda *given: asked.append(given) or Served())
+    monkeypatch.setattr("signal.signal", lambda *given: None)
+    config = preset("icebreaker").replace(weight_depth=8192)
+    made = {"board": "icebreaker", "config": config.to_dict(), "config_hash": config.hash}
+    path.write_text(json.dumps(made))
+    command = ["board", "serve", "--sim", "--manifest", str(path), "--board"]
+    assert main([*command, "icebreaker"]) == 0
+    assert asked[0][1].hash == made["config_hash"]
+    capsys.readouterr()
+    assert "is for board 'icebreaker', not for" in line(capsys, *command, "ulx3s-25f", code=2)
+    path.write_text(json.dumps({**made, "board": None}))
+    assert "board 'ulx3s-25f' has ecp5" in line(capsys, *command, "ulx3s-25f", code=2)
 
 
 def test_manifests(tmp_path, capsys):

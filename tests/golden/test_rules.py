@@ -21,6 +21,15 @@ def test_every_rule_learns_digits(name):
     assert result.test_errors[-1] == result.test_error
 
 
+def test_the_contrast_of_stdp_is_equilibrium_propagation():
+    found = [train(rule(name).network((64, 12, 10)), load("digits"),
+                   default_config("digits", (64, 12, 10), name, epochs=2, seed=3)).weights
+             for name in ("ep", "stdp-contrast", "stdp-integrated")]
+    for name, values in found[0].items():
+        np.testing.assert_array_equal(values, found[1][name])
+    assert (found[0]["W1"] != found[2]["W1"]).any()
+
+
 def test_a_batch_of_backpropagation_is_the_gradient():
     chosen, rng = rule("backprop"), np.random.default_rng(0)
     network = chosen.network((6, 5, 4, 3))
