@@ -28,11 +28,15 @@ def learning(records, shown) -> list[str]:
         for name, report in record["report"]["systems"].items():
             found = {**report, "name": name}
             rows.append([shown(found.get(key)) for _, key in _SYSTEMS] + [f"`{record['command']}`"])
-    parts = ["## Learning in the gateware", "",
-             "Every write of states and weights and the final weights, or (`--fast`, whole epochs) "
-             "signatures, numbers of writes and the final weights.", "",
-             *markdown_table([heading for heading, _ in _SYSTEMS] + ["command"], rows), "",
-             "## Random networks, programs and engines", ""]
+    parts = []
+    if rows:
+        parts += ["## Learning in the gateware", "",
+                  "Every write of states and weights and the final weights, or (`--fast`, whole "
+                  "epochs) signatures, numbers of writes and the final weights.", "",
+                  *markdown_table([heading for heading, _ in _SYSTEMS] + ["command"], rows)]
     rows = [[shown(record["report"].get(key)) for _, key in _FUZZ] + [f"`{record['command']}`"]
             for record in records("fuzz-*")]
-    return [*parts, *markdown_table([heading for heading, _ in _FUZZ] + ["command"], rows)]
+    if rows:
+        parts += ["## Random networks, programs and engines", "",
+                  *markdown_table([heading for heading, _ in _FUZZ] + ["command"], rows)]
+    return parts
