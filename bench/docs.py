@@ -17,7 +17,7 @@ from apical.golden import operations as golden_operations
 from apical.golden import program, tables
 from apical.hw.verilog import markdown_table as _table
 from apical.hw.verilog import memory_map
-from bench import docs_boards, docs_golden
+from bench import docs_boards, docs_golden, docs_learn
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -60,19 +60,24 @@ def results() -> str:
              "[results of the golden model](results-golden.md). Learning in raw integers: "
              "[results-fixed](results-fixed.md).", ""]
     for title, columns, pattern in TABLES:
-        records = [json.loads(path.read_text())
-                   for path in sorted((DOCS / "recorded").glob(f"{pattern}.json"))]
+        records = _records(pattern)
         parts += [f"## {title}", ""]
         parts += _table([heading for heading, _ in columns] + ["command"],
                         [[_shown(r["report"].get(key)) for _, key in columns]
                          + [f"`{r['command']}`"] for r in records])
+    parts += docs_learn.learning(_records, _shown)
     return "\n".join(parts).rstrip() + "\n"
+
+
+def _records(pattern):
+    """Records whose names match, in order of names."""
+    return [json.loads(path.read_text())
+            for path in sorted((DOCS / "recorded").glob(f"{pattern}.json"))]
 
 
 def claims() -> str:
     """The page of claims in raw integers, from the records ``reproduce-fixed-seed*``."""
-    records = [json.loads(path.read_text())
-               for path in sorted((DOCS / "recorded").glob("reproduce-fixed-seed*.json"))]
+    records = _records("reproduce-fixed-seed*")
     parts = ["# Claims of the papers in raw integers", "",
              "Generated from `docs/recorded` by `python -m bench.docs`. Each column is one run of "
              "`apical reproduce all --executor fixed --seed S`. Tolerances are those of floating "
