@@ -49,6 +49,8 @@ class EngineConfig:
         2: weights can be read and written in one cycle.  1 (SPRAM): updates take turns.
     weight_latency, event_latency, multiplier_latency : int
         Cycles of a weight read, of an event read and of a product; what the primitives declare.
+    update_latency : int
+        Cycles of shift, sum and clip in the unit pipeline: 1 to 3, for a faster clock.
     loop_counters : int
         Loops that may be nested, 1..4.
     diagnostics : bool
@@ -89,6 +91,7 @@ class EngineConfig:
     weight_latency: int = 2
     event_latency: int = 2
     multiplier_latency: int = 2
+    update_latency: int = 3
     loop_counters: int = 4
     diagnostics: bool = True
     learning: bool = False
@@ -104,7 +107,8 @@ class EngineConfig:
                   "event_depth": (2, 1 << 14), "input_banks": (1, 2),
                   "program_depth": (2, 1 << 12),
                   "descriptor_depth": (2, 256), "weight_ports": (1, 2), "weight_latency": (1, 4),
-                  "event_latency": (1, 2), "multiplier_latency": (1, 4), "loop_counters": (1, 4)}
+                  "event_latency": (1, 2), "multiplier_latency": (1, 4), "update_latency": (1, 3),
+                  "loop_counters": (1, 4)}
         for name, (low, high) in ranges.items():
             value = getattr(self, name)
             if not low <= value <= high:
@@ -199,14 +203,21 @@ PRESETS = {
                                weight_depth=16384, state_depth=128, accumulator_depth=128,
                                event_depth=1024, input_banks=1, program_depth=128,
                                descriptor_depth=64, weight_ports=1, weight_latency=1,
-                               event_latency=1, multiplier_latency=1, loop_counters=2,
+                               event_latency=1, multiplier_latency=1, update_latency=1,
+                               loop_counters=2,
                                diagnostics=False, primitives="ice40"),
     # 22 lanes: 64 hidden units are 3 blocks, and 2,560 words are 50 of the 56 block RAMs; events
     # take 4, code 2.  A cell of LUT RAM has 16 words.
     "ulx3s-25f": EngineConfig(lanes=22, update_lanes=4, accumulator_width=38, weight=FINE,
-                              weight_depth=2560, state_depth=32, accumulator_depth=16,
+                              weight_depth=2560, state_depth=16, accumulator_depth=16,
                               event_depth=1024, program_depth=128, descriptor_depth=64,
-                              diagnostics=False, learning=True, primitives="ecp5"),
+                              loop_counters=2, diagnostics=False, primitives="ecp5"),
+    # The same with weight updates, for which snapshots need more words of states.
+    "ulx3s-25f-learning": EngineConfig(lanes=22, update_lanes=4, accumulator_width=38, weight=FINE,
+                                       weight_depth=2560, state_depth=32, accumulator_depth=16,
+                                       event_depth=1024, program_depth=128, descriptor_depth=64,
+                                       loop_counters=2, diagnostics=False, learning=True,
+                                       primitives="ecp5"),
     # 43 lanes: 128 hidden units are 3 blocks, and 2,560 words are 97 of the 108 block RAMs.
     "ulx3s-45f": EngineConfig(lanes=43, update_lanes=4, accumulator_width=38, weight=FINE,
                               weight_depth=2560, state_depth=32, accumulator_depth=16,

@@ -42,7 +42,7 @@ class State(IntEnum):
 
     HUNT, HEAD, TAKE, TAIL = range(4)
     JUDGE, FETCH, WRITE, FINISH = range(4, 8)
-    STEP, ASK, AWAIT = range(8, 11)
+    STEP, ASK, AWAIT, WEIGH = range(8, 12)
     ANSWER, TELL, CLOSE = range(12, 15)
 
 
@@ -117,7 +117,8 @@ class Endpoint(wiring.Component):
                      self.host_write_data.eq(Cat(buffer, high)),
                      self.host_write.eq(state == State.WRITE)]
         last, step, clear = Signal(), Signal(), Signal()
-        m.d.comb += last.eq(pointer == Mux(behind[1], 4 * len(RESULTS) - 1, self.limit))
+        # Registered, for states that the pointer stands still before.
+        m.d.sync += last.eq(pointer == Mux(behind[1], 4 * len(RESULTS) - 1, self.limit))
         with m.If(self.done):
             m.d.sync += finished.eq(1)
         with m.Elif(state == State.WRITE):
@@ -130,13 +131,15 @@ class Endpoint(wiring.Component):
                     m.d.sync += state.eq(Mux((self.limit & Part.WRITE).any(),
                                              State.TAKE, State.TAIL))
             with m.Case(State.TAKE):
-                m.d.comb += [step.eq(taken), clear.eq(taken & last)]
+                m.d.comb += [step.eq(taken), clear.eq(taken & (pointer == self.limit))]
                 with m.If(clear):
                     m.d.sync += state.eq(State.TAIL)
             with m.Case(State.TAIL):
                 m.d.comb += [step.eq(taken), clear.eq(taken & pointer[0])]
                 with m.If(clear):
-                    m.d.sync += state.eq(State.JUDGE)
+                    m.d.sync += state.eq(State.WEIGH)
+            with m.Case(State.WEIGH):
+                m.d.sync += state.eq(State.JUDGE)
             with m.Case(State.JUDGE):
                 m.d.sync += [status.eq(verdict), accepted.eq(accepts), state.eq(State.ANSWER)]
                 m.d.comb += self.stop.eq(anew & (part & Part.STOP).any())
@@ -277,9 +280,15 @@ class Endpoint(wiring.Component):
                 m.d.comb += known.eq(1)
         whole = self.limit[0] & (self.limit[1] | ~self.wide)
         sized = whole | ~(part & (Part.WRITE | Part.READ)).any()
+        # The frame has come and stands still in `WEIGH`; its judgement is registered.
         verdict, accepts, again = Signal(Status), Signal(), Signal()
-        m.d.comb += [again.eq((tag == last) & ~opens), verdict.eq(Status.SEQUENCE)]
-        with m.If(~crc.match_detected):
+        found = [Signal(name=name) for name in ("match", "known", "sized", "follows")]
+        m.d.sync += [again.eq((tag == last) & ~opens),
+                     Cat(*found).eq(Cat(crc.match_detected, known, sized,
+                                        opens | (tag == expected)))]
+        match, known, sized, follows = found
+        m.d.comb += verdict.eq(Status.SEQUENCE)
+        with m.If(~match):
             m.d.comb += verdict.eq(Status.CRC)
         with m.Elif(~known):
             m.d.comb += verdict.eq(Status.OPERATION)
@@ -289,7 +298,7 @@ class Endpoint(wiring.Component):
             m.d.comb += verdict.eq(Status.ABORTED)
         with m.Elif(again):
             m.d.comb += [verdict.eq(Status.AGAIN), accepts.eq(1)]
-        with m.Elif(opens | (tag == expected)):
+        with m.Elif(follows):
             m.d.comb += [verdict.eq(Status.DONE), accepts.eq(1)]
         anew = accepts & ~again
         with m.If((self.state == State.JUDGE) & anew):
@@ -314,12 +323,16 @@ class Endpoint(wiring.Component):
                             FLAG, self.tag, Cat(status, Signal(1), PROTOCOL_VERSION), refused)):
                         with m.Case(place):
                             m.d.comb += told.eq(value)
+        # Registered: a byte is shown one cycle after it was chosen.
+        sending, settled, told_late = Signal(), Signal(), Signal(8)
+        m.d.sync += [told_late.eq(told), settled.eq(sending & ~(self.send & self.send_ready))]
+        told = told_late
         special = (told[2:] == FLAG >> 2) & (told[0] ^ told[1])
         assert {FLAG, ESCAPE} == {FLAG & ~3 | 1, FLAG & ~3 | 2}
         begins = (state == State.ANSWER) & (pointer == 0)
         escapes = special & ~begins & ~turned
-        m.d.comb += [self.send.eq((state == State.ANSWER) | (state == State.TELL)
-                                  | (state == State.CLOSE)),
+        m.d.comb += [sending.eq((state == State.ANSWER) | (state == State.TELL)
+                                | (state == State.CLOSE)), self.send.eq(sending & settled),
                      self.send_byte.eq(Cat(Mux(escapes, ESCAPE & 3, told[:2]),
                                            told[2:] ^ Mux(turned, TURN >> 2, 0)))]
         with m.If(self.send & self.send_ready):

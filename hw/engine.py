@@ -138,6 +138,7 @@ class Engine(wiring.Component):
         m.d.comb += [
             sequencer.projecting.eq(issue.issuing), sequencer.updating.eq(unit.issuing),
             sequencer.projected.eq(mac.busy), sequencer.updated.eq(unit.busy),
+            sequencer.measuring.eq(unit.measuring), mac.coming.eq(issue.issuing),
             sequencer.signing.eq(signature.busy), sequencer.hold.eq(host.reading),
             sequencer.moved.eq(unit.moved), unit.clear_moved.eq(sequencer.clear_moved),
             host.active.eq(sequencer.active), host.begin.eq(sequencer.begin),
@@ -187,14 +188,15 @@ class Engine(wiring.Component):
             learn.blocks.eq(MATRIX.slice(b, "blocks")), learn.tail.eq(MATRIX.slice(b, "tail")),
             learn.lane_bases.as_value().eq(Cat(VECTOR.slice(c, "base")[:states],
                                                VECTOR.slice(t, "base")[:states])),
-            issue.apart.eq(LEARN.slice(flags, "other") - issue.source),
             learn.key.eq(sequencer.key),
-            learn.issuing.eq(issue.issuing), issue.learn.eq(learn.busy),
-            issue.dense.eq(learn.busy & learn.two),
-            issue.paced.eq(learn.busy & (learn.two | (config.weight_ports == 1))),
+            learn.issuing.eq(issue.issuing),
             learn.last.eq(mac.learned), learn.flags.eq(mac.scalars),
             learn.totals.eq(mac.write_data), learn.lanes_busy.eq(mac.busy),
             mac.words.eq(learn.words), mac.begin.eq(learn.begin)]
+        # Operands stand still: registered, these are off the way to the memories.
+        m.d.sync += [issue.apart.eq(LEARN.slice(flags, "other") - issue.source),
+                     issue.learn.eq(learn.busy), issue.dense.eq(learn.busy & learn.two),
+                     issue.paced.eq(learn.busy & (learn.two | (config.weight_ports == 1)))]
         for name in ("valid", "index", "value", "other"):
             m.d.comb += getattr(learn, f"item_{name}").eq(getattr(issue, f"item_{name}"))
         with m.If(learn.busy):
@@ -272,11 +274,13 @@ class Engine(wiring.Component):
         m.d.sync += state_b.eq(copy.read_data)
         word = Mux(self.dot_reads, self.dot_word, unit.a_address)
         if self.learn is not None:
-            word = Mux(self.learn.reading, self.learn.word_address, word)
+            learning = Signal()
+            m.d.sync += learning.eq(self.learn.busy)
+            word = Mux(learning, self.learn.word_address, word)
         m.d.comb += [
             states.read_address.eq(word),
             states.read_chunk.eq(unit.chunk), states.chunking.eq(unit.issuing),
-            sums.read_address.eq(Mux(mac.sum_read, mac.sum_address, unit.sum_address)),
+            sums.read_address.eq(Mux(unit.issuing, unit.sum_address, mac.sum_address)),
             sums.read_chunk.eq(unit.chunk), sums.chunking.eq(unit.issuing),
             sums.write_lanes.eq(mac.write_lanes), sums.write_address.eq(mac.write_address),
             sums.write_data.eq(mac.write_data), mac.sums.eq(sums.read_data),
@@ -388,15 +392,17 @@ class Engine(wiring.Component):
             m.d.sync += projecting.eq(1)
         with m.Elif(unit.issue | ~sequencer.active):
             m.d.sync += projecting.eq(0)
+        finished = Signal()
+        m.d.sync += finished.eq(sequencer.finish)
         # Adding 0 or 1 instead of enabling leaves a counter one cell a bit.
         beat = issue.beat.valid
         amounts = {"writes": written, "saturations": clipped,
-                   "image_cycles": sequencer.active, "image": sequencer.finish,
+                   "image_cycles": sequencer.active, "image": finished,
                    "mac_useful": Mux(beat, issue.useful, 0),
                    "mac_cycles": (projecting & ~unit.issue) | beat, "cycles": sequencer.active}
         for name, total in sums.items():
             m.d.comb += total.amount.eq(amounts[name])
-        for name, amount in (("image_steps", sequencer.stepped), ("done", sequencer.finish)):
+        for name, amount in (("image_steps", sequencer.stepped), ("done", finished)):
             m.d.sync += held[name].eq(held[name] + amount)
         with m.If(sequencer.begin):
             m.d.comb += sums["image_cycles"].load.eq(1)
@@ -410,10 +416,17 @@ class Engine(wiring.Component):
                  "shape": config.lanes | config.update_lanes << 8,
                  "status": Cat(sequencer.active, sequencer.bank, sequencer.ready),
                  "prediction": unit.winner, "signature": signature.total, **held}
-        with m.Switch(host.register):
-            for name, value in shown.items():
-                with m.Case(number[name]):
-                    m.d.comb += host.register_data.eq(value)
+        # Two steps, registered between them.
+        for group in range(0, len(REGISTERS), 8):
+            part = Signal(32, name=f"shown{group}", reset_less=True)
+            m.d.sync += part.eq(0)
+            with m.Switch(host.register[:3]):
+                for name, value in shown.items():
+                    if number[name] & ~7 == group:
+                        with m.Case(number[name] & 7):
+                            m.d.sync += part.eq(value)
+            with m.If(host.register[3:] == group >> 3):
+                m.d.comb += host.register_data.eq(part)
         with m.If(host.register_write):
             with m.Switch(host.register):
                 for name, register in REGISTERS.items():

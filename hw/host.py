@@ -21,10 +21,10 @@ from amaranth.utils import ceil_log2
 
 from .config import EngineConfig
 from .isa import ADDRESS_BITS, LANE_BITS, SPACE_LOW, Space
-from .primitives.portable import select_chunk
+from .primitives.portable import delayed, select_chunk
 
 #: Cycles from address to data that a read of any memory is given.
-READ_WAIT = 5
+READ_WAIT = 6
 
 
 class HostPort(wiring.Component):
@@ -70,7 +70,8 @@ class HostPort(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        valid, write, known = Signal(), Signal(), Signal()
+        valid, write, known, weights, last_lane = (
+            Signal(name=name) for name in ("valid", "write", "known", "weights", "last_lane"))
         space, address = Signal(3), self.address
         # The request is registered, then carried out: `go` says in which cycle.
         free, go = Signal(), Signal()
@@ -98,8 +99,10 @@ class HostPort(wiring.Component):
             m.d.sync += [valid.eq(1), write.eq(self.host_write), self.data.eq(self.host_write_data),
                          space.eq(self.host_address[SPACE_LOW:]),
                          address.eq(self.host_address[:SPACE_LOW])]
-            m.d.sync += known.eq(self._known(m))
-        self._writes(m, go & write & known, space)
+            lane = self.host_address[:LANE_BITS]
+            m.d.sync += [known.eq(self._known(m)), last_lane.eq(lane == self.config.lanes - 1),
+                         weights.eq(self.host_address[SPACE_LOW:] == Space.WEIGHTS)]
+        self._writes(m, go & write & known, space, weights, last_lane)
         # Reads hold their address for READ_WAIT cycles, which every memory meets.
         m.d.sync += self.host_read_valid.eq(0)
         with m.If(go & ~write):
@@ -121,7 +124,8 @@ class HostPort(wiring.Component):
                                     (Space.WEIGHTS, self.weight_data)):
                     with m.Case(case):
                         select = self.lane[:ceil_log2(len(words) // 16)]
-                        chosen = select_chunk(words, select, 16)
+                        chosen = delayed(m, select_chunk(words, select, 16), 1,
+                                         f"chosen{int(case)}_")
                         m.d.sync += self.host_read_data.eq(chosen.as_signed())
             with m.If(~known | (space == Space.EVENTS)):
                 m.d.sync += self.host_read_data.eq(0)
@@ -145,11 +149,14 @@ class HostPort(wiring.Component):
                     m.d.comb += known.eq(there)
         return known
 
-    def _writes(self, m, go, space):
+    def _writes(self, m, go, space, weights, last_lane):
         lanes = self.config.lanes
         # Lanes come in order, so that they shift in.
         staged = Signal(16 * (lanes - 1), reset_less=True)
         m.d.comb += self.weight_word.eq(Cat(staged, self.data[:16]))
+        m.d.comb += self.weight_write.eq(go & weights & last_lane)
+        with m.If(go & weights):
+            m.d.sync += staged.eq(self.weight_word >> 16)
         with m.If(go):
             with m.Switch(space):
                 with m.Case(Space.REGISTERS):
@@ -162,6 +169,3 @@ class HostPort(wiring.Component):
                     m.d.comb += self.event_write.eq(1)
                 with m.Case(Space.STATE):
                     m.d.comb += self.state_write.eq(1)
-                with m.Case(Space.WEIGHTS):
-                    m.d.sync += staged.eq(self.weight_word >> 16)
-                    m.d.comb += self.weight_write.eq(self.lane == lanes - 1)

@@ -182,15 +182,20 @@ class ProjectionIssue(wiring.Component):
         word, mask = Signal(len(self.flags_address)), Signal(lanes)
         row = Signal(len(self.weight_address))
         go = self.go
-        # Fetch side: the memory shows the next word until it is taken.
-        take, next_last, next_mask = Signal(), Signal(), Signal(lanes)
+        # Fetch side: the memory shows a word until it is in `ahead`, which waits to be taken.
+        take, next_last, fetch = Signal(), Signal(), Signal()
+        ahead, ahead_mask = Signal(), Signal(lanes)
+        ahead_last, ahead_word = Signal(), Signal(len(self.flags_address))
         m.d.comb += [self.flags_address.eq(source + word_number),
                      next_last.eq(word_number == last_word)]
         for lane in range(lanes):
             full = self.flags_data[lane] | self.dense
-            m.d.comb += next_mask[lane].eq(take & full & (~next_last | (tail > lane)))
-        m.d.sync += arrived.eq(fetching & ~take)
-        with m.If(take):
+            with m.If(fetch):
+                m.d.sync += ahead_mask[lane].eq(full & (~next_last | (tail > lane)))
+        m.d.comb += fetch.eq(arrived & fetching & (~ahead | take))
+        m.d.sync += [arrived.eq(fetching & ~fetch), ahead.eq(fetch | (ahead & ~take))]
+        with m.If(fetch):
+            m.d.sync += [ahead_last.eq(next_last), ahead_word.eq(self.flags_address)]
             m.d.sync += word_number.eq(word_number + 1)
             with m.If(next_last):
                 m.d.sync += [word_number.eq(0), passes.eq(passes - 1)]
@@ -199,21 +204,23 @@ class ProjectionIssue(wiring.Component):
         # Pick side: one lane a cycle, the lowest first; `low` is the lowest one of `mask`.
         low, rest, coming = Signal(lanes), Signal(lanes), Signal(lanes)
         m.d.comb += rest.eq(mask & ~low)
-        done = ~valid | (rest == 0)
-        m.d.comb += [take.eq(arrived & fetching & done & go),
-                     coming.eq(Mux(done, next_mask, rest))]
+        more = Signal()
+        done = ~valid | ~more
+        m.d.comb += [take.eq(ahead & done & go),
+                     coming.eq(Mux(done, ahead_mask & ahead.replicate(lanes), rest))]
         with m.If(go):
-            m.d.sync += [mask.eq(coming), low.eq(coming & ~(coming - 1))]
+            m.d.sync += [mask.eq(coming), low.eq(coming & ~(coming - 1)),
+                     more.eq((coming & (coming - 1)).any())]
         with m.If(done & go):
             m.d.sync += valid.eq(0)
         with m.If(take):
-            m.d.sync += [valid.eq(1), last.eq(next_last), word.eq(self.flags_address),
+            m.d.sync += [valid.eq(1), last.eq(ahead_last), word.eq(ahead_word),
                          row.eq(Mux(last, 0, row + lanes))]
         # Read side.  A pass without any rate gives one item of value 0: that of its lane 0.
         chosen = [Cat(*(low[lane] for lane in range(lanes) if lane >> bit & 1)).any()
                   for bit in range(max(1, ceil_log2(lanes)))]
         lane, item_valid, item_last = (Cat(*chosen), valid & (low.any() | last) & go,
-                                       last & (rest == 0))
+                                       last & ~more)
         second = self.paced & ~go
         if lanes > 8:  # far from the flags to the address otherwise
             lane, item_valid, item_last, word, row_here, second = (
@@ -235,7 +242,8 @@ class ProjectionIssue(wiring.Component):
             m.d.sync += [fetching.eq((self.kind == Kind.STATE) & ~self.dot), passes.eq(self.blocks),
                          word_number.eq(0), source.eq(self.source),
                          last_word.eq(self.source_blocks - 1),
-                         tail.eq(self.source_tail), last.eq(1), valid.eq(0), arrived.eq(0)]
+                         tail.eq(self.source_tail), last.eq(1), valid.eq(0), arrived.eq(0),
+                         ahead.eq(0)]
         return item_valid, item_last, item_index, value
 
     @staticmethod

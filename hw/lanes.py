@@ -73,11 +73,13 @@ class Lanes(wiring.Component):
         Stage LW.
     rates : In(16 * P)
         State word, stage LW.
-    sum_read : Out(1), sum_address : Out
+    sum_address : Out
         Accumulator word wanted; `sums` follows one cycle later.
     sums : In(width * P)
     write_lanes, write_address, write_data : Out
         Accumulator memory write port.
+    coming : In(1)
+        There may be a beat in the next cycle.
     busy : Out(1)
     words : In(32 * P), begin : In(width * P), learned : Out(1), scalars : Out(2)
         Weight updates, see :mod:`apical.hw.learn`: multiplicands of both terms, what a sum starts
@@ -91,9 +93,9 @@ class Lanes(wiring.Component):
         super().__init__({
             "beat": In(beat_layout(config)), "value": In(16),
             "weights": In(16 * lanes), "rates": In(16 * lanes),
-            "sum_read": Out(1), "sum_address": Out(bits), "sums": In(width * lanes),
+            "sum_address": Out(bits), "sums": In(width * lanes),
             "write_lanes": Out(lanes), "write_address": Out(bits),
-            "write_data": Out(width * lanes), "busy": Out(1),
+            "write_data": Out(width * lanes), "coming": In(1), "busy": Out(1),
             "words": In(32 * lanes), "begin": In(width * lanes), "learned": Out(1),
             "scalars": Out(2)})
 
@@ -109,14 +111,14 @@ class Lanes(wiring.Component):
 
         # What the accumulators do at stage S or D, decided one cycle before.
         ask, dot_ask = beats[product_stage - 1], beats[dot_stage - 1]
-        dot = dot_ask.valid & dot_ask.dot
+        dot, before = Signal(), beats[dot_stage - 2]
+        m.d.sync += dot.eq(before.valid & before.dot)
         control, enables = Signal(beat_layout(config)), Signal(lanes)
         with m.If(dot):
             m.d.sync += [control.eq(dot_ask), enables.eq(1 << dot_ask.lane)]
         with m.Else():
             m.d.sync += [control.eq(ask), enables.eq((ask.valid & ~ask.dot).replicate(lanes))]
-        m.d.comb += [self.sum_read.eq(Mux(dot, dot_ask.first, ask.valid & ~ask.dot & ask.first)),
-                     self.sum_address.eq(Mux(dot, dot_ask.start, ask.start))]
+        m.d.comb += self.sum_address.eq(Mux(dot, dot_ask.start, ask.start))
         learns = control.learn if config.learning else Const(0)
         term = Signal(signed(width))
         m.d.comb += term.eq(tree)
@@ -139,10 +141,10 @@ class Lanes(wiring.Component):
         if config.learning:
             m.d.sync += [self.learned.eq(learns & enables[0] & control.last),
                          self.scalars.eq(control.scalars)]
-        # A broadcast beat has retired behind stage S + 1.
-        m.d.comb += self.busy.eq(Cat(
-            *(beat.valid if stage <= product_stage + 1 else beat.valid & beat.dot
-              for stage, beat in enumerate(beats))).any())
+        # A broadcast beat has retired behind stage S + 1.  Told one stage before, to be registered.
+        m.d.sync += self.busy.eq(self.coming | Cat(
+            *(beat.valid if stage <= product_stage else beat.valid & beat.dot
+              for stage, beat in enumerate(beats[:-1]))).any())
         return m
 
     def _products(self, m, beats):

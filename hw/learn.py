@@ -119,9 +119,18 @@ class LearnUnit(wiring.Component):
         lanes = self.config.lanes
         left, block, at = Signal(10), Signal(len(self.word_address)), Signal(range(lanes + 1))
         limit, fill, term = Signal(7), Signal(), Signal()
+        places = Signal(data.ArrayLayout(len(self.word_address), 2))
         fresh, ahead, wait = Signal(), Signal(16), Signal(range(max(2, self.stage)))
         m.d.comb += [limit.eq(Mux(left == 1, self.tail, lanes)),
-                     self.word_address.eq(self.lane_bases[term] + block)]
+                     self.word_address.eq(places[term])]
+        m.d.sync += [places[i].eq(self.lane_bases[i] + block) for i in range(2)]
+        # Both stand still for long before they are needed.
+        self.there = Signal(lanes)
+        for lane in range(lanes):
+            m.d.sync += self.there[lane].eq(limit > lane)
+            for number in range(2):
+                word = self.words.word_select(lanes * number + lane, 16)
+                m.d.sync += self.full[number][lane].eq(word.any())
         with m.FSM() as machine:
             with m.State("IDLE"):
                 m.d.sync += at.eq(0)
@@ -140,16 +149,18 @@ class LearnUnit(wiring.Component):
                     with m.If(~fresh):
                         m.d.sync += [block.eq(block + 1), self.first.eq(ahead),
                                      self.base.eq(self.base + self.rows)]
-                    m.next = "READ0"
+                    m.next = "PLACE"
+            with m.State("PLACE"):
+                m.next = "READ0"
             with m.State("READ0"):
                 m.d.comb += [self.reading.eq(1), self.start_issue.eq(1)]
                 m.next = "READ1"
             with m.State("READ1"):
                 m.d.comb += [term.eq(1), self.reading.eq(self.two)]
-                self._take(m, 0, limit)
+                self._take(m, 0)
                 m.next = "READ2"
             with m.State("READ2"):
-                self._take(m, 1, limit)
+                self._take(m, 1)
                 m.next = "RUN"
             with m.State("RUN"):
                 with m.If(~self.issuing):
@@ -183,16 +194,15 @@ class LearnUnit(wiring.Component):
             with m.If(filled & (place == lane)):
                 m.d.sync += self.lane_mix[lane].eq(self.hash.result)
 
-    def _take(self, m, term, limit):
+    def _take(self, m, term):
         """Lane-side word of a term; behind the last unit and without that term it is 0."""
         lanes = self.config.lanes
         word = self.words[16 * lanes * term:16 * lanes * (term + 1)]
         for lane in range(lanes):
             # Padding weights must stay 0, whatever lies in the padding of states.
-            there = (limit > lane) if term == 0 else (limit > lane) & self.two
-            value = self.word.word_select(lane, 16) & there.replicate(16)
-            m.d.sync += [word.word_select(lane, 16).eq(value),
-                         self.full[term][lane].eq(value.any())]
+            there = self.there[lane] if term == 0 else self.there[lane] & self.two
+            m.d.sync += word.word_select(lane, 16).eq(
+                self.word.word_select(lane, 16) & there.replicate(16))
 
     def _items(self, m):
         """Items beside their mix: values of both terms, place of the weight word, scalar."""
@@ -298,8 +308,10 @@ class LearnUnit(wiring.Component):
                                 & self.mask[lane].replicate(16))
             mixed.append(word)
             clips.append(clip & self.mask[lane])
-        m.d.comb += [self.written.eq(sum(self.mask[1:], self.mask[0])),
-                     self.clipped.eq(sum(clips[1:], clips[0]))]
+        # Two cycles later, to be short of the adders behind.
+        for total, flags_of in ((self.written, self.mask), (self.clipped, Cat(*clips))):
+            late = delayed(m, flags_of, 1, "counted")
+            m.d.sync += total.eq(sum(late[1:], late[0]) if lanes > 1 else late)
         stages = 1
         while len(mixed) > 1:
             mixed = [(mixed[i] + mixed[i + 1]) if i + 1 < len(mixed) else mixed[i]

@@ -41,6 +41,8 @@ class Sequencer(wiring.Component):
         Issue of a unit goes on.
     projected, updated : In(1)
         Work of a unit is in its pipeline.
+    measuring : In(1)
+        The greatest movement and the decision are not final.
     signing : In(1)
         The signature is not complete.
     hold : In(1)
@@ -83,6 +85,7 @@ class Sequencer(wiring.Component):
             "descriptor_address": Out(address_bits(config.descriptor_depth)),
             "describing": Out(1), "code": In(64),
             "projecting": In(1), "updating": In(1), "projected": In(1), "updated": In(1),
+            "measuring": In(1),
             "signing": In(1), "hold": In(1), "moved": In(16), "clear_moved": Out(1),
             "start_projection": Out(1), "start_unit": Out(1), "start_learn": Out(1),
             "learning": In(1), "sign": Out(1), "start_draws": Out(1), "draw_key": Out(32),
@@ -107,6 +110,11 @@ class Sequencer(wiring.Component):
         idle = Signal()
         m.d.comb += [idle.eq(~(self.projecting | self.updating | self.projected | self.updated)),
                      self.program_address.eq(pc)]
+        # Comparisons for the end of a loop, registered.
+        ends, settled, measured = Signal(), Signal(), Signal()
+        m.d.sync += [ends.eq(loops[loop] == 1), measured.eq(self.measuring),
+                     settled.eq(CONTROL.slice(self.flags, "until")
+                                & (self.moved <= CONTROL.slice(self.flags, "threshold")))]
         with m.If(self.start):
             m.d.sync += [self.left.eq(self.images), self.started.eq(self.images != 0)]
         with m.FSM():
@@ -130,7 +138,7 @@ class Sequencer(wiring.Component):
                     with m.Case(Opcode.REPEAT):
                         m.next = "REPEAT"
                     with m.Case(Opcode.LOOP):
-                        m.next = "LOOP"
+                        m.next = "TURN"
                     if self.config.noise:
                         with m.Case(Opcode.RESEED):
                             m.next = "RESEED"
@@ -177,23 +185,25 @@ class Sequencer(wiring.Component):
                     m.next = "DECODE"
             with m.State("REPEAT"):
                 # What is still on its way must not count as movement of the first step.
-                with m.If(idle | ~CONTROL.slice(self.flags, "until")):
+                until = CONTROL.slice(self.flags, "until")
+                with m.If((idle & ~self.measuring) | ~until):
                     m.d.sync += loops[loop].eq(operand)
-                    m.d.comb += self.clear_moved.eq(CONTROL.slice(self.flags, "until"))
+                    m.d.comb += self.clear_moved.eq(until)
                     m.next = "DECODE"
+            with m.State("TURN"):
+                m.next = "LOOP"
             with m.State("LOOP"):
                 until = CONTROL.slice(self.flags, "until")
-                settled = until & (self.moved <= CONTROL.slice(self.flags, "threshold"))
-                with m.If(idle | ~until):
+                with m.If((idle & ~self.measuring & ~measured) | ~until):
                     m.d.comb += [self.stepped.eq(1), self.clear_moved.eq(until)]
                     m.d.sync += loops[loop].eq(loops[loop] - 1)
-                    with m.If(settled | (loops[loop] == 1)):
+                    with m.If(settled | ends):
                         m.next = "DECODE"
                     with m.Else():
                         m.d.sync += pc.eq(operand)
                         m.next = "FETCH"
             with m.State("DONE"):
-                with m.If(idle & ~self.signing):
+                with m.If(idle & ~self.signing & ~self.measuring):
                     m.d.comb += self.finish.eq(1)
                     m.d.sync += [pc.eq(0), self.left.eq(self.left - 1)]
                     if self.config.input_banks == 2:

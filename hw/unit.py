@@ -6,9 +6,9 @@ Stages::
     1  words arrive, cut to the chunk of Q lanes
     2  chunk: leak, nudge aligned
     3  force T
-    4  T shifted, added, rounded, clipped
-    5  new value: written, traced, measured
-    6  greatest |du| (or greatest value) of the chunk
+    4  T shifted, added, rounded, clipped: one to three cycles, as the configuration says
+    W  new value: written, traced; W is 5 to 7
+    ..  |du| (or the value) of each unit, the greatest of the chunk by pairs
 """
 
 from __future__ import annotations
@@ -28,28 +28,28 @@ from .memory import address_bits
 from .primitives.portable import delayed
 from .table import LATE_STAGE, TableUnit
 
-#: Cycles from the issue of a chunk to its write.
-WRITE_STAGE = 5
-
+#: Stage of what is added to a state.
+MOVE_STAGE = 4
 
 #: What is one for all chunks of an operation, by the stage that looks at it.
 _CONTROLS = {
     2: {"relax": 1, "subtract": 1, "nudge": 1, "nudge_negative": 1, "nudge_shift": 4},
-    3: {"moves": 1, "zero": 1},
-    4: {"shift": 3, "limits": 2},
-    5: {"writes": 1, "counts": 1, "decides": 1, "updates": 1, "number": 8},
+    3: {"nudge_shift": 4, "moves": 1, "zero": 1},
+    4: {"shift": 3},
+    "clip": {"limits": 2},
+    "write": {"writes": 1, "counts": 1, "decides": 1, "updates": 1, "number": 8},
 }
 #: The same of what only some engines do: adding a vector as it is, multiplying, tables.
 _PLAIN = {2: {"plain": 1}, 4: {"negate": 1}}
 _SCALES = {2: {"factor": 16, "noisy": 1}, 3: {"scale": 1, "noisy": 1}}
-_SMOOTH = {2: {"flow": 1}, 5: {"post": 3}}
+_SMOOTH = {2: {"flow": 1}, "write": {"post": 3}}
 
 
 class UnitPipeline(wiring.Component):
     """Issue and pipeline of UNIT instructions.
 
-    Latency: a chunk is written `WRITE_STAGE` cycles after it is issued; the first is issued 1 cycle
-    after `start`.  Throughput: Q units a cycle.
+    Latency: a chunk is written 4 + `update_latency` cycles after it is issued; the first is issued
+    1 cycle after `start`.  Throughput: Q units a cycle.
 
     Members
     -------
@@ -75,6 +75,8 @@ class UnitPipeline(wiring.Component):
         How many of them were clipped.
     moved : Out(16), clear_moved : In(1)
         Greatest |du| since it was cleared.
+    measuring : Out(1)
+        These two are not final yet.
     winner : Out(16)
         Unit of the greatest value of the last DECIDE.
     """
@@ -99,7 +101,7 @@ class UnitPipeline(wiring.Component):
             "write_chunk": Out(6),
             "write_values": Out(16 * quick), "write_unit": Out(16), "write_number": Out(8),
             "clipped": Out(range(quick + 1)),
-            "moved": Out(16), "clear_moved": In(1), "winner": Out(16)})
+            "measuring": Out(1), "moved": Out(16), "clear_moved": In(1), "winner": Out(16)})
 
     def elaborate(self, platform):
         m = Module()
@@ -110,20 +112,21 @@ class UnitPipeline(wiring.Component):
         layout = data.StructLayout({"lanes": quick, "first": 1, "turn": 1, **more})
         issued, chunk = self._issue(m, layout)
         stages = [issued]
-        for i in range(1, (LATE_STAGE if config.smooth else WRITE_STAGE) + 1):
+        late_stage = self.write_stage - 5 + LATE_STAGE
+        for i in range(1, (late_stage if config.smooth else self.write_stage) + 1):
             late = Signal(layout, name=f"stage{i}")
             m.d.sync += late.eq(stages[-1])
             stages.append(late)
         m.d.comb += self.chunk.eq(chunk)
         self._controls(m, stages)
-        before, out = stages[WRITE_STAGE - 1], stages[WRITE_STAGE]
+        before, out = stages[self.write_stage - 1], stages[self.write_stage]
         late = Const(0)
         if config.smooth:
             # Operations of the table unit are alone in the pipeline.
             late = Signal()
             with m.If(self.start):
                 m.d.sync += late.eq(self.post != Post.NONE)
-            before, out = (self._either(m, late, stages[LATE_STAGE - 1 + i], here)
+            before, out = (self._either(m, late, stages[late_stage - 1 + i], here)
                            for i, here in enumerate((before, out)))
         m.d.comb += [self.issue.eq(self._there(issued)), self.taken.eq(self._there(out)),
                      self.take_key.eq(before.first)]
@@ -133,17 +136,19 @@ class UnitPipeline(wiring.Component):
         if config.smooth:
             finished = self._tables(m, stages, lanes)
             values = Mux(late, finished.replicate(quick), values)
-            gate = self.at[5]["post"] == Post.GATE
+            gate = self.at["write"]["post"] == Post.GATE
             m.d.comb += self.sum_write.eq(out.lanes & (late & gate).replicate(quick))
-        m.d.comb += [self.write_valid.eq(out.lanes & self.at[5]["writes"].replicate(quick)),
-                     self.write_counted.eq(out.lanes & self.at[5]["counts"].replicate(quick)),
-                     self.write_number.eq(self.at[5]["number"]),
+        m.d.comb += [self.write_valid.eq(out.lanes & self.at["write"]["writes"].replicate(quick)),
+                     self.write_counted.eq(out.lanes & self.at["write"]["counts"].replicate(quick)),
+                     self.write_number.eq(self.at["write"]["number"]),
                      self.write_values.eq(values)]
         clips = [clip & self.write_counted[lane] & ~late
                  for lane, (_, _, clip, _) in enumerate(lanes)]
         m.d.comb += self.clipped.eq(sum(clips[1:], clips[0]))
-        measuring = self._measure(m, out, lanes)
-        m.d.comb += self.busy.eq(Cat(*(self._there(stage) for stage in stages), measuring).any())
+        self._measure(m, out, lanes)
+        # Told one stage before, to be registered.
+        m.d.sync += self.busy.eq(
+            Cat(self.issuing, *(self._there(stage) for stage in stages[:-1])).any())
         return m
 
     def _there(self, stage):
@@ -160,7 +165,7 @@ class UnitPipeline(wiring.Component):
     def _tables(self, m, stages, lanes):
         """The table unit behind stage 5, on the one lane that is in use; returns its values."""
         m.submodules.table = table = TableUnit(self.config.state)
-        active = stages[WRITE_STAGE].lanes
+        active = stages[self.write_stage].lanes
 
         def one(values):
             """The value of the lane in use."""
@@ -171,12 +176,17 @@ class UnitPipeline(wiring.Component):
             return found
 
         drawn = self.random[16:]  # stage 2
-        m.d.comb += [table.post.eq(self.at[5]["post"]),
+        m.d.comb += [table.post.eq(self.at["write"]["post"]),
                      table.z.eq(one([new.as_unsigned() for new, _, _, _ in lanes])),
                      table.state.eq(one([old.as_unsigned() for _, _, _, old in lanes])),
-                     table.word.eq(delayed(m, drawn, LATE_STAGE - 1 - 2, "drawn")),
+                     table.word.eq(delayed(m, drawn, self.write_stage + 2, "drawn")),
                      self.sum_value.eq(table.gated)]
         return table.value
+
+    @property
+    def write_stage(self):
+        """Cycles from the issue of a chunk to its write."""
+        return MOVE_STAGE + self.config.update_latency
 
     @property
     def scales(self):
@@ -186,8 +196,8 @@ class UnitPipeline(wiring.Component):
     def _controls(self, m, stages):
         """`at[stage]`: what the operation there is, taken over with its first chunk.
 
-        Operations start at least 6 cycles apart, so the last one that started is the one whose
-        first chunk comes to a stage.
+        The last one that started is the one whose first chunk comes to a stage: its key waits for
+        the first write of the one before.
         """
         mode = self.mode
         told = {name: getattr(self, name) for name in (
@@ -206,8 +216,9 @@ class UnitPipeline(wiring.Component):
         self.at, self.word = {}, Signal.like(self.t)
         with m.If(self.start):
             m.d.sync += self.word.eq(self.t)
+        places = {"clip": self.write_stage - 1, "write": self.write_stage}
         for stage, widths in _CONTROLS.items():
-            self.at[stage] = {}
+            self.at[stage], place = {}, places.get(stage, stage)
             for there, more in ((self.config.plain, _PLAIN), (self.scales, _SCALES),
                                 (self.config.smooth, _SMOOTH)):
                 if there:
@@ -216,7 +227,7 @@ class UnitPipeline(wiring.Component):
                 newest, here = Signal(width, name=f"new_{name}"), Signal(width, name=f"at_{name}")
                 with m.If(self.start):
                     m.d.sync += newest.eq(told[name])
-                with m.If(stages[stage - 1].first):
+                with m.If(stages[place - 1].first):
                     m.d.sync += here.eq(newest)
                 self.at[stage][name] = here
 
@@ -228,12 +239,13 @@ class UnitPipeline(wiring.Component):
         chunk, first = Signal(6), Signal()
         issued = Signal(layout)
         unit = chunk << ceil_log2(quick)
-        going, one, sub = left != 0, Const(0), Const(0, 1)
+        walking = Signal()
+        going, one, sub = walking, Const(0), Const(0, 1)
         end = unit + quick
         if self.serial:
             # One unit a cycle: for the table unit, and where every unit draws a word.
             one, wait, sub = Signal(), Signal(range(DRAW_LATENCY)), Signal(range(max(2, quick)))
-            going = (left != 0) & (wait == 0)
+            going = walking & (wait == 0)
             end = Mux(one, unit + sub + 1, unit + quick)
             with m.If(self.start):
                 m.d.sync += [one.eq((self.post != Post.NONE) | self.draws),
@@ -244,19 +256,21 @@ class UnitPipeline(wiring.Component):
                 m.d.sync += sub.eq(Mux(issued.step, 0, sub + 1))
             m.d.comb += [issued.valid.eq(going),
                          issued.step.eq(~one | issued.turn | (sub == quick - 1))]
-        m.d.comb += [limit.eq(Mux(left == 1, tail, lanes)), self.issuing.eq(left != 0),
+        m.d.comb += [limit.eq(Mux(left == 1, tail, lanes)), self.issuing.eq(walking),
                      self.a_address.eq(a), self.b_address.eq(b), self.sum_address.eq(c),
                      issued.first.eq(first & going), issued.turn.eq(end >= limit)]
         for lane in range(quick):
             m.d.comb += issued.lanes[lane].eq(going & (unit + lane < limit)
                                               & (~one | (sub == lane)))
         with m.If(self.start):
-            m.d.sync += [left.eq(self.blocks), tail.eq(self.tail), chunk.eq(0), first.eq(1),
+            m.d.sync += [left.eq(self.blocks), walking.eq(1), tail.eq(self.tail), chunk.eq(0),
+                         first.eq(1),
                          a.eq(self.a), b.eq(self.b), c.eq(self.c)]
         with m.Elif(going):
             m.d.sync += first.eq(0)
             with m.If(issued.turn):
-                m.d.sync += [chunk.eq(0), left.eq(left - 1), a.eq(a + 1), b.eq(b + 1), c.eq(c + 1)]
+                m.d.sync += [chunk.eq(0), left.eq(left - 1), walking.eq(left != 1), a.eq(a + 1),
+                             b.eq(b + 1), c.eq(c + 1)]
             with m.Elif(issued.step if self.serial else Const(1)):
                 m.d.sync += chunk.eq(chunk + 1)
         return issued, chunk
@@ -276,7 +290,7 @@ class UnitPipeline(wiring.Component):
                          self.write_unit.eq(self.write_unit + Mux(out.turn, last_step, quick))]
 
     def _lane(self, m, lane, stages):
-        """One update lane from stage 2 on; returns (value, |du|, clipped, old) at stage 5."""
+        """One update lane from stage 2 on; returns (value, |du|, clipped, old) at stage W."""
         config = self.config
         width, frac = config.accumulator_width, config.weight.frac
 
@@ -303,9 +317,10 @@ class UnitPipeline(wiring.Component):
         # The nudge is b - a: the difference is subtracted, or added where beta is negative.
         minus = at["nudge"] & ~at["nudge_negative"]
         aligned = Mux(at["nudge"], apart, 0)
-        for i, bit in enumerate(at["nudge_shift"]):
-            aligned = Mux(bit, (aligned << (1 << i))[:32].as_signed(), aligned)
-        aligned = register(signed(32), aligned ^ minus.replicate(32), "aligned")
+        # Shifted by 0..3 here, by multiples of 4 in the next stage.
+        for i, bit in enumerate(at["nudge_shift"][:2]):
+            aligned = Mux(bit, aligned << (1 << i), aligned)
+        aligned = register(signed(20), aligned, "aligned")
         minus = register(1, minus, "minus")
         if self.scales:
             m.submodules[f"scale{lane}"] = scale = Multiplier(1, config.primitives)
@@ -315,6 +330,9 @@ class UnitPipeline(wiring.Component):
                          scale.b.eq(at["factor"].as_signed())]
         # Stage 3 -> 4; nothing moves in other modes.
         at = self.at[3]
+        for i, bit in enumerate(at["nudge_shift"][2:], 2):
+            aligned = Mux(bit, aligned << (1 << i), aligned)
+        aligned = _turned(aligned, minus)
         # leaky - x is leaky + ~x + 1; the 1 goes into the carry.
         force = (Cat(1, leaky).as_signed() + Cat(minus, aligned).as_signed()) >> 1
         force = Mux(at["moves"], force, 0)
@@ -326,14 +344,23 @@ class UnitPipeline(wiring.Component):
             start = start + Mux(at["noisy"], round_shift(scale.product, RATE_SHIFT), 0)
         start = register(signed(19 if config.noise else 17), start, "start")
         kept = register(signed(16), kept, "kept4")
-        # Stage 4 -> 5: shift, add, round by the carry, clip
+        # Stage 4 -> W: shift; add, round by the carry; clip
+        def cut(value, name, registers):
+            for i in range(registers):
+                value = register(value.shape(), value, f"{name}{i}_")
+            return value
+
+        second, third = int(config.update_latency >= 2), int(config.update_latency >= 3)
+
         halves = halves_shift_by(m, force, self.at[4]["shift"], frac - 1, frac + 6,
                                  f"move_{lane}")
         wide = Signal(signed(max(len(halves), len(start) + 1) + 1), name=f"wide_{lane}")
         if config.plain:
             halves = _turned(halves, self.at[4]["negate"])
+        halves, start = cut(halves, "halves", second), cut(start, "begin", second)
         m.d.comb += wide.eq((Cat(1, start).as_signed() + halves) >> 1)
-        value, clip = self._clip(wide, self.at[4]["limits"])
+        kept = cut(kept, "stay", second + third)
+        value, clip = self._clip(cut(wide, "sum", third), self.at["clip"]["limits"])
         moved = Signal(signed(17), name=f"moved_{lane}")
         new = register(signed(16), value, "new")
         old = register(signed(16), kept, "old")
@@ -362,7 +389,7 @@ class UnitPipeline(wiring.Component):
 
     def _measure(self, m, out, lanes):
         """Greatest |du| of updates; greatest value (the first of equals) of a decision."""
-        deciding, updating = self.at[5]["decides"], self.at[5]["updates"]
+        deciding, updating = self.at["write"]["decides"], self.at["write"]["updates"]
         pairs = []
         for lane, (value, moved, _, _) in enumerate(lanes):
             # Offset binary orders signed values; the bit on top tells real lanes from missing ones.
@@ -370,26 +397,37 @@ class UnitPipeline(wiring.Component):
             score = Signal(17, name=f"score_{lane}")
             m.d.comb += score.eq(Mux(out.lanes[lane] & (deciding | updating),
                                      Mux(deciding, rank, moved), 0))
-            pairs.append((score, lane))
-        while len(pairs) > 1:
+            pairs.append((score, Const(lane, ceil_log2(self.config.update_lanes))))
+        # Scores are registered, and again behind each step of pairs.
+        unit, decides, counts, starts = (
+            self.write_unit, deciding & self._there(out), updating & self._there(out), out.first)
+        measuring, level = [], 0
+
+        def late(value):
+            kept = Signal(len(value), name=f"measured{level}")
+            m.d.sync += kept.eq(value)
+            return kept
+
+        while True:
+            pairs = [(late(score), late(lane)) for score, lane in pairs]
+            unit, decides, counts, starts = map(late, (unit, decides, counts, starts))
+            measuring += [decides, counts]
+            if len(pairs) == 1:
+                break
+            level += 1
             merged = []
-            for i in range(0, len(pairs) - 1, 2):
-                (left, left_lane), (right, right_lane) = pairs[i], pairs[i + 1]
+            for (left, left_lane), (right, right_lane) in zip(pairs[::2], pairs[1::2]):
                 later = right > left
                 merged.append((Mux(later, right, left), Mux(later, right_lane, left_lane)))
-            pairs = merged + ([pairs[-1]] if len(pairs) % 2 else [])
-        best, unit, decides, counts, starts = (Signal(17), Signal(16), Signal(), Signal(), Signal())
-        m.d.sync += [best.eq(pairs[0][0]), unit.eq(self.write_unit + pairs[0][1]),
-                     decides.eq(deciding & self._there(out)),
-                     counts.eq(updating & self._there(out)), starts.eq(out.first)]
-        record = Signal(17)
+            pairs = merged
+        (best, lane), record = pairs[0], Signal(17)
         with m.If(decides & (starts | (best > record))):
-            m.d.sync += [record.eq(best), self.winner.eq(unit)]
+            m.d.sync += [record.eq(best), self.winner.eq(unit + lane)]
         with m.If(self.clear_moved):
             m.d.sync += self.moved.eq(0)
         with m.Elif(counts & (best > self.moved)):
             m.d.sync += self.moved.eq(best)
-        return decides | counts
+        m.d.comb += self.measuring.eq(Cat(*measuring).any())
 
 
 def _turned(value, flag):
