@@ -1,0 +1,94 @@
+"""Everything a board must show, on its virtual board, kept for docs/boards.md.
+
+``python -m bench.boards BOARD`` serves the board and records
+
+* ``board-selftest-BOARD``: the self-test with link abuse,
+* ``board-run-BOARD``: digits, with predictions and signature equal to those of the golden link,
+* ``board-train-BOARD``, where the engine learns: digits, ending with the weights of
+  ``apical train --executor fixed``.
+
+It ends with an error when anything differs.  ``python -m bench.docs`` makes the page of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from apical.boards.records import board
+from apical.golden.store import load_model
+from apical.hw.config import preset
+from bench.record import record
+
+APICAL = str(Path(sys.executable).with_name("apical"))
+
+
+def served(name, path):
+    """A process that serves a virtual board, when it is there."""
+    child = subprocess.Popen([APICAL, "board", "serve", "--sim", "--board", name, "--path", path],
+                             stdout=subprocess.PIPE, text=True)
+    if child.stdout.readline().strip() != path:
+        child.wait()
+        sys.exit(f"no virtual board '{name}'")
+    return child
+
+
+def differences(name, path, images, abuse, folder):
+    """Record all runs; returns what differs from the fixed executor, in words."""
+    config, found = preset(board(name).preset), []
+    device = ["--port", path, "--board", name]
+    record(f"board-selftest-{name}", ["apical", "selftest", *device, "--abuse", str(abuse)])
+    run = record(f"board-run-{name}", ["apical", "run", *device, "--data", "digits", "--images",
+                                       str(images)])["report"]
+    golden = folder / "golden.json"
+    subprocess.run([APICAL, "run", "--link", "golden", "--board", name, "--data", "digits",
+                    "--images", str(images), "--json", golden], check=True)
+    expected = json.loads(golden.read_text())
+    found += [f"{key} of the run" for key in ("predictions", "signature")
+              if run[key] != expected[key]]
+    if config.learning:
+        # Part of the recorded command: a name that does not change.
+        ours, theirs = Path("build") / f"board-{name}.npz", folder / "fixed.npz"
+        common = ["train", "--data", "digits", "--epochs", "1", "--quiet"]
+        trained = record(f"board-train-{name}", ["apical", *common, *device, "--save",
+                                                 str(ours)])["report"]
+        subprocess.run([APICAL, *common, "--executor", "fixed", "--state", str(config.state),
+                        "--weight", str(config.weight), "--update-frac", str(config.update_frac),
+                        "--save", theirs], check=True)
+        weights, wanted = load_model(ours).weights, load_model(theirs).weights
+        found += [f"weights '{key}'" for key in wanted
+                  if not np.array_equal(weights[key], wanted[key])]
+        if trained["device_accuracy"] < 0.5:
+            found.append(f"accuracy {trained['device_accuracy']}, which is no learning")
+    return found
+
+
+def main():
+    """Record what the arguments say."""
+    parser = argparse.ArgumentParser(prog="python -m bench.boards", description=__doc__)
+    parser.add_argument("board")
+    parser.add_argument("--images", type=int, default=100)
+    parser.add_argument("--abuse", type=int, default=10_000)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        # A name that does not change: it is part of the recorded commands.
+        path = "/tmp/apical-board"
+        child = served(args.board, path)
+        try:
+            found = differences(args.board, path, args.images, args.abuse, Path(folder))
+        finally:
+            child.terminate()
+            child.wait()
+    if found:
+        sys.exit(f"not as the fixed executor: {', '.join(found)}")
+    print(f"{args.board}: as the fixed executor in everything")
+
+
+if __name__ == "__main__":
+    main()
