@@ -150,8 +150,13 @@ def _speed():
     return lines
 
 
+def _reproduced():
+    """Reports of ``apical reproduce all`` by seed."""
+    return {record["report"]["seed"]: record["report"] for record in records("reproduce-all-*")}
+
+
 def _checks_summary():
-    found = {record["report"]["seed"]: record["report"] for record in records("reproduce-all-*")}
+    found = _reproduced()
     systems = list(dict.fromkeys(row["system"] for r in found.values() for row in r["rows"]))
     rows = []
     for system in systems:
@@ -188,7 +193,7 @@ def results_golden() -> str:
 
 def checks() -> str:
     """The page of every check with its values by seed."""
-    found = {record["report"]["seed"]: record["report"] for record in records("reproduce-all-*")}
+    found = _reproduced()
     parts = ["# Checks of the systems", "", _GENERATED, "",
              "Rows of `apical reproduce all --seed S`; several values are several layers, times or "
              "sizes, named in the row. Controls are rows that show what fails without the thing "

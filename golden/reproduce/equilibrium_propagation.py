@@ -104,8 +104,8 @@ def truncated(seed):
     yield _row("control, 3 nudged steps against 20 steps through time: relative distance",
                _miss(_update(problem, "centred", 10, 3), other), "> 0.05", "Ernoult et al. 2019")
     yield Figure("equilibrium-propagation-truncated", "Nudged steps against steps through time",
-                 "steps", "cosine", {f"layer {k + 1}": (steps, [c[k] for c in curves])
-                                     for k in range(3)})
+                 "steps", "1 - cosine", {f"layer {k + 1}": (
+                     steps, [max(1 - c[k], 1e-17) for c in curves]) for k in range(3)}, log_y=True)
 
 
 def descent(seed):
