@@ -61,12 +61,14 @@ class KeyEngine(wiring.Component):
         number = Signal(range(KEY_ROUNDS + 1))
         constant = Mux(number[0], key[:16], key[16:]) ^ number
         next_x, next_y = mix_round(x, y, constant)
-        m.d.comb += [self.ready.eq(left == 0), self.result.eq(Cat(y, x))]
+        ready = Signal(init=1)
+        m.d.comb += [self.ready.eq(ready), self.result.eq(Cat(y, x))]
         with m.If(self.start):
-            m.d.sync += [left.eq(KEY_ROUNDS), number.eq(0),
+            m.d.sync += [left.eq(KEY_ROUNDS), number.eq(0), ready.eq(0),
                          x.eq(key[16:] ^ self.word[16:]), y.eq(key[:16] ^ self.word[:16])]
-        with m.Elif(left != 0):
-            m.d.sync += [x.eq(next_x), y.eq(next_y), left.eq(left - 1), number.eq(number + 1)]
+        with m.Elif(~ready):
+            m.d.sync += [x.eq(next_x), y.eq(next_y), left.eq(left - 1), number.eq(number + 1),
+                         ready.eq(left == 1)]
         return m
 
 
