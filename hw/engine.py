@@ -270,7 +270,7 @@ class Engine(wiring.Component):
         with m.Else():
             m.d.comb += [copy.read_address.eq(issue.rate_word),
                          copy.read_chunk.eq(issue.rate_chunk)]
-        state_b = Signal(16 * quick)
+        state_b = Signal(16 * quick, reset_less=True)
         m.d.sync += state_b.eq(copy.read_data)
         word = Mux(self.dot_reads, self.dot_word, unit.a_address)
         if self.learn is not None:

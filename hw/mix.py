@@ -124,7 +124,8 @@ class CrossUnit(wiring.Component):
         m = Module()
         first, turn, second = CROSS_ROTATIONS
         # One adder a stage; what follows each sum is a function of a few of its bits.
-        x0, y0, x1, y1 = (Signal(16, name=name) for name in ("x0", "y0", "x1", "y1"))
+        x0, y0, x1, y1 = (Signal(16, name=name, reset_less=True)
+                          for name in ("x0", "y0", "x1", "y1"))
         turned = Signal(16)
         m.d.comb += turned.eq(y0 ^ product(x0, first))
         m.d.sync += [
@@ -181,7 +182,7 @@ class SignatureUnit(wiring.Component):
                          unit.c.eq(self.values.word_select(lane, 16)),
                          unit.d.eq((self.address + lane)[:16])]
             # The product of bits ends here, so that the sum of lanes starts from registers.
-            word = Signal(32, name=f"word{lane}")
+            word = Signal(32, name=f"word{lane}", reset_less=True)
             m.d.sync += word.eq(Cat(unit.x, unit.y) & flags[-1][lane].replicate(32))
             words.append(word)
         while len(words) > 1:

@@ -225,7 +225,8 @@ class UnitPipeline(wiring.Component):
                 if there:
                     widths = widths | more.get(stage, {})
             for name, width in widths.items():
-                newest, here = Signal(width, name=f"new_{name}"), Signal(width, name=f"at_{name}")
+                newest, here = (Signal(width, name=f"{when}_{name}", reset_less=True)
+                                for when in ("new", "at"))
                 with m.If(self.start):
                     m.d.sync += newest.eq(told[name])
                 with m.If(stages[place - 1].first):
@@ -296,7 +297,7 @@ class UnitPipeline(wiring.Component):
         width, frac = config.accumulator_width, config.weight.frac
 
         def register(shape, value, name):
-            signal = Signal(shape, name=f"{name}_{lane}")
+            signal = Signal(shape, name=f"{name}_{lane}", reset_less=True)
             m.d.sync += signal.eq(value)
             return signal
 
@@ -413,8 +414,10 @@ class UnitPipeline(wiring.Component):
             return kept
 
         while True:
-            pairs = [(late(score), late(lane)) for score, lane in pairs]
-            unit, decides, counts, starts = map(late, (unit, decides, counts, starts))
+            pairs = [(delayed(m, score, 1, "score"), delayed(m, lane, 1, "lane"))
+                     for score, lane in pairs]
+            unit = delayed(m, unit, 1, "unit")
+            decides, counts, starts = map(late, (decides, counts, starts))
             measuring += [decides, counts]
             if len(pairs) == 1:
                 break
