@@ -47,6 +47,13 @@ TABLES = (
         ("ratio", "ratio"), ("cycles/s through cocotb", "cocotb_cycles_per_second"),
         ("cycles/s of the bare loop", "bare_cycles_per_second"), ("rounds", "rounds")),
      "speed-*"),
+    ("Timing of the boards over place-and-route seeds, estimated after routing", (
+        ("board", "board"), ("preset", "preset"), ("clock MHz", "clock_mhz"), ("seeds", "seeds"),
+        ("fmax min", "fmax_min"), ("median", "fmax_median"), ("max", "fmax_max"),
+        ("seeds below the clock", "below_clock"), ("LUTs", "luts"), ("of", "device_luts"),
+        ("FFs", "ffs"), ("RAMs", "rams"), ("multipliers", "dsps"),
+        ("left idle", "idle_multipliers"), ("tools", "tools")),
+     "timing-*"),
 )
 
 

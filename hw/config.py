@@ -50,7 +50,7 @@ class EngineConfig:
     weight_latency, event_latency, multiplier_latency : int
         Cycles of a weight read, of an event read and of a product; what the primitives declare.
     update_latency : int
-        Cycles of shift, sum and clip in the unit pipeline: 1 to 3, for a faster clock.
+        Cycles of shift, sum and clip in the unit pipeline: 1 to 4, for a faster clock.
     loop_counters : int
         Loops that may be nested, 1..4.
     diagnostics : bool
@@ -91,7 +91,7 @@ class EngineConfig:
     weight_latency: int = 2
     event_latency: int = 2
     multiplier_latency: int = 2
-    update_latency: int = 3
+    update_latency: int = 4
     loop_counters: int = 4
     diagnostics: bool = True
     learning: bool = False
@@ -107,7 +107,7 @@ class EngineConfig:
                   "event_depth": (2, 1 << 14), "input_banks": (1, 2),
                   "program_depth": (2, 1 << 12),
                   "descriptor_depth": (2, 256), "weight_ports": (1, 2), "weight_latency": (1, 4),
-                  "event_latency": (1, 2), "multiplier_latency": (1, 4), "update_latency": (1, 3),
+                  "event_latency": (1, 2), "multiplier_latency": (1, 4), "update_latency": (1, 4),
                   "loop_counters": (1, 4)}
         for name, (low, high) in ranges.items():
             value = getattr(self, name)

@@ -183,7 +183,7 @@ class Endpoint(wiring.Component):
                 with m.If(self.host_read_valid):
                     m.d.sync += state.eq(State.STEP)
             with m.Case(State.ANSWER):
-                m.d.comb += [step.eq(sent), clear.eq(sent & (pointer == ANSWER_HEADER))]
+                m.d.comb += [step.eq(sent), clear.eq(sent & self.headed)]
                 with m.If(clear):
                     m.d.sync += state.eq(Mux(accepted & data, State.ASK, State.CLOSE))
             with m.Case(State.TELL):
@@ -326,10 +326,12 @@ class Endpoint(wiring.Component):
         # Registered: a byte is shown one cycle after it was chosen.
         sending, settled, told_late = Signal(), Signal(), Signal(8)
         m.d.sync += [told_late.eq(told), settled.eq(sending & ~(self.send & self.send_ready))]
-        told = told_late
-        special = (told[2:] == FLAG >> 2) & (told[0] ^ told[1])
+        special, begins, headed = Signal(), Signal(), Signal()
+        m.d.sync += [special.eq((told[2:] == FLAG >> 2) & (told[0] ^ told[1])),
+                     begins.eq((state == State.ANSWER) & (pointer == 0)),
+                     headed.eq(pointer == ANSWER_HEADER)]
+        self.headed, told = headed, told_late
         assert {FLAG, ESCAPE} == {FLAG & ~3 | 1, FLAG & ~3 | 2}
-        begins = (state == State.ANSWER) & (pointer == 0)
         escapes = special & ~begins & ~turned
         m.d.comb += [sending.eq((state == State.ANSWER) | (state == State.TELL)
                                 | (state == State.CLOSE)), self.send.eq(sending & settled),

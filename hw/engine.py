@@ -270,7 +270,7 @@ class Engine(wiring.Component):
         with m.Else():
             m.d.comb += [copy.read_address.eq(issue.rate_word),
                          copy.read_chunk.eq(issue.rate_chunk)]
-        state_b = Signal(16 * quick)
+        state_b = Signal(16 * quick, reset_less=True)
         m.d.sync += state_b.eq(copy.read_data)
         word = Mux(self.dot_reads, self.dot_word, unit.a_address)
         if self.learn is not None:
@@ -417,15 +417,17 @@ class Engine(wiring.Component):
                  "status": Cat(sequencer.active, sequencer.bank, sequencer.ready),
                  "prediction": unit.winner, "signature": signature.total, **held}
         # Two steps, registered between them.
+        register = Signal.like(host.register)
+        m.d.sync += register.eq(host.register)
         for group in range(0, len(REGISTERS), 8):
             part = Signal(32, name=f"shown{group}", reset_less=True)
             m.d.sync += part.eq(0)
-            with m.Switch(host.register[:3]):
+            with m.Switch(register[:3]):
                 for name, value in shown.items():
                     if number[name] & ~7 == group:
                         with m.Case(number[name] & 7):
                             m.d.sync += part.eq(value)
-            with m.If(host.register[3:] == group >> 3):
+            with m.If(register[3:] == group >> 3):
                 m.d.comb += host.register_data.eq(part)
         with m.If(host.register_write):
             with m.Switch(host.register):

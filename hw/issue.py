@@ -101,6 +101,7 @@ class ProjectionIssue(wiring.Component):
         active, dot = Signal(), Signal()
         # Blocks (broadcast) or rows (dot) that are left.
         left = Signal(max(len(self.matrix) + 1, self.block_bits))
+        count, self.final = Mux(self.dot, self.rows, self.blocks), Signal()
         base, rows = Signal(len(self.matrix)), Signal(len(self.matrix) + 1)
         tail, last_block = Signal(7), Signal(self.block_bits)
         kind, source = Signal(2), Signal(16)
@@ -118,7 +119,7 @@ class ProjectionIssue(wiring.Component):
             m.d.sync += [active.eq(1), dot.eq(self.dot), base.eq(self.matrix), rows.eq(self.rows),
                          tail.eq(self.tail), last_block.eq(self.blocks - 1), kind.eq(self.kind),
                          source.eq(self.source),
-                         left.eq(Mux(self.dot, self.rows, self.blocks)), fresh.eq(1),
+                         left.eq(count), self.final.eq(count == 1), fresh.eq(1),
                          control.dot.eq(self.dot), control.negative.eq(self.negative),
                          control.started.eq(self.started), control.into.eq(self.into),
                          control.start.eq(self.from_), control.lane.eq(0)]
@@ -132,11 +133,11 @@ class ProjectionIssue(wiring.Component):
                          self.beat.last.eq(item_last), self.value.eq(item_value),
                          self.weight_address.eq(base + item_index), fresh.eq(item_last),
                          self.useful.eq(Mux(item_value == 0, 0,
-                                            Mux(left == 1, tail, self.config.lanes)))]
+                                            Mux(self.final, tail, self.config.lanes)))]
             with m.If(item_last):
-                m.d.sync += [base.eq(base + rows), left.eq(left - 1),
+                m.d.sync += [base.eq(base + rows), left.eq(left - 1), self.final.eq(left == 2),
                              control.into.eq(control.into + 1), control.start.eq(control.start + 1)]
-                with m.If(left == 1):
+                with m.If(self.final):
                     m.d.sync += active.eq(0)
         finished = running & item_valid & item_last
         items = [self._constant(m, running & (kind == Kind.CONSTANT), source),
@@ -268,9 +269,10 @@ class ProjectionIssue(wiring.Component):
                          block.eq(block + 1), address.eq(address + rows)]
             with m.If(last):
                 m.d.sync += [block.eq(0), base.eq(base + 1), address.eq(base + 1),
-                             left.eq(left - 1), control.lane.eq(control.lane + 1)]
+                             left.eq(left - 1), self.final.eq(left == 2),
+                             control.lane.eq(control.lane + 1)]
                 with m.If(control.lane == lanes - 1):
                     m.d.sync += [control.lane.eq(0), control.into.eq(control.into + 1),
                                  control.start.eq(control.start + 1)]
-                with m.If(left == 1):
+                with m.If(self.final):
                     m.d.sync += active.eq(0)

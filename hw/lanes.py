@@ -123,7 +123,7 @@ class Lanes(wiring.Component):
         term = Signal(signed(width))
         m.d.comb += term.eq(tree)
         for lane, product in enumerate(products):
-            total = Signal(signed(width), name=f"total{lane}")
+            total = Signal(signed(width), name=f"total{lane}", reset_less=True)
             begin = Mux(control.started, self.sums.word_select(lane, width).as_signed(), 0)
             if config.learning:
                 begin = Mux(learns, self.begin.word_select(lane, width).as_signed(), begin)
@@ -183,7 +183,7 @@ class Lanes(wiring.Component):
                      for i in range(0, len(terms), 2)]
             registered = []
             for i, term in enumerate(terms):
-                late = Signal.like(term, name=f"tree{stage}_{i}")
+                late = Signal.like(term, name=f"tree{stage}_{i}", reset_less=True)
                 m.d.sync += late.eq(term)
                 registered.append(late)
             terms = registered

@@ -61,12 +61,14 @@ class KeyEngine(wiring.Component):
         number = Signal(range(KEY_ROUNDS + 1))
         constant = Mux(number[0], key[:16], key[16:]) ^ number
         next_x, next_y = mix_round(x, y, constant)
-        m.d.comb += [self.ready.eq(left == 0), self.result.eq(Cat(y, x))]
+        ready = Signal(init=1)
+        m.d.comb += [self.ready.eq(ready), self.result.eq(Cat(y, x))]
         with m.If(self.start):
-            m.d.sync += [left.eq(KEY_ROUNDS), number.eq(0),
+            m.d.sync += [left.eq(KEY_ROUNDS), number.eq(0), ready.eq(0),
                          x.eq(key[16:] ^ self.word[16:]), y.eq(key[:16] ^ self.word[:16])]
-        with m.Elif(left != 0):
-            m.d.sync += [x.eq(next_x), y.eq(next_y), left.eq(left - 1), number.eq(number + 1)]
+        with m.Elif(~ready):
+            m.d.sync += [x.eq(next_x), y.eq(next_y), left.eq(left - 1), number.eq(number + 1),
+                         ready.eq(left == 1)]
         return m
 
 
@@ -122,7 +124,8 @@ class CrossUnit(wiring.Component):
         m = Module()
         first, turn, second = CROSS_ROTATIONS
         # One adder a stage; what follows each sum is a function of a few of its bits.
-        x0, y0, x1, y1 = (Signal(16, name=name) for name in ("x0", "y0", "x1", "y1"))
+        x0, y0, x1, y1 = (Signal(16, name=name, reset_less=True)
+                          for name in ("x0", "y0", "x1", "y1"))
         turned = Signal(16)
         m.d.comb += turned.eq(y0 ^ product(x0, first))
         m.d.sync += [
@@ -179,7 +182,7 @@ class SignatureUnit(wiring.Component):
                          unit.c.eq(self.values.word_select(lane, 16)),
                          unit.d.eq((self.address + lane)[:16])]
             # The product of bits ends here, so that the sum of lanes starts from registers.
-            word = Signal(32, name=f"word{lane}")
+            word = Signal(32, name=f"word{lane}", reset_less=True)
             m.d.sync += word.eq(Cat(unit.x, unit.y) & flags[-1][lane].replicate(32))
             words.append(word)
         while len(words) > 1:

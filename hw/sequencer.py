@@ -106,7 +106,11 @@ class Sequencer(wiring.Component):
         loop = loop[:ceil_log2(self.config.loop_counters)]
         masks = self._masks()
         unit_decoded, learn_decoded, reseed = Signal(), Signal(), Signal()
-        keyed = self._keys(m, unit_decoded, learn_decoded, reseed)
+        # The pulses to the units are registered: operands stand for another cycle.
+        start_unit, start_learn, start_projection = Signal(), Signal(), Signal()
+        m.d.sync += [self.start_unit.eq(start_unit), self.start_learn.eq(start_learn),
+                     self.start_projection.eq(start_projection)]
+        keyed = self._keys(m, unit_decoded, learn_decoded, reseed, start_unit, start_learn)
         idle = Signal()
         m.d.comb += [idle.eq(~(self.projecting | self.updating | self.projected | self.updated)),
                      self.program_address.eq(pc)]
@@ -170,12 +174,14 @@ class Sequencer(wiring.Component):
                 free = Mux(CONTROL.slice(self.flags, "overlap"),
                            ~(self.projecting | self.updating), idle)
                 with m.If(free & (keyed | ~(unit | learn))):
-                    m.d.comb += [self.start_unit.eq(unit), self.start_learn.eq(learn),
-                                 self.start_projection.eq(~(unit | learn))]
+                    m.d.comb += [start_unit.eq(unit), start_learn.eq(learn),
+                                 start_projection.eq(~(unit | learn))]
                     m.next = "DECODE"
                     if self._learns:
                         with m.If(learn):
-                            m.next = "LEARN"
+                            m.next = "BEGIN"
+            with m.State("BEGIN"):
+                m.next = "LEARN"
             with m.State("LEARN"):
                 with m.If(~self.learning):
                     m.next = "DECODE"
@@ -261,7 +267,7 @@ class Sequencer(wiring.Component):
     def _learns(self):
         return (Opcode.LEARN,) if self.config.learning else ()
 
-    def _keys(self, m, unit_decoded, learn_decoded, reseed):
+    def _keys(self, m, unit_decoded, learn_decoded, reseed, start_unit, start_learn):
         """Mix the image key, then the key of each unit operation while it is decoded.
 
         Returns whether the key of the decoded operation is there.
@@ -288,7 +294,7 @@ class Sequencer(wiring.Component):
         draws, draw_wanted, draw_running = Signal(24), Signal(), Signal()
         drawing = UNIT.slice(self.flags, "draws") if self.config.noise else Const(0)
         if self.config.noise:
-            m.d.comb += self.start_draws.eq(self.start_unit & drawing)
+            m.d.sync += self.start_draws.eq(start_unit & drawing)
             with m.If(self.begin):
                 m.d.sync += draws.eq(0)
             with m.If(reseed):
@@ -311,10 +317,10 @@ class Sequencer(wiring.Component):
             with m.Elif(wanted & ~waiting):
                 m.d.comb += [engine.start.eq(1), engine.word.eq(Cat(number, count))]
                 m.d.sync += [wanted.eq(0), running.eq(1)]
-        with m.If(self.start_unit):
+        with m.If(start_unit):
             m.d.sync += [waiting.eq(1), ahead.eq(count), count.eq(count + writes)]
         with m.If(self.take_key):
             m.d.sync += [waiting.eq(0), self.key.eq(engine.result), self.count.eq(ahead)]
-        with m.If(self.start_learn):
+        with m.If(start_learn):
             m.d.sync += [self.key.eq(engine.result), self.count.eq(count), count.eq(count + 1)]
         return ~(wanted | running | draw_wanted | draw_running)

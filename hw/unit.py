@@ -6,8 +6,8 @@ Stages::
     1  words arrive, cut to the chunk of Q lanes
     2  chunk: leak, nudge aligned
     3  force T
-    4  T shifted, added, rounded, clipped: one to three cycles, as the configuration says
-    W  new value: written, traced; W is 5 to 7
+    4  T shifted, added, rounded, clipped: one to four cycles, as the configuration says
+    W  new value: written, traced; W is 5 to 8
     ..  |du| (or the value) of each unit, the greatest of the chunk by pairs
 """
 
@@ -217,7 +217,8 @@ class UnitPipeline(wiring.Component):
         self.at, self.word = {}, Signal.like(self.t)
         with m.If(self.start):
             m.d.sync += self.word.eq(self.t)
-        places = {"clip": self.write_stage - 1, "write": self.write_stage}
+        places = {"clip": MOVE_STAGE + min(self.config.update_latency - 1, 2),
+                  "write": self.write_stage}
         for stage, widths in _CONTROLS.items():
             self.at[stage], place = {}, places.get(stage, stage)
             for there, more in ((self.config.plain, _PLAIN), (self.scales, _SCALES),
@@ -225,7 +226,8 @@ class UnitPipeline(wiring.Component):
                 if there:
                     widths = widths | more.get(stage, {})
             for name, width in widths.items():
-                newest, here = Signal(width, name=f"new_{name}"), Signal(width, name=f"at_{name}")
+                newest, here = (Signal(width, name=f"{when}_{name}", reset_less=True)
+                                for when in ("new", "at"))
                 with m.If(self.start):
                     m.d.sync += newest.eq(told[name])
                 with m.If(stages[place - 1].first):
@@ -296,7 +298,7 @@ class UnitPipeline(wiring.Component):
         width, frac = config.accumulator_width, config.weight.frac
 
         def register(shape, value, name):
-            signal = Signal(shape, name=f"{name}_{lane}")
+            signal = Signal(shape, name=f"{name}_{lane}", reset_less=True)
             m.d.sync += signal.eq(value)
             return signal
 
@@ -351,7 +353,7 @@ class UnitPipeline(wiring.Component):
                 value = register(value.shape(), value, f"{name}{i}_")
             return value
 
-        second, third = int(config.update_latency >= 2), int(config.update_latency >= 3)
+        second, third, fourth = (int(config.update_latency >= i) for i in (2, 3, 4))
 
         halves = halves_shift_by(m, force, self.at[4]["shift"], frac - 1, frac + 6,
                                  f"move_{lane}")
@@ -360,8 +362,12 @@ class UnitPipeline(wiring.Component):
             halves = _turned(halves, self.at[4]["negate"])
         halves, start = cut(halves, "halves", second), cut(start, "begin", second)
         m.d.comb += wide.eq((Cat(1, start).as_signed() + halves) >> 1)
-        kept = cut(kept, "stay", second + third)
-        value, clip = self._clip(cut(wide, "sum", third), self.at["clip"]["limits"])
+        kept = cut(kept, "stay", second + third + fourth)
+        low, clip, limit = self._clip(cut(wide, "sum", third), self.at["clip"]["limits"])
+        low, clip, limit = (cut(part, f"part{i}_", fourth)
+                            for i, part in enumerate((low, clip, limit)))
+        # A clipped value is 0 but for the bits that its limit has.
+        value = ((low & ~clip.replicate(16)) | limit).as_signed()
         moved = Signal(signed(17), name=f"moved_{lane}")
         new = register(signed(16), value, "new")
         old = register(signed(16), kept, "old")
@@ -371,7 +377,7 @@ class UnitPipeline(wiring.Component):
         return new, distance, register(1, clip, "clip"), old
 
     def _clip(self, wide, code):
-        """(value, whether it was clipped): ranges end at powers of two, so bits tell, not sums."""
+        """(low bits, whether to clip, limit): ranges end at powers of two, bits tell, not sums."""
         state = self.config.state
         one, top = state.frac, state.width - 1
         negative = wide[-1]
@@ -382,11 +388,10 @@ class UnitPipeline(wiring.Component):
         above = Mux(unit | symmetric, over_one, over)
         below = Mux(unit, negative, Mux(symmetric, under_one, under))
         clip = above | below
-        # A clipped value is 0 but for the bits that its limit has.
         high = Mux(unit | symmetric, state.one, state.max)
         low = Mux(unit, 0, Mux(symmetric, -state.one & 0xFFFF, state.min & 0xFFFF))
         limit = (Mux(above, high, 0) | Mux(below, low, 0))[:16]
-        return ((wide[:16] & ~clip.replicate(16)) | limit).as_signed(), clip
+        return wide[:16], clip, limit
 
     def _measure(self, m, out, lanes):
         """Greatest |du| of updates; greatest value (the first of equals) of a decision."""
@@ -410,8 +415,10 @@ class UnitPipeline(wiring.Component):
             return kept
 
         while True:
-            pairs = [(late(score), late(lane)) for score, lane in pairs]
-            unit, decides, counts, starts = map(late, (unit, decides, counts, starts))
+            pairs = [(delayed(m, score, 1, "score"), delayed(m, lane, 1, "lane"))
+                     for score, lane in pairs]
+            unit = delayed(m, unit, 1, "unit")
+            decides, counts, starts = map(late, (decides, counts, starts))
             measuring += [decides, counts]
             if len(pairs) == 1:
                 break
