@@ -293,7 +293,7 @@ def test_a_matrix_used_from_the_constant_both_ways():
     projections = (Projection("a", "one", "h", "m"), Projection("b", "one", "h", "m", True))
     network = Network("n", populations, (Matrix("m", 1, 1),), projections)
     told = reasons(network, Program("p", (Project("a"), Project("b"))), EngineConfig())
-    assert told and told[0].startswith("matrix 'm' has the constant or a clamped population on both")
+    assert told and told[0].startswith("matrix 'm' has the constant or a clamped population on")
 
 
 def test_a_rate_the_engine_has_not():
