@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.apical-installed
 # Further options of the command behind a target: make test ARGS="-k store -x"
 ARGS ?=
+# Processes that share the tests.
+JOBS ?= 2
 
 # One BLAS thread: small products run faster so, and timings can be compared.
 export OPENBLAS_NUM_THREADS := 1
@@ -44,10 +46,10 @@ cosim: $(STAMP)
 	$(BIN)/apical cosim --json build/cosim.json $(ARGS)
 
 test: $(STAMP)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
 test-all: $(STAMP)
-	$(BIN)/python -m pytest -m "" $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) -m "" $(ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
