@@ -109,7 +109,7 @@ _ULX3S = {
 }
 
 _ORANGECRAB = {
-    "clock_in": 48_000_000, "clock": 96_000_000,
+    "clock_in": 48_000_000, "clock": 72_000_000,
     "leds": {"alive": ("led", 0), "busy": ("led", 1), "error": ("led", 2)},
     "flash": ("dfu-util", "-d", "1209:5af0", "-a", "0", "-D"),
     "connect": "connect it by USB with its button held down, and the serial adapter",
