@@ -70,8 +70,8 @@ class HostPort(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        valid, write, known, weights, last_lane = (
-            Signal(name=name) for name in ("valid", "write", "known", "weights", "last_lane"))
+        valid, write, known, shifts, stores = (
+            Signal(name=name) for name in ("valid", "write", "known", "shifts", "stores"))
         space, address = Signal(3), self.address
         # The request is registered, then carried out: `go` says in which cycle.
         free, go = Signal(), Signal()
@@ -100,9 +100,12 @@ class HostPort(wiring.Component):
                          space.eq(self.host_address[SPACE_LOW:]),
                          address.eq(self.host_address[:SPACE_LOW])]
             lane = self.host_address[:LANE_BITS]
-            m.d.sync += [known.eq(self._known(m)), last_lane.eq(lane == self.config.lanes - 1),
-                         weights.eq(self.host_address[SPACE_LOW:] == Space.WEIGHTS)]
-        self._writes(m, go & write & known, space, weights, last_lane)
+            there = self._known(m)
+            weights = (there & self.host_write
+                       & (self.host_address[SPACE_LOW:] == Space.WEIGHTS))
+            m.d.sync += [known.eq(there), shifts.eq(weights),
+                         stores.eq(weights & (lane == self.config.lanes - 1))]
+        self._writes(m, go & write & known, space, valid & ~self.active, shifts, stores)
         # Reads hold their address for READ_WAIT cycles, which every memory meets.
         m.d.sync += self.host_read_valid.eq(0)
         with m.If(go & ~write):
@@ -149,13 +152,14 @@ class HostPort(wiring.Component):
                     m.d.comb += known.eq(there)
         return known
 
-    def _writes(self, m, go, space, weights, last_lane):
+    def _writes(self, m, go, space, quiet, shifts, stores):
         lanes = self.config.lanes
         # Lanes come in order, so that they shift in.
         staged = Signal(16 * (lanes - 1), reset_less=True)
         m.d.comb += self.weight_word.eq(Cat(staged, self.data[:16]))
-        m.d.comb += self.weight_write.eq(go & weights & last_lane)
-        with m.If(go & weights):
+        # What a request does to weights was found when it came: the way to them is long.
+        m.d.comb += self.weight_write.eq(quiet & stores)
+        with m.If(quiet & shifts):
             m.d.sync += staged.eq(self.weight_word >> 16)
         with m.If(go):
             with m.Switch(space):
