@@ -60,8 +60,7 @@ MUTANTS = {
         "learn", "mix_written(late_x, late_y, new)", "mix_written(late_x, late_y, new >> 1)",
         "LearnUnit", "engine", {}, "signature"),
     "the number of written weights": (
-        "learn", "self.written.eq(sum(self.mask[1:], self.mask[0]))", "self.written.eq(self.mask)",
-        "LearnUnit", "engine", {}, "writes"),
+        "learn", "sum(late[1:], late[0])", "sum(late[1:])", "LearnUnit", "engine", {}, "writes"),
     "the sign of the second term": (
         "learn", "beat.negative.eq(self.negative[1])", "beat.negative.eq(self.negative[0])",
         "LearnUnit", "engine", {"terms": "two terms"}, "weight"),
