@@ -115,7 +115,8 @@ _DEFAULTS = {
     # after some updates all units rest on a limit.  So do they when the output learns so slowly
     # that hidden layers make up for it, or W2 so fast that it grows meanwhile.
     ("ep", "mnist", 3): TrainingConfig(epochs=22, rates=(0.4, 0.05, 0.2), decay=0.85, steps=10,
-                                       nudge_steps=6, gain=0.35, hidden_bias=0.0),
+                                       nudge_steps=6, inference_steps=10, gain=0.35,
+                                       hidden_bias=0.0),
     ("ep", "fashion-mnist", 2): TrainingConfig(epochs=20, rates=(0.2, 0.05), decay=0.85,
                                                steps=10, nudge_steps=4, hidden_bias=0.0),
     ("ghost", "digits", 3): TrainingConfig(
