@@ -129,7 +129,7 @@ _BOARDS = (
       for size, device, preset in ((25, ECP5_25_285, "ulx3s-25f"),
                                    (85, ECP5_85_285, "ulx3s-85f"))),
     Board("colorlight-i5", "Colorlight i5 v7.0 with extension board",
-          "apical.boards.platforms:ColorlightI5", ECP5_25, "ulx3s-25f", 25_000_000, 100_000_000,
+          "apical.boards.platforms:ColorlightI5", ECP5_25, "ulx3s-25f", 25_000_000, 80_000_000,
           leds={"alive": ("led", 0)}, baud=460_800,
           sram=("openFPGALoader", "-b", "colorlight-i5", "-m"),
           flash=("openFPGALoader", "-b", "colorlight-i5", "-f"),
