@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from ..golden.errors import ApicalError, MisuseError
-from ..hw.config import EngineConfig, preset
+from ..hw.config import PRESETS, EngineConfig, preset
 from .build import load_manifest
 from .device import Device
 from .links import Link
@@ -41,7 +41,9 @@ def check_bitstream(board: Board, manifest_path) -> tuple:
     if hashlib.sha256(bits).hexdigest() != manifest["sha256"]:
         raise MisuseError(f"'{path}' is not the bitstream its manifest describes (sha256 differs); "
                           f"build it again with: apical build --board {board.name}")
-    current = preset(board.preset).hash
+    # A bitstream may hold another preset than the board's own.
+    name = manifest.get("preset")
+    current = preset(name if name in PRESETS else board.preset).hash
     if manifest["config_hash"] != current:
         raise MisuseError(f"'{path}' is stale: it holds engine {manifest['config_hash']}, this "
                           f"version has {current}; build it again with: "

@@ -5,9 +5,10 @@ A new board is a record (and a platform class, if amaranth-boards has none).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..golden.errors import MisuseError
+from ..hw.config import preset
 
 
 @dataclass(frozen=True)
@@ -139,8 +140,21 @@ _BOARDS = (
 BOARDS = {board.name: board for board in _BOARDS}
 
 
-def board(name: str) -> Board:
-    """The board of that name; `MisuseError` lists the known ones."""
+def board(name: str, engine: str | None = None) -> Board:
+    """The board of that name; `MisuseError` lists the known ones.
+
+    Parameters
+    ----------
+    engine : str, optional
+        Another preset than the board's own, of the same family.
+    """
     if name not in BOARDS:
         raise MisuseError(f"unknown board '{name}'; known: {', '.join(BOARDS)}")
-    return BOARDS[name]
+    chosen = BOARDS[name]
+    if engine is None:
+        return chosen
+    family = preset(engine).primitives
+    if family not in ("portable", chosen.device.family):
+        raise MisuseError(f"preset '{engine}' is made of {family} cells, board '{name}' has "
+                          f"{chosen.device.family}")
+    return replace(chosen, preset=engine)

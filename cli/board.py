@@ -18,6 +18,7 @@ def add_arguments(parser):
                                "behind a pseudo-terminal")
     serve.add_argument("--sim", action="store_true", help="simulate (the only way there is)")
     serve.add_argument("--board", required=True, metavar="B", help="'apical boards' lists them")
+    serve.add_argument("--preset", metavar="NAME", help="engine (default: that of the board)")
     serve.add_argument("--manifest", metavar="FILE", help="simulate the engine of this manifest "
                        "(default: the board's preset)")
     serve.add_argument("--path", metavar="NAME", help="make a link of this name to the terminal")
@@ -30,9 +31,11 @@ def run(args) -> int:
 
     if not args.sim:
         raise MisuseError("only simulated boards can be served; say so: apical board serve --sim")
-    chosen = board(args.board)
+    chosen = board(args.board, args.preset)
     config = preset(chosen.preset)
     if args.manifest is not None:
+        if args.preset is not None:
+            raise MisuseError("name the engine once: by --preset or --manifest")
         config, name = manifest_config(args.manifest)
         if name is not None and name != chosen.name:
             raise MisuseError(f"manifest '{args.manifest}' is for board '{name}', not for "

@@ -13,6 +13,7 @@ def add_arguments(parser):
     """Declare the options."""
     parser.add_argument("--board", required=True, metavar="B",
                         help="board to build for; 'apical boards' lists them")
+    parser.add_argument("--preset", metavar="NAME", help="engine (default: that of the board)")
     parser.add_argument("--layers", type=argument(parse_layers), metavar="N-H-M",
                         help="refuse, before synthesis, unless this network fits")
     parser.add_argument("--seed", type=int, default=1, help="seed of the placer")
@@ -32,7 +33,7 @@ def run(args) -> int:
     from ..golden.errors import MisuseError
     from ..hw.config import preset
 
-    chosen = board(args.board)
+    chosen = board(args.board, args.preset)
     config = preset(chosen.preset)
     if args.layers is not None:
         from ..boards.fit import fits, suggestion

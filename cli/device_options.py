@@ -12,7 +12,7 @@ from .engine_options import whole
 #: Links that need no board.
 LINKS = ("golden", "pysim", "sim")
 #: Engine of a link without a board, where none is named.
-DEFAULT_PRESET = "ulx3s-25f"
+DEFAULT_PRESET = "ulx3s-25f-learning"
 
 
 def add_device_arguments(parser):

@@ -95,6 +95,14 @@ def test_the_presets_hold_what_learning_keeps(name, hidden):
     assert reasons(network, equilibrium.training(network), preset(name)) == []
 
 
+def test_another_preset_for_a_board():
+    chosen = board("ulx3s-25f", "ulx3s-25f-learning")
+    assert preset(chosen.preset).learning
+    assert board("ulx3s-25f").preset == "ulx3s-25f"
+    with pytest.raises(MisuseError, match="^preset 'icebreaker' is made of ice40 cells, board"):
+        board("ulx3s-25f", "icebreaker")
+
+
 def test_what_fits_grows_with_narrow_weights():
     config = preset("icebreaker")
     wide = greatest_hidden(784, 10, config)
