@@ -17,7 +17,7 @@ from ..golden.fixed import FixedResult
 from ..golden.fixed_learning import multipliers
 from ..golden.trace import Trace
 from ..hw.assembler import assemble, config_for
-from ..hw.config import EngineConfig, preset
+from ..hw.config import PRESETS, EngineConfig, preset
 from .compare import Comparison, Expectation, compare_reports, compare_sums, compare_trace
 from .job import answers, learning_job, read_weights
 from .play import play
@@ -30,6 +30,8 @@ LANES = 8
 #: Its depths: every case fits, so that one simulator is built for all.
 DEPTHS = {"weight_depth": 2048, "state_depth": 128, "accumulator_depth": 128, "event_depth": 256,
           "program_depth": 512, "descriptor_depth": 256}
+#: It has every unit.
+UNITS = {"learning": True, "smooth": True, "noise": True}
 #: Images behind which signatures are read in runs that compare signatures only.
 EVERY = 100
 
@@ -90,13 +92,19 @@ def system_names(wanted) -> tuple:
 
 
 def engine_for(network, program, options, density=None, **formats) -> EngineConfig:
-    """The engine that options name, or the common one, deeper where it must be."""
+    """The engine that options name, or the common one, deeper where it must be.
+
+    Of a preset that comes with and without weight updates the one that learns is taken.
+    """
     if options.preset is not None:
         if options.lanes is not None:
             raise MisuseError("--preset and --lanes exclude each other; a preset has its lanes")
-        return preset(options.preset).replace(**options.engine)
+        learning = f"{options.preset}-learning"
+        name = learning if learning in PRESETS else options.preset
+        return preset(name).replace(**options.engine)
     lanes = LANES if options.lanes is None else options.lanes
-    fields = {"update_lanes": min(4, 1 << lanes.bit_length() - 1), **formats, **options.engine}
+    fields = {"update_lanes": min(4, 1 << lanes.bit_length() - 1), **UNITS, **formats,
+              **options.engine}
     config = EngineConfig(lanes=lanes, **DEPTHS, **fields)
     try:
         assemble(network, program, config, density)

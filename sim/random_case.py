@@ -142,6 +142,7 @@ class Case(Draw):
         return config_for(self.network, self.program, lanes, self.density, update_lanes=quick,
                           state=self.state, weight=self.weight, accumulator_width=width,
                           weight_latency=1 + self.below(4), multiplier_latency=1 + self.below(4),
+                          weight_ports=1 + self.below(2), update_latency=1 + self.below(4),
                           update_frac=self.update_frac, **self.units)
 
     def _network(self):
@@ -240,4 +241,5 @@ def random_engine(number) -> EngineConfig:
         program_depth=draw.choice([500, 1024]), descriptor_depth=draw.choice([200, 256]),
         input_banks=draw.choice([1, 2, 2]), weight_latency=1 + draw.below(4),
         event_latency=1 + draw.below(2), multiplier_latency=1 + draw.below(4),
+        weight_ports=1 + draw.below(2), update_latency=1 + draw.below(4),
         loop_counters=draw.choice([3, 4]), update_frac=update_frac, **units)
