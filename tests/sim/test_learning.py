@@ -64,8 +64,10 @@ def test_fast_compares_signatures_and_final_weights(cache):
                    run(cache, "ep", fast=True)["systems"]["ep"] for fast in (True, False))
     assert (fast["mode"], whole["mode"]) == ("signatures", "every write")
     assert fast["mismatches"] == 0
-    for name in ("signature", "writes", "saturations", "mean_cycles", "images", "mean_steps"):
+    for name in ("signature", "writes", "saturations", "images", "mean_steps"):
         assert fast[name] == whole[name], name
+    # What the host reads between images can hold up the first instruction of the next.
+    assert abs(fast["mean_cycles"] - whole["mean_cycles"]) < 2
     # Behind image 100 and at the end, and the 24-16-5 network read back.
     final = 24 * 16 + 16 * 5 + 16 + 5
     assert fast["weights_compared"] == final and fast["compared"] == 2 + final
@@ -162,7 +164,7 @@ def test_digits_are_learned_in_the_gateware(cache):
     ({"images": 2000}, "data 'digits' has 1400 training images, 2000 are asked for"),
     ({"images": 1000}, "more than 600 are compared with --fast only"),
     ({"lanes": 4, "preset": "ulx3s-25f"}, "--preset and --lanes exclude each other"),
-    ({"preset": "icebreaker", "layers": (64, 2000, 10)}, "does not fit the engine")])
+    ({"preset": "icebreaker", "layers": (64, 2000, 10), "images": 100}, "does not fit the engine")])
 def test_training_that_cannot_be(cache, options, message):
     with pytest.raises(MisuseError, match=message):
         train(cache, **options)
