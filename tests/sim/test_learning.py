@@ -68,9 +68,9 @@ def test_fast_compares_signatures_and_final_weights(cache):
         assert fast[name] == whole[name], name
     # What the host reads between images can hold up the first instruction of the next.
     assert abs(fast["mean_cycles"] - whole["mean_cycles"]) < 2
-    # Behind image 100 and at the end, and the 24-16-5 network read back.
+    # Signatures on the way and at the end, and the 24-16-5 network read back.
     final = 24 * 16 + 16 * 5 + 16 + 5
-    assert fast["weights_compared"] == final and fast["compared"] == 2 + final
+    assert fast["weights_compared"] == final and fast["compared"] >= 2 + final
     assert fast["cycles"] < whole["cycles"]
 
 
