@@ -213,15 +213,8 @@ def _system(name, options, say):
             "learns": bool(case.learned)}
 
 
-def failure(report, least=None) -> str | None:
-    """Why a run does not hold, or None.
-
-    Parameters
-    ----------
-    least : float, optional
-        Share of the weights that must have changed, instead of `LEAST_CHANGED`.
-    """
-    least = LEAST_CHANGED if least is None else least
+def failure(report) -> str | None:
+    """Why a run does not hold, or None."""
     if report["sentence"]:
         return report["sentence"]
     if report["registers_differ"]:
@@ -232,9 +225,9 @@ def failure(report, least=None) -> str | None:
         return f"{report['mismatches']} mismatches"
     if not report["learns"]:
         return None
-    if report["weights_changed"] < least:
+    if report["weights_changed"] < LEAST_CHANGED:
         return (f"only {report['weights_changed']:.1%} of the weights that take part changed, "
-                f"{least:.0%} must")
+                f"{LEAST_CHANGED:.0%} must")
     if report["weights_saturated"] > MOST_SATURATED:
         return (f"{report['weights_saturated']:.1%} of the weights that take part are saturated, "
                 f"{MOST_SATURATED:.0%} may")
