@@ -47,8 +47,9 @@ class EngineConfig:
         Instructions; descriptors (at most 256).
     weight_ports : int
         2: weights can be read and written in one cycle.  1 (SPRAM): updates take turns.
-    weight_latency, event_latency, multiplier_latency : int
-        Cycles of a weight read, of an event read and of a product; what the primitives declare.
+    weight_latency, event_latency, code_latency, multiplier_latency : int
+        Cycles of a read of weights, of events, of instructions, and of a product; what the
+        primitives declare.
     update_latency : int
         Cycles of shift, sum and clip in the unit pipeline: 1 to 4, for a faster clock.
     loop_counters : int
@@ -90,6 +91,7 @@ class EngineConfig:
     weight_ports: int = 2
     weight_latency: int = 2
     event_latency: int = 2
+    code_latency: int = 2
     multiplier_latency: int = 2
     update_latency: int = 4
     loop_counters: int = 4
@@ -107,8 +109,8 @@ class EngineConfig:
                   "event_depth": (2, 1 << 14), "input_banks": (1, 2),
                   "program_depth": (2, 1 << 12),
                   "descriptor_depth": (2, 256), "weight_ports": (1, 2), "weight_latency": (1, 4),
-                  "event_latency": (1, 2), "multiplier_latency": (1, 4), "update_latency": (1, 4),
-                  "loop_counters": (1, 4)}
+                  "event_latency": (1, 2), "code_latency": (1, 2), "multiplier_latency": (1, 4),
+                  "update_latency": (1, 4), "loop_counters": (1, 4)}
         for name, (low, high) in ranges.items():
             value = getattr(self, name)
             if not low <= value <= high:
@@ -203,8 +205,8 @@ PRESETS = {
                                weight_depth=16384, state_depth=128, accumulator_depth=128,
                                event_depth=1024, input_banks=1, program_depth=128,
                                descriptor_depth=64, weight_ports=1, weight_latency=1,
-                               event_latency=1, multiplier_latency=1, update_latency=1,
-                               loop_counters=2,
+                               event_latency=1, code_latency=1, multiplier_latency=1,
+                               update_latency=1, loop_counters=2,
                                diagnostics=False, primitives="ice40"),
     # 22 lanes: 64 hidden units are 3 blocks, and 2,560 words are 50 of the 56 block RAMs; events
     # take 4, code 2.  A cell of LUT RAM has 16 words.

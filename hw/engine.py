@@ -102,8 +102,8 @@ class Engine(wiring.Component):
         # Instructions and descriptors are never read in the same cycle: one memory holds both.
         self.code_bits = max(address_bits(config.program_depth),
                              address_bits(config.descriptor_depth))
-        halves = [WordMemory(32, (1 << self.code_bits) + config.descriptor_depth, 1, family)
-                  for _ in range(2)]
+        halves = [WordMemory(32, (1 << self.code_bits) + config.descriptor_depth,
+                             config.code_latency, family) for _ in range(2)]
         m.submodules.code_low, m.submodules.code_high = halves
         m.submodules.events = events = WordMemory(
             32, config.input_banks * config.event_depth, config.event_latency, family)

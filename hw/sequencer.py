@@ -22,8 +22,8 @@ from .mix import KeyEngine
 class Sequencer(wiring.Component):
     """Runs the loaded program once an image.
 
-    Latency: an instruction is decoded in 6 cycles, hidden behind the one before where that takes
-    longer; a loop that may end early restarts behind the pipeline.
+    Latency: an instruction is decoded in 5 cycles and `code_latency`, hidden behind the one before
+    where that takes longer; a loop that may end early restarts behind the pipeline.
 
     Members
     -------
@@ -36,7 +36,7 @@ class Sequencer(wiring.Component):
     program_address, descriptor_address : Out
         Words wanted; `describing` says that it is the descriptor.
     code : In(64)
-        The word, one cycle later.
+        The word, `code_latency` cycles later.
     projecting, updating : In(1)
         Issue of a unit goes on.
     projected, updated : In(1)
@@ -114,6 +114,13 @@ class Sequencer(wiring.Component):
         idle = Signal()
         m.d.comb += [idle.eq(~(self.projecting | self.updating | self.projected | self.updated)),
                      self.program_address.eq(pc)]
+        # From a state that has asked for the next word in its last cycle.
+        asked = "DECODE" if self.config.code_latency == 1 else "WAIT"
+        # Descriptors: state, the one that arrives in it, the one that it asks for.
+        reads = ([("TARGET", "t", "a"), ("FIRST", "a", "b"), ("SECOND", "b", "c"),
+                  ("THIRD", "c", "")] if asked == "DECODE" else
+                 [("SOURCE", "", "a"), ("TARGET", "t", "b"), ("FIRST", "a", "c"),
+                  ("SECOND", "b", ""), ("THIRD", "c", "")])
         # Comparisons for the end of a loop, registered.
         ends, settled, measured = Signal(), Signal(), Signal()
         m.d.sync += [ends.eq(loops[loop] == 1), measured.eq(self.measuring),
@@ -129,6 +136,9 @@ class Sequencer(wiring.Component):
             with m.State("FETCH"):
                 # Between images the host may be reading the memory of instructions.
                 with m.If(~self.hold):
+                    m.next = asked
+            if asked == "WAIT":
+                with m.State("WAIT"):
                     m.next = "DECODE"
             with m.State("DECODE"):
                 m.d.sync += [self.flags.eq(word & masks["flags"]), pc.eq(pc + 1)]
@@ -136,7 +146,7 @@ class Sequencer(wiring.Component):
                              self.describing.eq(1)]
                 with m.Switch(CONTROL.slice(word, "opcode")):
                     with m.Case(Opcode.PROJECT, Opcode.UNIT, *self._learns):
-                        m.next = "TARGET"
+                        m.next = reads[0][0]
                     with m.Case(Opcode.IMAGE):
                         m.next = "IMAGE"
                     with m.Case(Opcode.REPEAT):
@@ -152,22 +162,22 @@ class Sequencer(wiring.Component):
                         m.next = "DONE"
             with m.State("RESEED"):
                 m.d.comb += reseed.eq(1)
-                m.next = "DECODE"
+                m.next = asked
             with m.State("FACTOR"):
                 m.d.sync += self.noise_factor.eq(operand)
-                m.next = "DECODE"
-            for state, address, name, following in (
-                    ("TARGET", "a", "t", "FIRST"), ("FIRST", "b", "a", "SECOND"),
-                    ("SECOND", "c", "b", "THIRD"), ("THIRD", "c", "c", "READY")):
+                m.next = asked
+            for (state, name, asks), following in zip(reads, [*reads[1:], ("READY",)], strict=True):
                 with m.State(state):
-                    m.d.sync += getattr(self, name).eq(self.code & masks[name])
-                    m.d.comb += [self.descriptor_address.eq(PROJECT.slice(self.flags, address)),
-                                 self.describing.eq(state != "THIRD")]
+                    if name:
+                        m.d.sync += getattr(self, name).eq(self.code & masks[name])
+                    if asks:
+                        m.d.comb += [self.descriptor_address.eq(PROJECT.slice(self.flags, asks)),
+                                     self.describing.eq(1)]
                     if state == "TARGET":
                         m.d.comb += unit_decoded.eq(opcode == Opcode.UNIT)
                     if state == "THIRD" and self._learns:
                         m.d.comb += learn_decoded.eq(opcode == Opcode.LEARN)
-                    m.next = following
+                    m.next = following[0]
             with m.State("READY"):
                 unit = opcode == Opcode.UNIT
                 learn = opcode == Opcode.LEARN if self._learns else Const(0)
@@ -188,26 +198,27 @@ class Sequencer(wiring.Component):
             with m.State("IMAGE"):
                 with m.If((self.ready != 0) & ~self.hold):
                     m.d.comb += self.begin.eq(1)
-                    m.next = "DECODE"
+                    m.next = asked
             with m.State("REPEAT"):
                 # What is still on its way must not count as movement of the first step.
                 until = CONTROL.slice(self.flags, "until")
                 with m.If((idle & ~self.measuring) | ~until):
                     m.d.sync += loops[loop].eq(operand)
                     m.d.comb += self.clear_moved.eq(until)
-                    m.next = "DECODE"
+                    m.next = asked
             with m.State("TURN"):
                 m.next = "LOOP"
             with m.State("LOOP"):
                 until = CONTROL.slice(self.flags, "until")
+                leaves = settled | ends
+                with m.If(~leaves):
+                    m.d.comb += self.program_address.eq(operand)
                 with m.If((idle & ~self.measuring & ~measured) | ~until):
                     m.d.comb += [self.stepped.eq(1), self.clear_moved.eq(until)]
                     m.d.sync += loops[loop].eq(loops[loop] - 1)
-                    with m.If(settled | ends):
-                        m.next = "DECODE"
-                    with m.Else():
+                    with m.If(~leaves):
                         m.d.sync += pc.eq(operand)
-                        m.next = "FETCH"
+                    m.next = asked
             with m.State("DONE"):
                 with m.If(idle & ~self.signing & ~self.measuring):
                     m.d.comb += self.finish.eq(1)
