@@ -52,6 +52,9 @@ class EngineConfig:
         primitives declare.
     update_latency : int
         Cycles of shift, sum and clip in the unit pipeline: 1 to 4, for a faster clock.
+    key_ahead : bool
+        Whether the key of a unit operation is mixed while the one before still waits for its first
+        write: about 10 cycles less between short operations, for 32 registers.
     loop_counters : int
         Loops that may be nested, 1..4.
     diagnostics : bool
@@ -94,6 +97,7 @@ class EngineConfig:
     code_latency: int = 2
     multiplier_latency: int = 2
     update_latency: int = 4
+    key_ahead: bool = True
     loop_counters: int = 4
     diagnostics: bool = True
     learning: bool = False
@@ -206,7 +210,7 @@ PRESETS = {
                                event_depth=1024, input_banks=1, program_depth=128,
                                descriptor_depth=64, weight_ports=1, weight_latency=1,
                                event_latency=1, code_latency=1, multiplier_latency=1,
-                               update_latency=1, loop_counters=2,
+                               update_latency=1, key_ahead=False, loop_counters=2,
                                diagnostics=False, primitives="ice40"),
     # 22 lanes: 64 hidden units are 3 blocks, and 2,560 words are 50 of the 56 block RAMs; events
     # take 4, code 2.  A cell of LUT RAM has 16 words.

@@ -181,7 +181,8 @@ class Engine(wiring.Component):
             unit.nudge_negative.eq(UNIT.slice(flags, "nudge_negative") ^ turn),
             unit.factor.eq(Mux(turn, -factor, factor)),
             sequencer.signing.eq(signature.busy | learn.signing),
-            sequencer.learning.eq(learn.busy), learn.start.eq(sequencer.start_learn),
+            sequencer.learning.eq(learn.busy), sequencer.closing.eq(learn.closing),
+            learn.start.eq(sequencer.start_learn),
             learn.two.eq(LEARN.slice(flags, "two")), learn.turned.eq(LEARN.slice(flags, "turned")),
             learn.negative.eq(LEARN.slice(flags, "negative")),
             learn.matrix.eq(MATRIX.slice(b, "base")), learn.rows.eq(MATRIX.slice(b, "rows")),
@@ -195,8 +196,8 @@ class Engine(wiring.Component):
             mac.words.eq(learn.words), mac.begin.eq(learn.begin)]
         # Operands stand still: registered, these are off the way to the memories.
         m.d.sync += [issue.apart.eq(LEARN.slice(flags, "other") - issue.source),
-                     issue.learn.eq(learn.busy), issue.dense.eq(learn.busy & learn.two),
-                     issue.paced.eq(learn.busy & (learn.two | (config.weight_ports == 1)))]
+                     issue.learn.eq(learn.busy), issue.dense.eq(learn.busy & learn.paired),
+                     issue.paced.eq(learn.busy & (learn.paired | (config.weight_ports == 1)))]
         for name in ("valid", "index", "value", "other"):
             m.d.comb += getattr(learn, f"item_{name}").eq(getattr(issue, f"item_{name}"))
         with m.If(learn.busy):
@@ -345,15 +346,17 @@ class Engine(wiring.Component):
                 self.trace_image.eq(self.image_number)]
             self._trace_chunk(m, unit)
         if self.trace and self.learn is not None:
-            learn = self.learn
+            learn, number = self.learn, Signal(8)
+            with m.If(learn.start):
+                m.d.sync += number.eq(MATRIX.slice(sequencer.b, "number"))
             m.d.comb += [
                 self.trace_weight_valid.eq(learn.write & learn.mask.any()),
                 self.trace_weight_image.eq(self.image_number),
                 self.trace_weight_operation.eq(sequencer.count),
-                self.trace_weight_matrix.eq(MATRIX.slice(sequencer.b, "number")),
+                self.trace_weight_matrix.eq(number),
                 self.trace_weight_scalar.eq(learn.scalar),
                 self.trace_weight_first.eq(learn.first),
-                self.trace_weight_turned.eq(learn.turned),
+                self.trace_weight_turned.eq(learn.swapped),
                 self.trace_weight_mask.eq(learn.mask),
                 self.trace_weight_values.eq(learn.write_data)]
 

@@ -70,8 +70,8 @@ class HostPort(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        valid, write, known, shifts, stores = (
-            Signal(name=name) for name in ("valid", "write", "known", "shifts", "stores"))
+        valid, write, known, shifts, stores, states = (
+            Signal(name=name) for name in ("valid", "write", "known", "shifts", "stores", "states"))
         space, address = Signal(3), self.address
         # The request is registered, then carried out: `go` says in which cycle.
         free, go = Signal(), Signal()
@@ -101,11 +101,12 @@ class HostPort(wiring.Component):
                          address.eq(self.host_address[:SPACE_LOW])]
             lane = self.host_address[:LANE_BITS]
             there = self._known(m)
-            weights = (there & self.host_write
-                       & (self.host_address[SPACE_LOW:] == Space.WEIGHTS))
-            m.d.sync += [known.eq(there), shifts.eq(weights),
+            weights, state = (there & self.host_write & (self.host_address[SPACE_LOW:] == wanted)
+                              for wanted in (Space.WEIGHTS, Space.STATE))
+            m.d.sync += [known.eq(there), shifts.eq(weights), states.eq(state),
                          stores.eq(weights & (lane == self.config.lanes - 1))]
         self._writes(m, go & write & known, space, valid & ~self.active, shifts, stores)
+        m.d.comb += self.state_write.eq(valid & states & ~(self.state_taken | fixed))
         # Reads hold their address for READ_WAIT cycles, which every memory meets.
         m.d.sync += self.host_read_valid.eq(0)
         with m.If(go & ~write):
@@ -157,7 +158,8 @@ class HostPort(wiring.Component):
         # Lanes come in order, so that they shift in.
         staged = Signal(16 * (lanes - 1), reset_less=True)
         m.d.comb += self.weight_word.eq(Cat(staged, self.data[:16]))
-        # What a request does to weights was found when it came: the way to them is long.
+        # What a request does to weights (and to states) was found when it came: the way to them is
+        # long.
         m.d.comb += self.weight_write.eq(quiet & stores)
         with m.If(quiet & shifts):
             m.d.sync += staged.eq(self.weight_word >> 16)
@@ -171,5 +173,3 @@ class HostPort(wiring.Component):
                         m.d.comb += strobe.eq(1)
                 with m.Case(Space.EVENTS):
                     m.d.comb += self.event_write.eq(1)
-                with m.Case(Space.STATE):
-                    m.d.comb += self.state_write.eq(1)

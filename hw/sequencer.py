@@ -50,8 +50,8 @@ class Sequencer(wiring.Component):
     moved : In(16), clear_moved : Out(1)
     start_projection, start_unit, start_learn : Out(1)
         Take the operands below (a weight update reads them, and the key, as long as it runs).
-    learning : In(1)
-        A weight update runs.
+    learning, closing : In(1)
+        A weight update runs; it looks at its operands no more.
     start_draws : Out(1), draw_key : Out(32)
         With `start_unit`: the operation draws random words.
     noise_factor : Out(16)
@@ -88,7 +88,8 @@ class Sequencer(wiring.Component):
             "measuring": In(1),
             "signing": In(1), "hold": In(1), "moved": In(16), "clear_moved": Out(1),
             "start_projection": Out(1), "start_unit": Out(1), "start_learn": Out(1),
-            "learning": In(1), "sign": Out(1), "start_draws": Out(1), "draw_key": Out(32),
+            "learning": In(1), "closing": In(1), "sign": Out(1),
+            "start_draws": Out(1), "draw_key": Out(32),
             "noise_factor": Out(16), "flags": Out(64),
             "a": Out(64), "b": Out(64), "c": Out(64), "t": Out(64),
             "bank_offset": Out(16), "bank_offset_b": Out(16),
@@ -112,7 +113,8 @@ class Sequencer(wiring.Component):
                      self.start_projection.eq(start_projection)]
         keyed = self._keys(m, unit_decoded, learn_decoded, reseed, start_unit, start_learn)
         idle = Signal()
-        m.d.comb += [idle.eq(~(self.projecting | self.updating | self.projected | self.updated)),
+        m.d.comb += [idle.eq(~(self.projecting | self.updating | self.projected | self.updated
+                               | self.learning)),
                      self.program_address.eq(pc)]
         # From a state that has asked for the next word in its last cycle.
         asked = "DECODE" if self.config.code_latency == 1 else "WAIT"
@@ -182,7 +184,7 @@ class Sequencer(wiring.Component):
                 unit = opcode == Opcode.UNIT
                 learn = opcode == Opcode.LEARN if self._learns else Const(0)
                 free = Mux(CONTROL.slice(self.flags, "overlap"),
-                           ~(self.projecting | self.updating), idle)
+                           ~(self.projecting | self.updating | self.learning), idle)
                 with m.If(free & (keyed | ~(unit | learn))):
                     m.d.comb += [start_unit.eq(unit), start_learn.eq(learn),
                                  start_projection.eq(~(unit | learn))]
@@ -193,7 +195,7 @@ class Sequencer(wiring.Component):
             with m.State("BEGIN"):
                 m.next = "LEARN"
             with m.State("LEARN"):
-                with m.If(~self.learning):
+                with m.If(self.closing):
                     m.next = "DECODE"
             with m.State("IMAGE"):
                 with m.If((self.ready != 0) & ~self.hold):
@@ -207,18 +209,19 @@ class Sequencer(wiring.Component):
                     m.d.comb += self.clear_moved.eq(until)
                     m.next = asked
             with m.State("TURN"):
+                m.d.comb += self.program_address.eq(operand)
                 m.next = "LOOP"
             with m.State("LOOP"):
                 until = CONTROL.slice(self.flags, "until")
-                leaves = settled | ends
-                with m.If(~leaves):
-                    m.d.comb += self.program_address.eq(operand)
+                # Another turn is the rule: its first instruction has been asked for.
+                m.d.comb += self.program_address.eq(operand)
                 with m.If((idle & ~self.measuring & ~measured) | ~until):
                     m.d.comb += [self.stepped.eq(1), self.clear_moved.eq(until)]
                     m.d.sync += loops[loop].eq(loops[loop] - 1)
-                    with m.If(~leaves):
+                    m.next = "FETCH"
+                    with m.If(~(settled | ends)):
                         m.d.sync += pc.eq(operand)
-                    m.next = asked
+                        m.next = "DECODE"
             with m.State("DONE"):
                 with m.If(idle & ~self.signing & ~self.measuring):
                     m.d.comb += self.finish.eq(1)
@@ -285,8 +288,14 @@ class Sequencer(wiring.Component):
         """
         m.submodules.key_engine = engine = KeyEngine()
         image_key = Signal(32)
-        # The key of an operation stays in its engine until the first write needs it.
+        # The key of an operation stays in its engine, or beside it, until the first write needs it.
         waiting, ahead = Signal(), Signal(16)
+        kept, occupied = engine.result, waiting
+        if self.config.key_ahead:
+            # One place is enough: a key takes longer to mix than a first write to come.
+            kept, occupied = Signal(32), Const(0)
+            with m.If(start_unit):
+                m.d.sync += kept.eq(engine.result)
         image_wanted, image_running, wanted, running = Signal(), Signal(), Signal(), Signal()
         count = Signal(16)
         writes = ((UNIT.slice(self.flags, "mode") != Mode.DECIDE)
@@ -322,16 +331,16 @@ class Sequencer(wiring.Component):
                 m.d.sync += [image_wanted.eq(0), image_running.eq(1)]
             with m.Elif(draw_running):
                 m.d.sync += [self.draw_key.eq(engine.result), draw_running.eq(0)]
-            with m.Elif(draw_wanted & ~waiting):
+            with m.Elif(draw_wanted & ~occupied):
                 m.d.comb += [engine.start.eq(1), engine.word.eq(Cat(Const(DRAW, 8), draws))]
                 m.d.sync += [draw_wanted.eq(0), draw_running.eq(1), draws.eq(draws + 1)]
-            with m.Elif(wanted & ~waiting):
+            with m.Elif(wanted & ~occupied):
                 m.d.comb += [engine.start.eq(1), engine.word.eq(Cat(number, count))]
                 m.d.sync += [wanted.eq(0), running.eq(1)]
         with m.If(start_unit):
             m.d.sync += [waiting.eq(1), ahead.eq(count), count.eq(count + writes)]
         with m.If(self.take_key):
-            m.d.sync += [waiting.eq(0), self.key.eq(engine.result), self.count.eq(ahead)]
+            m.d.sync += [waiting.eq(0), self.key.eq(kept), self.count.eq(ahead)]
         with m.If(start_learn):
             m.d.sync += [self.key.eq(engine.result), self.count.eq(count), count.eq(count + 1)]
         return ~(wanted | running | draw_wanted | draw_running)

@@ -241,6 +241,6 @@ def random_engine(number) -> EngineConfig:
         program_depth=draw.choice([500, 1024]), descriptor_depth=draw.choice([200, 256]),
         input_banks=draw.choice([1, 2, 2]), weight_latency=1 + draw.below(4),
         event_latency=1 + draw.below(2), code_latency=1 + draw.below(2),
-        multiplier_latency=1 + draw.below(4),
+        multiplier_latency=1 + draw.below(4), key_ahead=draw.chance(0.5),
         weight_ports=1 + draw.below(2), update_latency=1 + draw.below(4),
         loop_counters=draw.choice([3, 4]), update_frac=update_frac, **units)
