@@ -20,6 +20,7 @@ from .device import Device
 from .frames import request
 from .golden_port import GoldenPort
 from .model import ModelEndpoint
+from .packing import UnpackerModel
 
 KINDS = ("random bytes", "truncated", "duplicated", "bit flipped", "reordered", "byte dropped",
          "byte added", "another session", "good")
@@ -125,7 +126,7 @@ def abuse(device: Device, count: int, seed=0, progress=None) -> Abuse:
     words += [(Space.WEIGHTS, first, part) for first in {0, config.weight_depth - part}]
     places = np.concatenate([word_addresses(*run, config.lanes) for run in words])
     start = np.random.default_rng(seed).integers(0, 1 << config.weight.width, len(places))
-    model = ModelEndpoint(GoldenPort(config), config.lanes)
+    model = ModelEndpoint(GoldenPort(config), config.lanes, UnpackerModel.of(config))
     link.stop()
     link.write(places, start)
     model.port.write(places, start)

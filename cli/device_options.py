@@ -76,14 +76,14 @@ def make_link(kind, config, **options):
     if kind == "golden":
         from ..boards.golden_port import GoldenPort
 
-        return Link.over_port(GoldenPort(config), config.lanes, "the fixed executor", **options)
+        return Link.over_port(GoldenPort(config), config, "the fixed executor", **options)
     if kind == "pysim":
         from ..sim.ports import PysimPort
 
-        return Link.over_port(PysimPort(config), config.lanes, "Amaranth's simulator", **options)
+        return Link.over_port(PysimPort(config), config, "Amaranth's simulator", **options)
     from ..sim.ports import VerilatorPort
 
-    return Link.over_port(VerilatorPort(config), config.lanes, "the simulator", **options)
+    return Link.over_port(VerilatorPort(config), config, "the simulator", **options)
 
 
 @contextlib.contextmanager

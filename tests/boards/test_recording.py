@@ -16,7 +16,7 @@ from apical.hw.isa import SPACE_LOW, Space
 
 
 def golden(port=None, **options):
-    return Link.over_port(port or GoldenPort(CONFIG), CONFIG.lanes, "the fixed executor", **options)
+    return Link.over_port(port or GoldenPort(CONFIG), CONFIG, "the fixed executor", **options)
 
 
 @pytest.fixture(scope="module")
