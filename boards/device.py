@@ -251,6 +251,8 @@ class Device:
 
     def _pack(self, values):
         """A vector of events in fewer bytes, or None."""
+        if not unpacks(self.config):
+            return None
         made = self._packer.writes(values) if self._packer is not None else None
         sent = 4 * len(event_words(values)) if made is None else 2 * len(made[1])
         self._saved += plain_bytes(values) - sent
@@ -258,7 +260,7 @@ class Device:
 
     @property
     def effective_payload(self) -> int:
-        """Bytes that were sent, images as events or a byte a unit, whichever are fewer."""
+        """Bytes of words that were sent; a packed image counts as events, or as a byte a unit."""
         return self.link.sent_payload + self._saved
 
     def weights(self) -> dict:

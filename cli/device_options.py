@@ -101,6 +101,8 @@ def open_device(args, config=None):
 
     if (args.port is None) == (args.link is None):
         raise MisuseError(f"name a board's --port, or a --link: {', '.join(LINKS)}")
+    if args.baud is not None and args.port is None:
+        raise MisuseError("--baud is the rate of a --port; a --link has none")
     named, board = engine_of(args)
     config = named or config
     recorder = None

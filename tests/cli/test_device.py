@@ -78,6 +78,13 @@ def test_a_recorded_run_is_replayed(model, tmp_path, capsys):
     told = capsys.readouterr().out
     assert "1 differ" in told
     assert f"first: transaction {at - 2}, run: address 0xd was" in told
+    assert "no end" not in told
+    assert " is of engine " in line(
+        capsys, "replay", recording, "--link", "golden", "--preset", "icebreaker", code=2)
+    # One whose session did not come to its end says so.
+    (tmp_path / "session.jsonl").write_text("\n".join(text[:at]))
+    assert main(["replay", recording, "--link", "golden"]) == 0
+    assert "the recording has no end: its session was cut off" in capsys.readouterr().out
 
 
 def test_selftest(tmp_path, capsys):
@@ -128,6 +135,7 @@ def test_train_on_a_device_is_training_in_raw_integers(tmp_path):
     (["run", "--link", "golden", "--images", "9999", "--layers", "64-10"],
      "data 'digits' have 1 to 397 test images"),
     (["run", "--link", "golden", "--manifest", "/nowhere"], "no manifest '/nowhere'"),
+    (["run", "--link", "golden", "--baud", "9600"], "--baud is the rate of a --port"),
     (["run", "--port", "/dev/nothing"], "there is no port '/dev/nothing'"),
     (["replay", "/nowhere", "--link", "golden"], "recording '/nowhere' cannot be read"),
     (["train", "--board", "icebreaker"], "--board is for training on a device"),
