@@ -32,7 +32,8 @@ from .model import ModelEndpoint
 from .packing import UnpackerModel
 
 KINDS = ("random bytes", "truncated", "duplicated", "bit flipped", "reordered", "byte dropped",
-         "byte added", "another session", "good")
+         "byte added", "wrong operation", "wrong length", "another session", "good")
+_UNKNOWN = [code for code in range(256) if code not in list(Operation)]
 _SEED = REGISTERS["seed"].address
 #: Words of the weights that are compared: the first ones and the last ones.
 _WEIGHT_WORDS = 64
@@ -114,6 +115,12 @@ class _Maker:
             return self.history[-1]
         elif kind == "reordered" and len(self.history) > 1:
             return self.history[-1 - rng.randrange(1, min(len(self.history), 12))]
+        elif kind == "wrong operation":
+            return request(self.tag, rng.choice(_UNKNOWN), address(Space.STATE), bytes(2))
+        elif kind == "wrong length":
+            operation = rng.choice((Operation.READ, Operation.READ_WIDE, Operation.WRITE,
+                                    Operation.WRITE_WIDE))
+            return request(self.tag, operation, address(Space.STATE), bytes(5), 5)
         elif kind == "another session":
             tag = self.tag + (rng.randrange(1, 16) << SEQUENCE_BITS) & 0xFF
             return request(tag, Operation.WRITE, address(Space.STATE), bytes(2))

@@ -8,6 +8,7 @@ import signal
 import sys
 
 from ..golden.errors import ApicalError, MisuseError
+from .common import check_writable
 from .device_options import manifest_config
 
 
@@ -43,6 +44,11 @@ def run(args) -> int:
         if config.primitives not in ("portable", chosen.device.family):
             raise MisuseError(f"the engine of '{args.manifest}' is made of {config.primitives} "
                               f"cells, board '{chosen.name}' has {chosen.device.family}")
+    if args.path is not None and not os.path.islink(args.path):
+        # Before minutes go by.
+        check_writable(args.path)
+        if os.path.exists(args.path):
+            raise MisuseError(f"'{args.path}' exists and is no link; name another --path")
     with contextlib.suppress(ValueError):  # not in the main thread: whoever runs it there ends it
         signal.signal(signal.SIGTERM, _interrupt)
     print(f"{chosen.name}: engine {config.hash}; building its simulator, which takes a minute or "

@@ -139,11 +139,14 @@ def test_train_on_a_device_is_training_in_raw_integers(tmp_path):
     (["run", "--port", "/dev/nothing"], "there is no port '/dev/nothing'"),
     (["replay", "/nowhere", "--link", "golden"], "recording '/nowhere' cannot be read"),
     (["train", "--board", "icebreaker"], "--board is for training on a device"),
+    (["train", "--link", "golden", "--executor", "fixed"], "trains without a device; leave it"),
     (["train", "--link", "golden", "--rule", "cd"], "rule 'cd' does not learn on a device"),
     (["train", "--link", "golden", "--preset", "icebreaker"], "has no learning unit; train"),
     (["train", "--link", "golden", "--weight", "s16.14"], "--weight is fixed in the engine"),
     (["board", "serve", "--board", "icebreaker"], "only simulated boards can be served"),
     (["board", "serve", "--sim", "--board", "nexys"], "unknown board 'nexys'"),
+    (["board", "serve", "--sim", "--board", "icebreaker", "--path", __file__], "is no link; name"),
+    (["run", "--link", "golden", "--layers", "64-5000-10"], "'64-5000-10' does not fit the engine"),
 ])
 def test_misuse_is_one_line(arguments, told, capsys):
     assert told in line(capsys, *arguments, code=2)
