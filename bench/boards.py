@@ -31,10 +31,11 @@ from bench.record import record
 APICAL = str(Path(sys.executable).with_name("apical"))
 
 
-def served(name, engine, path):
+def served(name, engine, baud, path):
     """A process that serves a virtual board, when it is there."""
-    engine = [] if engine is None else ["--preset", engine]
-    child = subprocess.Popen([APICAL, "board", "serve", "--sim", "--board", name, *engine,
+    options = [] if engine is None else ["--preset", engine]
+    options += [] if baud is None else ["--baud", baud]
+    child = subprocess.Popen([APICAL, "board", "serve", "--sim", "--board", name, *options,
                               "--path", path], stdout=subprocess.PIPE, text=True)
     if child.stdout.readline().strip() != path:
         child.wait()
@@ -79,13 +80,14 @@ def main():
     parser = argparse.ArgumentParser(prog="python -m bench.boards", description=__doc__)
     parser.add_argument("board")
     parser.add_argument("--preset", metavar="NAME")
+    parser.add_argument("--baud", help="of the virtual board's line: a quicker one takes less time")
     parser.add_argument("--images", type=int, default=100)
     parser.add_argument("--abuse", type=int, default=10_000)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         # A name that does not change: it is part of the recorded commands.
         path = f"/tmp/{args.preset or args.board}"
-        child = served(args.board, args.preset, path)
+        child = served(args.board, args.preset, args.baud, path)
         try:
             found = differences(args.board, args.preset, path, args.images, args.abuse,
                                 Path(folder))

@@ -1,9 +1,10 @@
 """Packed images: bytes of pixels become events on their way to the host port.
 
 It stands between the endpoint and the engine (``docs/protocol.md``, rules 17 to 20).  Everything
-that is not for it goes through as it is, in the same cycle.  The product is made by adding and
-shifting, a bit a cycle: a byte takes at most 10 cycles and what the host port makes it wait, less
-than it takes to come over any line.
+that is not for it goes through as it is, a cycle later: what a request is, is registered, as its
+way into the engine is long already.  The product is made by adding and shifting, a bit a cycle: a
+byte takes at most 11 cycles and what the host port makes it wait, less than it takes to come over
+any line.
 """
 
 from __future__ import annotations
@@ -58,11 +59,12 @@ class Unpacker(wiring.Component):
         # A pixel came since the last commit: index and place are those of its event.
         begun = Signal()
         assert PACKED >> SPACE_LOW == 6 and SCALE >> SPACE_LOW == 7
-        packed, commits = Signal(), Signal()
-        m.d.comb += [
+        known, packed, commits = Signal(), Signal(), Signal()
+        m.d.sync += [
+            known.eq(self.host_valid & ~self.host_ready & (state == _State.THROUGH)),
             packed.eq(self.host_write & self.host_address[SPACE_LOW + 1:].all()),
-            commits.eq(self.host_write & (self.host_address[SPACE_LOW:] == Space.REGISTERS)
-                       & (self.host_address[:SPACE_LOW] == REGISTERS["commit"].number)),
+            commits.eq(self.host_write & (self.host_address == REGISTERS["commit"].address))]
+        m.d.comb += [
             self.port_write.eq(self.host_write), self.port_address.eq(self.host_address),
             self.port_write_data.eq(self.host_write_data)]
         marks = state == _State.MARK
@@ -80,7 +82,9 @@ class Unpacker(wiring.Component):
         with m.Switch(state):
             with m.Case(_State.THROUGH):
                 m.d.sync += second.eq(0)
-                with m.If(packed):
+                with m.If(~known):
+                    pass
+                with m.Elif(packed):
                     m.d.comb += self.host_ready.eq(1)
                     with m.If(self.host_valid & self.host_address[SPACE_LOW]):
                         m.d.sync += scale.eq(self.host_write_data)

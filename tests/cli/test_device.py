@@ -146,6 +146,8 @@ def test_train_on_a_device_is_training_in_raw_integers(tmp_path):
     (["board", "serve", "--board", "icebreaker"], "only simulated boards can be served"),
     (["board", "serve", "--sim", "--board", "nexys"], "unknown board 'nexys'"),
     (["board", "serve", "--sim", "--board", "icebreaker", "--path", __file__], "is no link; name"),
+    (["board", "serve", "--sim", "--board", "icebreaker", "--baud", "9000000"],
+     "board 'icebreaker' cannot run at 9000000 baud; its clock allows 6000000"),
     (["run", "--link", "golden", "--layers", "64-5000-10"], "'64-5000-10' does not fit the engine"),
 ])
 def test_misuse_is_one_line(arguments, told, capsys):
