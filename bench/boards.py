@@ -46,7 +46,7 @@ def served(name, engine, baud, path):
 def differences(name, engine, path, images, abuse, folder):
     """Record all runs; returns what differs from the fixed executor, in words."""
     config, found = preset(board(name, engine).preset), []
-    which = ["--board", name] if engine is None else ["--preset", engine]
+    which = ["--board", name, *([] if engine is None else ["--preset", engine])]
     device, name = ["--port", path, *which], engine or name
     run = record(f"board-run-{name}", ["apical", "run", *device, "--data", "digits", "--images",
                                        str(images)])["report"]

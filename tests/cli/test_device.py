@@ -127,8 +127,10 @@ def test_train_on_a_device_is_training_in_raw_integers(tmp_path):
 @pytest.mark.parametrize(("arguments", "told"), [
     (["run"], "name a board's --port, or a --link: golden, pysim, sim"),
     (["run", "--link", "golden", "--port", "x"], "name a board's --port, or a --link"),
-    (["run", "--link", "golden", "--board", "icebreaker", "--preset", "icebreaker"],
+    (["run", "--link", "golden", "--manifest", "x", "--preset", "icebreaker"],
      "name the engine once"),
+    (["run", "--link", "golden", "--board", "icebreaker", "--preset", "ulx3s-25f"],
+     "preset 'ulx3s-25f' is made of ecp5 cells, board 'icebreaker' has ice40"),
     (["run", "--link", "golden", "--board", "nexys"], "unknown board 'nexys'"),
     (["run", "--link", "golden", "--data", "cifar"], "unknown data 'cifar'; known: digits, mnist"),
     (["run", "--link", "golden", "--layers", "784-10"], "data 'digits' have 64 pixels"),
