@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from apical.boards.records import BOARDS
-from apical.hw.config import preset
+from apical.hw.config import PRESETS, preset
 from apical.hw.verilog import markdown_table
 
 RECORDED = Path(__file__).resolve().parent.parent / "docs" / "recorded"
@@ -23,6 +23,12 @@ _LINES = """\
 The serial line is the one of the board's USB port, but for the OrangeCrab, which has none: there a
 3.3 V adapter goes to pin 0 (receive) and pin 1 (transmit) of its connector. Two programs cannot
 have a port at the same time; the second is refused."""
+
+_RATE = """\
+Bytes are those of both directions, with weights and program of the load. *Words of what is sent*
+leaves out frames, escapes and requests to read. For the *effective rate* an image counts as its
+events or as one byte a unit, whichever is less, though what goes over the line is shorter still
+([packed images](protocol.md#packed-images)); boards with an iCE40 take events only."""
 
 _NEW = """\
 ## A board that is not here
@@ -57,33 +63,46 @@ def _ran():
     runs, trained, tested = (_records(f"board-{kind}-*") for kind in ("run", "train", "selftest"))
     if runs:
         parts += markdown_table(
-            ("network", "data", "images", "accuracy", "signature", "cycles an image", "bytes moved",
-             "words of what is sent", "command"),
-            [(r["report"]["network"], r["report"]["data"], r["report"]["images"],
+            ("engine", "network", "data", "images", "accuracy", "signature", "cycles an image",
+             "bytes moved", "words of what is sent", "effective rate", "command"),
+            [(_engine(r), r["report"]["network"], r["report"]["data"], r["report"]["images"],
               f"{r['report']['accuracy']:.4f}", r["report"]["signature"],
               "" if r["report"]["mean_cycles"] is None else f"{r['report']['mean_cycles']:.0f}",
               r["report"]["bytes_moved"], f"{100 * r['report']['line_share']:.1f} %",
-              f"`{r['command']}`") for r in runs])
+              f"{100 * r['report']['effective_rate']:.1f} %", f"`{r['command']}`") for r in runs])
+        parts += [_RATE, ""]
     if trained:
         parts += markdown_table(
-            ("layers", "images", "epochs", "test accuracy by epoch", "on the device", "signature",
-             "command"),
-            [("-".join(map(str, r["report"]["layers"])), r["report"]["images"],
+            ("engine", "layers", "images", "epochs", "test accuracy by epoch", "on the device",
+             "signature", "command"),
+            [(_engine(r), "-".join(map(str, r["report"]["layers"])), r["report"]["images"],
               r["report"]["epochs"],
               ", ".join(f"{100 * (1 - e):.1f} %" for e in r["report"]["test_errors"]),
               f"{100 * r['report']['device_accuracy']:.1f} %", r["report"]["signature"],
               f"`{r['command']}`") for r in trained])
     for record in tested:
         report = record["report"]
-        parts += [f"`{record['command']}`, engine {report['config_hash']}:", ""]
+        parts += [f"`{record['command']}`, engine {_engine(record)}:", ""]
         parts += markdown_table(("check", "", "found"),
                                 [(c["name"], _verdict(c), c["detail"])
                                  for c in report["checks"]])
         if "abuse" in report:
-            sent = report["abuse"]["sent"]
-            parts += ["Sent: " + ", ".join(f"{n} {kind}" for kind, n in sorted(sent.items()))
-                      + ".", ""]
+            parts += [_abused(report["abuse"]), ""]
     return parts or ["Nothing is recorded yet.", ""]
+
+
+def _engine(record):
+    """Hash of the engine of a record, and whether it is one of today."""
+    told = record["report"]["config_hash"]
+    return told + ("" if told in {config.hash for config in PRESETS.values()} else " (older)")
+
+
+def _abused(abuse):
+    sent = ", ".join(f"{n} {kind}" for kind, n in sorted(abuse["sent"].items()))
+    frames = ", ".join(f"{n} {name}" for name, n in sorted(abuse["statuses"].items()))
+    return (f"Sent: {sent}. Frames in it, by what became of them: {frames} (ended by the next "
+            f"flag). {abuse['refused']} were refused, as many as the board counted. Afterwards "
+            f"{abuse['compared']} words of memory were compared, {abuse['wrong']} were wrong.")
 
 
 def _verdict(check):

@@ -13,16 +13,28 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..hw.isa import REGISTERS, Space, address
-from ..hw.protocol import FLAG, PAYLOAD, SEQUENCE_BITS, Operation, Part, Status
+from ..hw.isa import LANE_BITS, REGISTERS, Space, address
+from ..hw.protocol import (
+    FLAG,
+    PACKED,
+    PAYLOAD,
+    SEQUENCE_BITS,
+    Operation,
+    Part,
+    Status,
+    unpacks,
+)
 from ..hw.readback import word_addresses
 from .device import Device
 from .frames import request
 from .golden_port import GoldenPort
 from .model import ModelEndpoint
+from .packing import UnpackerModel
 
 KINDS = ("random bytes", "truncated", "duplicated", "bit flipped", "reordered", "byte dropped",
-         "byte added", "another session", "good")
+         "byte added", "wrong operation", "wrong length", "another session", "good")
+_UNKNOWN = [code for code in range(256) if code not in list(Operation)]
+_SEED = REGISTERS["seed"].address
 #: Words of the weights that are compared: the first ones and the last ones.
 _WEIGHT_WORDS = 64
 #: Seconds to wait for an answer that must come.
@@ -38,7 +50,8 @@ class Abuse:
     sent : Counter
         Byte strings by kind.
     statuses : Counter
-        Answers by status, as the board gave them.
+        Whole frames by what the board answered; ``cut`` are those that the next flag ended, which
+        are refused without an answer.
     refused : int
         Refusals that the board counted.
     compared, wrong : int
@@ -58,20 +71,23 @@ class Abuse:
 class _Maker:
     """Makes byte strings; knows the session and what was sent before."""
 
-    def __init__(self, rng, lanes):
-        self.rng, self.lanes, self.tag, self.history = rng, lanes, 0, []
+    def __init__(self, rng, config):
+        self.rng, self.lanes, self.tag, self.history = rng, config.lanes, 0, []
+        self.places = [address(Space.STATE), address(Space.WEIGHTS), _SEED]
+        if unpacks(config):
+            self.places.append(PACKED)
 
     def open(self):
         self.tag = self.rng.randrange(1, 16) << SEQUENCE_BITS
         return request(self.tag, Operation.OPEN)
 
     def good(self):
-        """A good request to states, weights or the seed."""
-        rng, space = self.rng, self.rng.choice((Space.STATE, Space.WEIGHTS, Space.REGISTERS))
-        if space == Space.REGISTERS:
-            place, most, wide = REGISTERS["seed"].address, 1, Part.WIDE
+        """A good request to states, weights, the seed, or a part of a packed image."""
+        rng, place = self.rng, self.rng.choice(self.places)
+        if place == _SEED:
+            most, wide = 1, Part.WIDE
         else:
-            place = address(space, rng.randrange(16) << 6 | rng.randrange(self.lanes))
+            place |= rng.randrange(16) << LANE_BITS | rng.randrange(self.lanes)
             most, wide = PAYLOAD // 2, Part(0)
         count = rng.choice((1, 1, 2, 3, rng.randrange(1, most + 1))) if most > 1 else 1
         size = 4 if wide else 2
@@ -99,13 +115,19 @@ class _Maker:
             return self.history[-1]
         elif kind == "reordered" and len(self.history) > 1:
             return self.history[-1 - rng.randrange(1, min(len(self.history), 12))]
+        elif kind == "wrong operation":
+            return request(self.tag, rng.choice(_UNKNOWN), address(Space.STATE), bytes(2))
+        elif kind == "wrong length":
+            operation = rng.choice((Operation.READ, Operation.READ_WIDE, Operation.WRITE,
+                                    Operation.WRITE_WIDE))
+            return request(self.tag, operation, address(Space.STATE), bytes(5), 5)
         elif kind == "another session":
             tag = self.tag + (rng.randrange(1, 16) << SEQUENCE_BITS) & 0xFF
             return request(tag, Operation.WRITE, address(Space.STATE), bytes(2))
         return bytes(made)
 
 
-def abuse(device: Device, count: int, seed=0, progress=None) -> Abuse:
+def abuse(device: Device, count: int, seed=0, full=False, progress=None) -> Abuse:
     """Abuse the link of a device.
 
     Parameters
@@ -115,22 +137,24 @@ def abuse(device: Device, count: int, seed=0, progress=None) -> Abuse:
     count : int
         Byte strings.
     seed : int
+    full : bool
+        Compare all weights, not the first and the last ones.
     progress : callable, optional
         Called as ``progress(done, count)``.
     """
     link, config, found = device.link, device.config, Abuse()
     rng = random.Random(seed)
     words = [(Space.STATE, 0, config.state_depth)]
-    part = min(_WEIGHT_WORDS, config.weight_depth)
+    part = config.weight_depth if full else min(_WEIGHT_WORDS, config.weight_depth)
     words += [(Space.WEIGHTS, first, part) for first in {0, config.weight_depth - part}]
     places = np.concatenate([word_addresses(*run, config.lanes) for run in words])
     start = np.random.default_rng(seed).integers(0, 1 << config.weight.width, len(places))
-    model = ModelEndpoint(GoldenPort(config), config.lanes)
+    model = ModelEndpoint(GoldenPort(config), config.lanes, UnpackerModel.of(config))
     link.stop()
     link.write(places, start)
     model.port.write(places, start)
     model.refused = before = link.refused
-    maker, total = _Maker(rng, config.lanes), 0
+    maker, total = _Maker(rng, config), 0
 
     def exchange(data):
         """Send one frame's worth of bytes; what the board answers must be what is expected."""
@@ -138,7 +162,10 @@ def abuse(device: Device, count: int, seed=0, progress=None) -> Abuse:
         old = model.refused
         seen = len(model.statuses)
         expected = model.feed(data)
-        total += model.refused - old & 0xFF
+        refused = model.refused - old & 0xFF
+        total += refused
+        found.statuses["cut"] += refused - sum(
+            status not in (Status.DONE, Status.AGAIN) for status in model.statuses[seen:])
         got = _send(link.transport, data, len(expected))
         if got != expected and found.first is None:
             found.first = f"sent {data.hex()}, answered {got.hex()}, expected {expected.hex()}"
@@ -162,6 +189,9 @@ def abuse(device: Device, count: int, seed=0, progress=None) -> Abuse:
         if progress is not None:
             progress(number + 1, count)
     # The next good request is served, and nothing was written that should not have been.
+    if exchange(request(model.next_tag(), Operation.READ, length=2)) != [Status.DONE] \
+            and found.first is None:
+        found.first = "the good request behind all of them was not served"
     link.open()
     now, known = link.read(places), model.port.read(places)
     wrong = now != known

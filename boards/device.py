@@ -15,11 +15,19 @@ from ..golden.network import Network
 from ..golden.program import STATE, Program
 from ..hw.assembler import assemble
 from ..hw.config import ENGINE_VERSION, PRESETS, EngineConfig
-from ..hw.image import input_writes, program_writes, rate_writes, register_write, weight_writes
-from ..hw.isa import IDENTITY, REGISTERS
-from ..hw.protocol import RESULTS
+from ..hw.image import (
+    event_words,
+    input_writes,
+    program_writes,
+    rate_writes,
+    register_write,
+    weight_writes,
+)
+from ..hw.isa import IDENTITY, REGISTERS, Kind
+from ..hw.protocol import RESULTS, SCALE, unpacks
 from ..hw.readback import signed, state_addresses, weight_addresses, weights_read
 from .links import Link
+from .packing import Packer, plain_bytes, scale_for
 
 #: Images of one `start`.
 _MOST = (1 << 16) - 1
@@ -70,6 +78,7 @@ class Device:
         self.link, self.config = link, config
         self.assembly, self.images = None, 0
         self._told, self._bank = dict.fromkeys(RESULTS, 0), 0
+        self._packer, self._saved = None, 0
 
     @classmethod
     def open(cls, link: Link, config: EngineConfig | None = None) -> Device:
@@ -155,7 +164,7 @@ class Device:
         assembly = assemble(network, program, self.config, density)
         self._multipliers(assembly, rates)
         self.link.stop()
-        self.assembly, self.images, self._bank = assembly, 0, 0
+        self.assembly, self.images, self._bank, self._packer = assembly, 0, 0, None
         self._told = dict.fromkeys(RESULTS, 0)
         self._expect(assembly, density)
         self.link.write(*program_writes(assembly))
@@ -198,10 +207,11 @@ class Device:
         count = len(next(iter(inputs.values()))) if inputs else 1
         rows = np.zeros((count, len(RESULTS)), np.int64)
         before = np.array(list(self._told.values()))
+        self._choose_scale(inputs)
         for image in range(count):
             if image % _MOST == 0:
                 self.link.write(*register_write("start", min(_MOST, count - image)))
-            addresses, data = input_writes(assembly, inputs, image, self._bank)
+            addresses, data = input_writes(assembly, inputs, image, self._bank, self._pack)
             if not len(addresses):
                 # A run must write something: a register that keeps its value.
                 addresses, data = register_write("seed", self.register("seed"))
@@ -225,6 +235,33 @@ class Device:
                        rows[:, column["image_cycles"]], steps[:, column["signature"]],
                        steps[:, column["writes"]], steps[:, column["saturations"]],
                        self._told["signature"])
+
+    def _choose_scale(self, inputs):
+        """Have a scale by which the images can be packed, if there is one."""
+        if not unpacks(self.config):
+            return
+        first = next((name for (name, _), place in self.assembly.placement.vectors.items()
+                      if place.kind == Kind.EVENT and place.base == 0 and name in inputs), None)
+        if first is None or (self._packer is not None and self._packer.fits(inputs[first])):
+            return
+        scale = scale_for(inputs[first])
+        if scale is not None:
+            self._packer = Packer(scale, self.config.lanes)
+            self.link.write(np.array([SCALE]), np.array([scale]))
+
+    def _pack(self, values):
+        """A vector of events in fewer bytes, or None."""
+        if not unpacks(self.config):
+            return None
+        made = self._packer.writes(values) if self._packer is not None else None
+        sent = 4 * len(event_words(values)) if made is None else 2 * len(made[1])
+        self._saved += plain_bytes(values) - sent
+        return made
+
+    @property
+    def effective_payload(self) -> int:
+        """Bytes of words that were sent; a packed image counts as events, or as a byte a unit."""
+        return self.link.sent_payload + self._saved
 
     def weights(self) -> dict:
         """Raw weights that the engine holds now, by matrix."""

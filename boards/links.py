@@ -16,6 +16,7 @@ from ..golden.errors import ApicalError
 from ..hw.protocol import MEANING, PROTOCOL_VERSION, RESULTS, SEQUENCE_BITS, Operation, Part, Status
 from .frames import AnswerReader, bursts, pack, request, unpack, word_size
 from .model import ModelEndpoint
+from .packing import UnpackerModel
 from .records import BOARDS
 from .transport import Loop, SerialPort
 
@@ -69,9 +70,10 @@ class Link:
         self._reader, self._tag = AnswerReader(), 0
 
     @classmethod
-    def over_port(cls, port, lanes, name, **options):
-        """A link to a host port in this process."""
-        return cls(Loop(ModelEndpoint(port, lanes), name), **options)
+    def over_port(cls, port, config, name, **options):
+        """A link to a host port of an engine of this configuration, in this process."""
+        endpoint = ModelEndpoint(port, config.lanes, UnpackerModel.of(config))
+        return cls(Loop(endpoint, name), **options)
 
     @classmethod
     def serial(cls, path, baud, **options):

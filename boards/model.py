@@ -41,6 +41,8 @@ class ModelEndpoint:
     ----------
     port : object
     lanes : int
+    unpacker : UnpackerModel, optional
+        What stands between it and the port (:mod:`apical.boards.packing`).
 
     Attributes
     ----------
@@ -50,8 +52,8 @@ class ModelEndpoint:
         What became of each whole frame, in order.
     """
 
-    def __init__(self, port, lanes: int):
-        self.port, self.lanes = port, lanes
+    def __init__(self, port, lanes: int, unpacker=None):
+        self.port, self.lanes, self.unpacker = port, lanes, unpacker
         self.refused, self.statuses = 0, []
         self._last, self._content, self._escaped, self._opened = 0, None, False, False
 
@@ -134,12 +136,16 @@ class ModelEndpoint:
         address = int.from_bytes(body[3:6], "little")
         if anew and part & Part.STOP:
             self.port.stop()
+            if self.unpacker is not None:
+                self.unpacker.reset()
         if anew and part & Part.WRITE:
             words = unpack(body[6:], size)
             # Words of 16 bits leave the upper half 0.
-            self.port.write(self._places(address, len(words)),
-                            words & 0xFFFF if size == 2 else words)
+            self._write(self._places(address, len(words)),
+                        words & 0xFFFF if size == 2 else words)
             if part & Part.RUN:
+                if self.unpacker is not None and (last := self.unpacker.commit()):
+                    self.port.write(*np.transpose(last))
                 self.port.image()
         if part & Part.RUN:
             return pack(self.port.read(np.array([REGISTERS[name].address for name in RESULTS])), 4)
@@ -147,6 +153,12 @@ class ModelEndpoint:
             words = self.port.read(self._places(address, (limit + 1) // size))
             return pack(words, size)
         return b""
+
+    def _write(self, places, words):
+        if self.unpacker is not None:
+            places, words = self.unpacker.writes(places, words)
+        if len(places):
+            self.port.write(places, words)
 
     def _places(self, address, count):
         places = np.empty(count, np.int64)

@@ -2,7 +2,7 @@
 
 The first line says what engine it was; ``load`` lines hold network and program, so that the golden
 link can repeat a session too; the others hold first address and words of a burst, and what the
-board answered.
+board answered.  The last line says that the session was closed: without it, it was cut off.
 """
 
 from __future__ import annotations
@@ -18,12 +18,15 @@ from ..golden.errors import ApicalError, MisuseError
 from ..golden.store import network_from_dict, program_from_dict, to_dict
 from ..hw.assembler import assemble
 from ..hw.config import EngineConfig
-from ..hw.isa import REGISTERS
-from ..hw.protocol import RESULTS, next_addresses
+from ..hw.isa import ADDRESS_BITS, REGISTERS
+from ..hw.protocol import PAYLOAD, RESULTS, next_addresses
 from .frames import pack, unpack
 from .links import Link
 
-FORMAT, VERSION = "apical-recording", 1
+FORMAT, VERSION = "apical-recording", 2
+#: What a line must have besides ``do``.
+_NEEDS = {"engine": ("config",), "load": ("network", "program"), "stop": (), "write": ("data",),
+          "read": ("answer",), "run": ("data", "answer"), "close": ()}
 #: Registers that a link without gateware cannot tell.
 CYCLES = ("image_cycles", "mac_useful", "mac_cycles", "cycles")
 
@@ -68,7 +71,8 @@ class Recorder:
         self._file.flush()
 
     def close(self):
-        """Close the file."""
+        """Note that the session is over, and close the file."""
+        self._put({"do": "close"})
         self._file.close()
 
 
@@ -99,23 +103,50 @@ def read_recording(path):
         For a file that is none, or of another version.
     """
     try:
-        lines = [json.loads(line) for line in Path(path).read_text().splitlines()]
-        if lines[0]["format"] != FORMAT:
-            raise ValueError(f"its format is {lines[0]['format']}")
-        if lines[0]["version"] != VERSION:
-            raise MisuseError(f"recording '{path}' has version {lines[0]['version']}, this is a "
-                              f"reader of version {VERSION}")
-        config = next(EngineConfig.from_dict(line["config"]) for line in lines[1:]
-                      if line["do"] == "engine")
+        texts = Path(path).read_text().splitlines()
+        first = json.loads(texts[0])
+        if first["format"] != FORMAT:
+            raise ValueError
+        version = first["version"]
     except OSError as error:
         raise MisuseError(f"recording '{path}' cannot be read: {error.strerror.lower()}") from error
-    except MisuseError:
-        raise
-    except (ValueError, KeyError, TypeError, IndexError, StopIteration,
-            UnicodeDecodeError) as error:
-        raise MisuseError(f"'{path}' is not a recording, or it is damaged "
-                          f"({' '.join(str(error).split())[:60]})") from error
-    return config, [line for line in lines[1:] if line["do"] != "engine"]
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
+        raise MisuseError(f"'{path}' is not a recording") from error
+    if version != VERSION:
+        raise MisuseError(f"recording '{path}' has version {version}, this is a reader of version "
+                          f"{VERSION}")
+    config, lines = None, []
+    for number, text in enumerate(texts[1:], 2):
+        try:
+            line = json.loads(text)
+            if not _sound(line):
+                raise ValueError
+            if line["do"] == "engine":
+                config = EngineConfig.from_dict(line["config"])
+            else:
+                lines.append(line)
+        except (MisuseError, ValueError, TypeError, RecursionError) as error:
+            raise MisuseError(f"line {number} of recording '{path}' is damaged or cut off"
+                              ) from error
+    if config is None:
+        raise MisuseError(f"recording '{path}' does not say of which engine it is")
+    return config, lines
+
+
+def _sound(line):
+    """Whether a transaction has all that its repetition needs."""
+    try:
+        if line["do"] in ("engine", "load"):
+            return all(isinstance(line[key], dict) for key in _NEEDS[line["do"]])
+        count = line.get("count", 0)
+        sizes = {key: len(bytes.fromhex(line[key])) for key in _NEEDS[line["do"]]}
+        wanted = {"data": 4 * count,
+                  "answer": 4 * (len(RESULTS) if line["do"] == "run" else count)}
+        placed = not sizes or (type(count) is type(line["at"]) is int and 0 < count <= PAYLOAD
+                               and 0 <= line["at"] < 1 << ADDRESS_BITS)
+        return placed and all(size == wanted[key] for key, size in sizes.items())
+    except (KeyError, TypeError, ValueError):
+        return False
 
 
 def replay(transactions, link: Link, config: EngineConfig, cycles=True, progress=None) -> Replay:
@@ -138,9 +169,7 @@ def replay(transactions, link: Link, config: EngineConfig, cycles=True, progress
         answer = None
         if line["do"] == "load":
             if hasattr(expect, "expect"):
-                expect.expect(assemble(network_from_dict(line["network"]),
-                                       program_from_dict(line["program"]), config,
-                                       line["density"]))
+                expect.expect(_assembled(line, config))
         elif line["do"] == "stop":
             link.stop()
         elif line["do"] == "write":
@@ -150,9 +179,6 @@ def replay(transactions, link: Link, config: EngineConfig, cycles=True, progress
         elif line["do"] == "run":
             answer = np.array(list(link.run(addresses, data).values()))
             addresses = np.array([REGISTERS[name].address for name in RESULTS])
-        else:
-            raise MisuseError(f"line {number} of the recording does '{line['do']}', which is "
-                              "unknown")
         if answer is not None:
             told = unpack(bytes.fromhex(line["answer"]), 4)
             wrong = (told != answer) & ~np.isin(addresses, list(ignored))
@@ -165,6 +191,14 @@ def replay(transactions, link: Link, config: EngineConfig, cycles=True, progress
         if progress is not None:
             progress(number + 1, len(transactions))
     return Replay(len(transactions), compared, differences, first)
+
+
+def _assembled(line, config):
+    try:
+        return assemble(network_from_dict(line["network"]), program_from_dict(line["program"]),
+                        config, line.get("density"))
+    except MisuseError as error:
+        raise MisuseError(f"a network or program of the recording is damaged: {error}") from error
 
 
 def _places(line, lanes):

@@ -22,7 +22,9 @@ from ..golden.errors import ApicalError
 from ..hw.config import EngineConfig
 from ..hw.endpoint import Endpoint
 from ..hw.engine import Engine
+from ..hw.protocol import unpacks
 from ..hw.uart import Receiver, Transmitter
+from ..hw.unpack import Unpacker
 from .records import Board
 
 
@@ -66,11 +68,23 @@ class SerialEngine(wiring.Component):
             transmitter.valid.eq(host.send), transmitter.byte.eq(host.send_byte),
             host.send_ready.eq(transmitter.ready), host.done.eq(engine.done),
             self.busy.eq(engine.busy), self.error.eq(host.error)]
-        for name in ("valid", "write", "address", "write_data"):
-            m.d.comb += getattr(engine, f"host_{name}").eq(getattr(host, f"host_{name}"))
-        for name in ("ready", "read_valid", "read_data"):
+        if unpacks(self.config):
+            unpacker = Unpacker(self.config)
+            m.submodules.unpacker = ResetInserter(stop)(unpacker)
+            _request(m, host, "host", unpacker, "host")
+            _request(m, unpacker, "port", engine, "host")
+        else:
+            _request(m, host, "host", engine, "host")
+        for name in ("read_valid", "read_data"):
             m.d.comb += getattr(host, f"host_{name}").eq(getattr(engine, f"host_{name}"))
         return m
+
+
+def _request(m, source, out, sink, into):
+    """Connect two ends of requests, whose members begin with `out` and `into`."""
+    for name in ("valid", "write", "address", "write_data"):
+        m.d.comb += getattr(sink, f"{into}_{name}").eq(getattr(source, f"{out}_{name}"))
+    m.d.comb += getattr(source, f"{out}_ready").eq(getattr(sink, f"{into}_ready"))
 
 
 class BoardTop(Elaboratable):

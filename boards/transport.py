@@ -119,5 +119,6 @@ class SerialPort:
 
 
 def _reason(error):
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    # What pyserial makes of an error repeats the name of the port.
+    text = os.strerror(error.errno) if getattr(error, "errno", None) else str(error)
     return " ".join(text.split()).lower()

@@ -15,6 +15,7 @@ from ..golden.quantize import quantize_network
 from ..golden.store import load_model
 from ..golden.trained import trained_model
 from ..golden.training_fixed import raw_values
+from ..hw.assembler import assemble
 from ..hw.config import EngineConfig
 
 #: Layers where none are given, by data.
@@ -94,6 +95,7 @@ def workload(config: EngineConfig, data="digits", layers=None, images=100, *, se
     if data not in LAYERS:
         raise MisuseError(f"unknown data '{data}'; known: {', '.join(LAYERS)}")
     state, weight = config.state, config.weight
+    raw = None
     if model is not None:
         stored = load_model(model)
         network = stored.network
@@ -110,11 +112,14 @@ def workload(config: EngineConfig, data="digits", layers=None, images=100, *, se
         sizes = tuple(layers or LAYERS[data])
         dataset = dataset_for(sizes, data)
         network = layered(sizes)
-        raw = quantize_network(network, trained_model(sizes, dataset, seed, progress=progress)
-                               .weights, state, weight).weights
     if not 1 <= images <= len(dataset.test):
         raise MisuseError(f"{images} images are asked for; data '{data}' have 1 to "
                           f"{len(dataset.test)} test images")
     inputs = {"x": raw_values(dataset.test[:images], state).astype(np.int64)}
-    return Workload(network, inference(network, steps), raw, inputs,
-                    dataset.test_labels[:images], data)
+    program = inference(network, steps)
+    if raw is None:
+        # Tells what does not fit before minutes go by.
+        assemble(network, program, config, density(inputs))
+        raw = quantize_network(network, trained_model(sizes, dataset, seed, progress=progress)
+                               .weights, state, weight).weights
+    return Workload(network, program, raw, inputs, dataset.test_labels[:images], data)

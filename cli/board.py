@@ -6,9 +6,12 @@ import contextlib
 import os
 import signal
 import sys
+from dataclasses import replace
 
 from ..golden.errors import ApicalError, MisuseError
+from .common import argument, check_writable
 from .device_options import manifest_config
+from .engine_options import whole
 
 
 def add_arguments(parser):
@@ -21,6 +24,9 @@ def add_arguments(parser):
     serve.add_argument("--preset", metavar="NAME", help="engine (default: that of the board)")
     serve.add_argument("--manifest", metavar="FILE", help="simulate the engine of this manifest "
                        "(default: the board's preset)")
+    serve.add_argument("--baud", metavar="N", type=argument(whole("baud", 300, 100_000_000)),
+                       help="bits a second of its line (default: those of the board; a quicker "
+                       "line is simulated in less time)")
     serve.add_argument("--path", metavar="NAME", help="make a link of this name to the terminal")
 
 
@@ -28,10 +34,16 @@ def run(args) -> int:
     """Run the command; returns the exit code."""
     from ..boards.records import board
     from ..hw.config import preset
+    from ..hw.uart import LEAST_DIVISOR
 
     if not args.sim:
         raise MisuseError("only simulated boards can be served; say so: apical board serve --sim")
     chosen = board(args.board, args.preset)
+    if args.baud is not None:
+        chosen = replace(chosen, baud=args.baud)
+        if chosen.divisor < LEAST_DIVISOR:
+            raise MisuseError(f"board '{chosen.name}' cannot run at {args.baud} baud; its clock "
+                              f"allows {chosen.clock // LEAST_DIVISOR}")
     config = preset(chosen.preset)
     if args.manifest is not None:
         if args.preset is not None:
@@ -43,6 +55,11 @@ def run(args) -> int:
         if config.primitives not in ("portable", chosen.device.family):
             raise MisuseError(f"the engine of '{args.manifest}' is made of {config.primitives} "
                               f"cells, board '{chosen.name}' has {chosen.device.family}")
+    if args.path is not None and not os.path.islink(args.path):
+        # Before minutes go by.
+        check_writable(args.path)
+        if os.path.exists(args.path):
+            raise MisuseError(f"'{args.path}' exists and is no link; name another --path")
     with contextlib.suppress(ValueError):  # not in the main thread: whoever runs it there ends it
         signal.signal(signal.SIGTERM, _interrupt)
     print(f"{chosen.name}: engine {config.hash}; building its simulator, which takes a minute or "

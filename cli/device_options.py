@@ -23,8 +23,8 @@ def add_device_arguments(parser):
                         "executor; pysim, Amaranth's simulator; sim, Verilator")
     parser.add_argument("--board", metavar="B", help="the board, for its engine and its rate "
                         "(default: whatever answers)")
-    parser.add_argument("--preset", metavar="NAME", help=f"engine of a --link (default: "
-                        f"{DEFAULT_PRESET})")
+    parser.add_argument("--preset", metavar="NAME", help="engine (default: that of the board; of a "
+                        f"--link {DEFAULT_PRESET})")
     parser.add_argument("--manifest", metavar="FILE", help="the engine is the one of this manifest")
     parser.add_argument("--baud", metavar="N", type=argument(whole("baud", 300, 100_000_000)),
                         help="bits a second (default: that of the board)")
@@ -58,13 +58,13 @@ def engine_of(args):
     from ..boards.records import BOARDS, board
     from ..hw.config import preset
 
-    if sum(x is not None for x in (args.board, args.preset, args.manifest)) > 1:
-        raise MisuseError("name the engine once: by --board, --preset or --manifest")
     if args.manifest is not None:
+        if args.board is not None or args.preset is not None:
+            raise MisuseError("name the engine once: by --manifest, or by --board and --preset")
         config, name = manifest_config(args.manifest)
         return config, BOARDS.get(name)
     if args.board is not None:
-        chosen = board(args.board)
+        chosen = board(args.board, args.preset)
         return preset(chosen.preset), chosen
     return (preset(args.preset) if args.preset is not None else None), None
 
@@ -76,14 +76,14 @@ def make_link(kind, config, **options):
     if kind == "golden":
         from ..boards.golden_port import GoldenPort
 
-        return Link.over_port(GoldenPort(config), config.lanes, "the fixed executor", **options)
+        return Link.over_port(GoldenPort(config), config, "the fixed executor", **options)
     if kind == "pysim":
         from ..sim.ports import PysimPort
 
-        return Link.over_port(PysimPort(config), config.lanes, "Amaranth's simulator", **options)
+        return Link.over_port(PysimPort(config), config, "Amaranth's simulator", **options)
     from ..sim.ports import VerilatorPort
 
-    return Link.over_port(VerilatorPort(config), config.lanes, "the simulator", **options)
+    return Link.over_port(VerilatorPort(config), config, "the simulator", **options)
 
 
 @contextlib.contextmanager
@@ -101,6 +101,8 @@ def open_device(args, config=None):
 
     if (args.port is None) == (args.link is None):
         raise MisuseError(f"name a board's --port, or a --link: {', '.join(LINKS)}")
+    if args.baud is not None and args.port is None:
+        raise MisuseError("--baud is the rate of a --port; a --link has none")
     named, board = engine_of(args)
     config = named or config
     recorder = None

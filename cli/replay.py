@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..golden.errors import MisuseError
 from .common import check_writable, write_json
 from .device_options import add_device_arguments, open_device
 
@@ -22,11 +23,16 @@ def run(args) -> int:
             check_writable(path)
     config, transactions = read_recording(args.recording)
     with open_device(args, config) as device:
+        if device.config != config:
+            raise MisuseError(f"recording '{args.recording}' is of engine {config.hash}, not of "
+                              f"{device.config.hash}, which is at {device.link.name}")
         found = replay(transactions, device.link, device.config, cycles=args.link != "golden")
     if args.json is not None:
         write_json(args.json, vars(found))
     print(f"{found.transactions} transactions, {found.compared} answered words compared, "
           f"{found.differences} differ")
+    if not transactions or transactions[-1]["do"] != "close":
+        print("the recording has no end: its session was cut off")
     if found.first is not None:
         print(f"first: {found.first}")
     return 1 if found.differences else 0

@@ -51,7 +51,8 @@ def report_of(device, work, results) -> dict:
         "accuracy": work.accuracy(results.predictions),
         "signature": f"{results.signature:08x}", "mean_cycles": cycles,
         "mean_steps": results.steps.mean(), "saturations": int(results.saturations.sum()),
-        **counters, "line_share": counters["payload_sent"] / counters["bytes_sent"]}
+        **counters, "line_share": counters["payload_sent"] / counters["bytes_sent"],
+        "effective_rate": device.effective_payload / counters["bytes_sent"]}
 
 
 def run(args) -> int:
@@ -78,7 +79,8 @@ def run(args) -> int:
         ("accuracy", f"{report['accuracy']:.4f}"), ("signature", report["signature"]),
         ("mean cycles an image", "not known" if cycles is None else f"{cycles:.1f}"),
         ("bytes moved", f"{report['bytes_moved']} (sent {report['bytes_sent']}, of these words "
-                        f"{100 * report['line_share']:.1f} %)")]))
+                        f"{100 * report['line_share']:.1f} %)"),
+        ("effective rate", f"{100 * report['effective_rate']:.1f} % of the line")]))
     return 0
 
 

@@ -101,6 +101,9 @@ def run(args) -> int:
     device = train_device.wanted(args)
     if device and args.rule != "ep":
         raise MisuseError(f"rule '{args.rule}' does not learn on a device; rule ep does")
+    if device and args.executor == "fixed":
+        raise MisuseError("--executor fixed trains without a device; leave it out, or --port and "
+                          "--link")
     if args.rule in train_machine.RULES:
         return train_machine.run(args)
     train_machine.refuse(args)

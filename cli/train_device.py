@@ -85,7 +85,8 @@ def run(args, layers) -> int:
             "train_error": result.train_error, "test_errors": result.test_errors,
             "device_accuracy": accuracy, "signature": f"{result.signature:08x}",
             "writes": result.writes, "saturations": result.saturations,
-            **device.link.counters()}
+            **device.link.counters(),
+            "effective_rate": device.effective_payload / device.link.sent}
     if args.save is not None:
         kept = {key: value for key, value in report.items() if key != "device"}
         save_model(args.save, Model(network, result.weights, (config.state, config.weight),

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal
+from amaranth.hdl import C, Cat, Module, Mux, ResetInserter, Signal
 from amaranth.lib import wiring
 from amaranth.lib.crc import Algorithm
 from amaranth.lib.wiring import In, Out
@@ -319,8 +319,9 @@ class Endpoint(wiring.Component):
                 m.d.comb += told.eq(crc.crc[8:])
             with m.Default():
                 with m.Switch(pointer[:2]):
+                    version = C(PROTOCOL_VERSION, 4)
                     for place, value in enumerate((
-                            FLAG, self.tag, Cat(status, Signal(1), PROTOCOL_VERSION), refused)):
+                            FLAG, self.tag, Cat(status, Signal(1), version), refused)):
                         with m.Case(place):
                             m.d.comb += told.eq(value)
         # Registered: a byte is shown one cycle after it was chosen.

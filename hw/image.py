@@ -117,7 +117,7 @@ def weights_from(assembly: Assembly, memory) -> dict:
     return found
 
 
-def input_writes(assembly: Assembly, inputs, image: int, bank: int):
+def input_writes(assembly: Assembly, inputs, image: int, bank: int, packed=None):
     """The clamped populations of one image, into one input bank.
 
     Parameters
@@ -129,6 +129,9 @@ def input_writes(assembly: Assembly, inputs, image: int, bank: int):
     bank : int
         0 or 1; banks are used in turn, starting with 0 after reset.  An engine with one input
         bank makes the writes wait until the bank is free.
+    packed : callable, optional
+        Takes the first vector of events; returns (addresses, data) that say the same in fewer
+        bytes, or None.
     """
     parts = [(np.zeros(0, np.uint32), np.zeros(0, np.uint32))]
     config = assembly.config
@@ -143,7 +146,8 @@ def input_writes(assembly: Assembly, inputs, image: int, bank: int):
         if place.kind == Kind.EVENT:
             start = address(Space.EVENTS, bank * config.event_depth + place.base)
             words = event_words(values)
-            parts.append((start + np.arange(len(words)), words))
+            shorter = packed(values) if packed is not None and place.base == 0 else None
+            parts.append(shorter or (start + np.arange(len(words)), words))
         else:
             words = _blocked(values, place.blocks, config.lanes)
             parts.append(_lanes(Space.STATE, place.base + bank * place.blocks, words))

@@ -11,7 +11,7 @@ from enum import IntEnum, IntFlag
 from .isa import LANE_BITS, REGISTERS, SPACE_LOW, Space
 
 #: Raised with every change of the frames; told in every answer (4 bits).
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 
 #: Begins a frame, wherever it comes; nothing else on the line has this value.
 FLAG = 0x7E
@@ -81,9 +81,16 @@ MEANING = {
     Status.ABORTED: "given up: the next frame came while it was carried out",
 }
 
-#: Spaces whose addresses go on with lane 0 of the next word behind the last lane.
-LANE_SPACES = (Space.STATE, Space.WEIGHTS)
-assert all(space >> 2 == (space in LANE_SPACES) for space in Space)
+#: Addresses that do not reach the host port: bytes of a packed image, and what they are scaled by.
+PACKED, SCALE = 6 << SPACE_LOW, 7 << SPACE_LOW
+#: Bits of the scale, and those of them behind the point.
+SCALE_BITS, SCALE_FRAC = 16, 8
+assert PACKED >> SPACE_LOW not in list(Space) and SCALE >> SPACE_LOW not in list(Space)
+
+#: Spaces whose addresses go on with lane 0 of the next word behind the last lane; their words have
+#: 2 bytes on the line, all others 4.
+LANE_SPACES = (Space.STATE, Space.WEIGHTS, PACKED >> SPACE_LOW, SCALE >> SPACE_LOW)
+assert all(space >> 2 == (space in LANE_SPACES) for space in range(8))
 #: Registers whose values a RUN answers, in order of their numbers.
 RESULTS = ("done", "prediction", "image_cycles", "image_steps", "signature", "writes",
            "saturations")
@@ -94,6 +101,11 @@ assert [REGISTERS[name].number for name in RESULTS] == list(
 def next_addresses(address, lanes: int):
     """The address behind one (or behind each of an array), as a burst counts."""
     low = (1 << LANE_BITS) - 1
-    # Of the spaces that exist, those made of lanes are the ones with the highest bit.
+    # The spaces made of lanes are the ones with the highest bit.
     turns = (address >> SPACE_LOW + 2 & 1) * ((address & low) == lanes - 1)
     return (address | turns * low) + 1 & (1 << SPACE_LOW + 3) - 1
+
+
+def unpacks(config) -> bool:
+    """Whether boards with this engine take packed images: those whose device has the room."""
+    return config.primitives != "ice40"

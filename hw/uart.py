@@ -7,6 +7,9 @@ from amaranth.lib import wiring
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out
 
+#: Clock cycles a bit that the receiver needs.
+LEAST_DIVISOR = 4
+
 
 class Receiver(wiring.Component):
     """Serial receiver, 8N1.
@@ -16,7 +19,7 @@ class Receiver(wiring.Component):
     Parameters
     ----------
     divisor : int
-        Clock cycles a bit, at least 4.
+        Clock cycles a bit, at least `LEAST_DIVISOR`.
 
     Members
     -------

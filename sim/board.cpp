@@ -19,9 +19,9 @@
 
 namespace {
 
-constexpr uint64_t kAwake = 100000;  // cycles without a byte after which the model slows down
+constexpr uint64_t kAwake = 400000;  // cycles without a byte after which the model slows down
 constexpr uint64_t kNap = 4000;      // cycles between two naps then
-constexpr int kNapMs = 2;
+constexpr int kNapMs = 20;
 
 // Bytes of the terminal as levels of the receive pin.
 class Sender {

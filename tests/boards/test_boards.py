@@ -292,7 +292,7 @@ def test_what_was_loaded_is_read_back(tools, tmp_path, monkeypatch, capsys):
 
     def serial(path, baud):
         assert (path, baud) == ("/dev/ttyUSB1", made["baud"])
-        return Link.over_port(GoldenPort(held), held.lanes, path)
+        return Link.over_port(GoldenPort(held), held, path)
 
     monkeypatch.setattr(flashing.Link, "serial", serial)
     monkeypatch.setattr(flashing.time, "sleep", lambda seconds: None)

@@ -29,7 +29,7 @@ from apical.hw.isa import REGISTERS, Space, address
 
 
 def golden(config=CONFIG):
-    return Link.over_port(GoldenPort(config), config.lanes, "the fixed executor")
+    return Link.over_port(GoldenPort(config), config, "the fixed executor")
 
 
 def test_everything_a_device_does():

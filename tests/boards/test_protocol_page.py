@@ -9,8 +9,11 @@ from apical.hw.protocol import (
     ESCAPE,
     FLAG,
     MEANING,
+    PACKED,
     PAYLOAD,
     RESULTS,
+    SCALE,
+    SCALE_FRAC,
     SEQUENCE_BITS,
     TURN,
     Operation,
@@ -38,7 +41,9 @@ def test_numbers():
     for text in (f"`{FLAG:02x}` on the line begins a frame", f"`{ESCAPE:02x}` says",
                  f"exclusive-ored with `{TURN:02x}`", f"polynomial `{CRC['polynomial']:04x}`",
                  f"start `{CRC['initial_crc']:04x}`", f"1 to {PAYLOAD} bytes",
-                 f"low {SEQUENCE_BITS} bits"):
+                 f"low {SEQUENCE_BITS} bits", f"from address `{PACKED:06x}` on is two bytes",
+                 f"from address `{SCALE:06x}` on",
+                 f"`(byte * scale + {1 << SCALE_FRAC - 1}) / {1 << SCALE_FRAC}`"):
         assert text in words, text
     told = re.search(r"are the registers (.*?), 4 bytes each", words).group(1)
     assert tuple(re.findall(r"`(\w+)`", told)) == RESULTS

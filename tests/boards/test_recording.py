@@ -16,7 +16,7 @@ from apical.hw.isa import SPACE_LOW, Space
 
 
 def golden(port=None, **options):
-    return Link.over_port(port or GoldenPort(CONFIG), CONFIG.lanes, "the fixed executor", **options)
+    return Link.over_port(port or GoldenPort(CONFIG), CONFIG, "the fixed executor", **options)
 
 
 @pytest.fixture(scope="module")
@@ -57,13 +57,48 @@ def test_files_that_are_no_recordings(tmp_path, recording):
         read_recording(tmp_path / "none")
     lines = recording.read_text().splitlines()
     for text, told in (("", "is not a recording"), ("{}", "is not a recording"),
-                       ("\n".join(lines[:1]), "is not a recording"),
+                       ("\n".join(lines[:1]), "does not say of which engine it is"),
                        (json.dumps({"format": "apical-recording", "version": 9}), "has version 9")):
         (tmp_path / "file").write_text(text)
         with pytest.raises(MisuseError, match=told):
             read_recording(tmp_path / "file")
     with pytest.raises(ApicalError, match="^cannot write '.*': no such file or directory"):
         Recorder(tmp_path / "no" / "file")
+
+
+@pytest.mark.parametrize(("do", "change"), [
+    ("write", {"do": "jump"}), ("write", {"at": "x"}), ("write", {"at": 1 << 24}),
+    ("write", {"count": 10 ** 12}), ("write", {"count": None}), ("write", {"data": "zz"}),
+    ("write", {"data": "00000000"}), ("read", {"answer": ""}), ("run", {"answer": None}),
+    ("load", {"program": 3}), ("engine", {"config": {"lanes": 400}}), ("engine", {"config": 1}),
+])
+def test_a_damaged_line_is_named(tmp_path, recording, do, change):
+    lines = recording.read_text().splitlines()
+    # Not the last of its kind: one that something follows.
+    at = next(i for i, text in enumerate(lines)
+              if f'"{do}"' in text and json.loads(text).get("count", 2) > 1)
+    lines[at] = json.dumps({**json.loads(lines[at]), **change})
+    path = tmp_path / "file"
+    path.write_text("\n".join(lines))
+    with pytest.raises(MisuseError, match=f"^line {at + 1} of recording .* is damaged or cut off$"):
+        read_recording(path)
+
+
+def test_recordings_that_were_cut_off(tmp_path, recording):
+    """In the middle of a line; between two; in a network that is no longer one."""
+    text, path = recording.read_text(), tmp_path / "file"
+    path.write_text(text[:text.index('"run"') + 3])
+    with pytest.raises(MisuseError, match="is damaged or cut off$"):
+        read_recording(path)
+    path.write_text("".join(text.splitlines(keepends=True)[:6]))
+    _, transactions = read_recording(path)
+    assert len(transactions) == 4
+    assert transactions[-1]["do"] != "close"
+    assert read_recording(recording)[1][-1] == {"do": "close"}
+    path.write_text(text.replace('"network": {', '"network": {"wires": 1, '))
+    config, transactions = read_recording(path)
+    with pytest.raises(MisuseError, match="^a network or program of the recording is damaged: "):
+        replay(transactions, Device.open(golden(), config).link, config)
 
 
 @pytest.mark.parametrize(("space", "name"), [(Space.STATE, "state memory"),

@@ -50,7 +50,7 @@ def test_abuse_of_the_line(virtual, count):
     assert found.first is None
     assert found.wrong == 0
     assert set(found.sent) == set(KINDS)
-    assert {"done", "again", "crc", "sequence"} <= set(found.statuses)
+    assert {"done", "again", "crc", "sequence", "operation", "length", "cut"} <= set(found.statuses)
     assert found.refused > count // 3
     drive(device, 2)
     device.close()

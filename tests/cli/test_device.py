@@ -78,6 +78,13 @@ def test_a_recorded_run_is_replayed(model, tmp_path, capsys):
     told = capsys.readouterr().out
     assert "1 differ" in told
     assert f"first: transaction {at - 2}, run: address 0xd was" in told
+    assert "no end" not in told
+    assert " is of engine " in line(
+        capsys, "replay", recording, "--link", "golden", "--preset", "icebreaker", code=2)
+    # One whose session did not come to its end says so.
+    (tmp_path / "session.jsonl").write_text("\n".join(text[:at]))
+    assert main(["replay", recording, "--link", "golden"]) == 0
+    assert "the recording has no end: its session was cut off" in capsys.readouterr().out
 
 
 def test_selftest(tmp_path, capsys):
@@ -120,22 +127,30 @@ def test_train_on_a_device_is_training_in_raw_integers(tmp_path):
 @pytest.mark.parametrize(("arguments", "told"), [
     (["run"], "name a board's --port, or a --link: golden, pysim, sim"),
     (["run", "--link", "golden", "--port", "x"], "name a board's --port, or a --link"),
-    (["run", "--link", "golden", "--board", "icebreaker", "--preset", "icebreaker"],
+    (["run", "--link", "golden", "--manifest", "x", "--preset", "icebreaker"],
      "name the engine once"),
+    (["run", "--link", "golden", "--board", "icebreaker", "--preset", "ulx3s-25f"],
+     "preset 'ulx3s-25f' is made of ecp5 cells, board 'icebreaker' has ice40"),
     (["run", "--link", "golden", "--board", "nexys"], "unknown board 'nexys'"),
     (["run", "--link", "golden", "--data", "cifar"], "unknown data 'cifar'; known: digits, mnist"),
     (["run", "--link", "golden", "--layers", "784-10"], "data 'digits' have 64 pixels"),
     (["run", "--link", "golden", "--images", "9999", "--layers", "64-10"],
      "data 'digits' have 1 to 397 test images"),
     (["run", "--link", "golden", "--manifest", "/nowhere"], "no manifest '/nowhere'"),
+    (["run", "--link", "golden", "--baud", "9600"], "--baud is the rate of a --port"),
     (["run", "--port", "/dev/nothing"], "there is no port '/dev/nothing'"),
     (["replay", "/nowhere", "--link", "golden"], "recording '/nowhere' cannot be read"),
     (["train", "--board", "icebreaker"], "--board is for training on a device"),
+    (["train", "--link", "golden", "--executor", "fixed"], "trains without a device; leave it"),
     (["train", "--link", "golden", "--rule", "cd"], "rule 'cd' does not learn on a device"),
     (["train", "--link", "golden", "--preset", "icebreaker"], "has no learning unit; train"),
     (["train", "--link", "golden", "--weight", "s16.14"], "--weight is fixed in the engine"),
     (["board", "serve", "--board", "icebreaker"], "only simulated boards can be served"),
     (["board", "serve", "--sim", "--board", "nexys"], "unknown board 'nexys'"),
+    (["board", "serve", "--sim", "--board", "icebreaker", "--path", __file__], "is no link; name"),
+    (["board", "serve", "--sim", "--board", "icebreaker", "--baud", "9000000"],
+     "board 'icebreaker' cannot run at 9000000 baud; its clock allows 6000000"),
+    (["run", "--link", "golden", "--layers", "64-5000-10"], "'64-5000-10' does not fit the engine"),
 ])
 def test_misuse_is_one_line(arguments, told, capsys):
     assert told in line(capsys, *arguments, code=2)

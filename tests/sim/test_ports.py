@@ -26,7 +26,7 @@ from device_case import (
 
 
 def pysim():
-    return Device.open(Link.over_port(PysimPort(CONFIG), CONFIG.lanes, "pysim"), CONFIG)
+    return Device.open(Link.over_port(PysimPort(CONFIG), CONFIG, "pysim"), CONFIG)
 
 
 def test_pysim():
@@ -46,6 +46,6 @@ def test_all_over_pysim():
 def test_verilator(cache):
     if shutil.which("g++") is None:
         pytest.skip("g++ is not installed")
-    device = Device.open(Link.over_port(VerilatorPort(CONFIG, cache), CONFIG.lanes, "sim"), CONFIG)
+    device = Device.open(Link.over_port(VerilatorPort(CONFIG, cache), CONFIG, "sim"), CONFIG)
     drive(device)
     device.close()
