@@ -6,7 +6,7 @@ products into wrong circuits.
 Cells: a word memory of `SPRAM_LEAST` words or more takes ``ceil(width / 16)`` SPRAM for each 16,384
 words (its content is undefined until written); a smaller one, and each read port of a lane memory,
 block RAM of 4 Kb in the widest form that holds the depth.  A multiplier takes one SB_MAC16, and so
-does a 32-bit accumulator.
+does a 32-bit accumulator, or both in one.
 """
 
 from __future__ import annotations
@@ -157,20 +157,32 @@ def accumulator(m, accumulator):
         p_BOTADDSUB_UPPERINPUT=0)
 
 
-def _mac16(output, a, b, *, subtract=0, load=0, c=0, d=0, **parameters):
+def product_sum(m, product):
+    """Multiplier, adder and output register of one SB_MAC16."""
+    m.submodules.mac = _mac16(
+        product.total, product.a, product.b, subtract=product.subtract, load=product.load,
+        hold=~(product.load | product.add), c=product.begin[16:], d=product.begin[:16],
+        p_A_SIGNED=1, p_B_SIGNED=1,
+        # The sum of the output and the 16 x 16 product.
+        p_TOPADDSUB_LOWERINPUT=2, p_TOPADDSUB_UPPERINPUT=0, p_BOTADDSUB_LOWERINPUT=2,
+        p_BOTADDSUB_UPPERINPUT=0)
+
+
+def _mac16(output, a, b, *, subtract=0, load=0, hold=0, c=0, d=0, **parameters):
     """SB_MAC16 with the registered 32-bit sum as output."""
     names = ("C_REG", "D_REG", "A_REG", "B_REG", "A_SIGNED", "B_SIGNED", "TOP_8x8_MULT_REG",
              "BOT_8x8_MULT_REG", "PIPELINE_16x16_MULT_REG1", "PIPELINE_16x16_MULT_REG2",
              "NEG_TRIGGER", "MODE_8x8", "BOTADDSUB_CARRYSELECT")
     fixed = {f"p_{name}": 0 for name in names}
     zeros = ("AHOLD", "BHOLD", "CHOLD", "DHOLD", "IRSTTOP", "IRSTBOT", "ORSTTOP", "ORSTBOT",
-             "OHOLDTOP", "OHOLDBOT", "CI", "ACCUMCI", "SIGNEXTIN")
+             "CI", "ACCUMCI", "SIGNEXTIN")
     # Output 1 is the register behind the adder; carry 2 joins the two halves of the adder.
     return Instance(
         "SB_MAC16", **{**fixed, **parameters}, p_TOPOUTPUT_SELECT=1, p_BOTOUTPUT_SELECT=1,
         p_TOPADDSUB_CARRYSELECT=2, i_CLK=ClockSignal(), i_CE=Const(1), i_A=a, i_B=b,
         i_C=_port(c), i_D=_port(d), i_ADDSUBTOP=_bit(subtract), i_ADDSUBBOT=_bit(subtract),
-        i_OLOADTOP=_bit(load), i_OLOADBOT=_bit(load), o_O=output,
+        i_OLOADTOP=_bit(load), i_OLOADBOT=_bit(load), i_OHOLDTOP=_bit(hold),
+        i_OHOLDBOT=_bit(hold), o_O=output,
         **{f"i_{name}": Const(0) for name in zeros})
 
 

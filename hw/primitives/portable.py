@@ -97,3 +97,13 @@ def accumulator(m, accumulator):
         m.d.sync += accumulator.value.eq(accumulator.data)
     with m.Else():
         m.d.sync += accumulator.value.eq(accumulator.value + accumulator.amount)
+
+
+def product_sum(m, product):
+    """Multiplication, adder and register."""
+    term = product.a * product.b
+    with m.If(product.load):
+        m.d.sync += product.total.eq(product.begin)
+    with m.Elif(product.add):
+        m.d.sync += product.total.eq(Mux(product.subtract, product.total - term,
+                                         product.total + term))
