@@ -264,12 +264,16 @@ class Engine(wiring.Component):
             m.d.sync += [late.eq(word), late_dot.eq(dot)]
             word, dot = late, late_dot
         self.dot_word, self.dot_reads = word, dot
+        # Of one port there is one address.
+        one = self.config.weight_ports == 1 and not self.config.pipelined_learning
+        hosts = host.reading | host.weight_write if one else host.reading
         m.d.comb += [
             events.read_address.eq(issue.event_address), issue.event_data.eq(events.read_data),
             events.write.eq(host.event_write), events.write_address.eq(host.address),
             events.write_data.eq(host.data),
-            weights.read_address.eq(Mux(host.reading, host.lane_word, issue.weight_address)),
-            weights.write.eq(host.weight_write), weights.write_address.eq(host.lane_word),
+            weights.read_address.eq(Mux(hosts, host.lane_word, issue.weight_address)),
+            weights.write_address.eq(weights.read_address if one else host.lane_word),
+            weights.write.eq(host.weight_write),
             mac.beat.eq(issue.beat), mac.value.eq(issue.value),
             mac.weights.eq(host.weight_data),
             mac.rates.eq(states.read_data)]
@@ -278,7 +282,9 @@ class Engine(wiring.Component):
         learn = self.learn
         if self.config.serial_learning:
             with m.If(learn.write):
-                m.d.comb += [weights.write.eq(1), weights.write_address.eq(issue.weight_address)]
+                m.d.comb += weights.write.eq(1)
+                if not one:
+                    m.d.comb += weights.write_address.eq(issue.weight_address)
         elif learn is not None:
             m.d.comb += [learn.weights.eq(host.weight_data), learn.word.eq(states.read_data)]
             with m.If(learn.busy):
@@ -308,8 +314,9 @@ class Engine(wiring.Component):
         with m.Else():
             m.d.comb += [copy.read_address.eq(issue.rate_word),
                          copy.read_chunk.eq(issue.rate_chunk)]
-        state_b = Signal(16 * quick, reset_less=True)
-        m.d.sync += state_b.eq(copy.read_data)
+        # Kept as its complement, which the subtraction behind it wants.
+        not_b = Signal(16 * quick, reset_less=True)
+        m.d.sync += not_b.eq(~copy.read_data)
         word = Mux(self.dot_reads, self.dot_word, unit.a_address)
         if self.learn is not None:
             learning = Signal()
@@ -327,7 +334,7 @@ class Engine(wiring.Component):
             sums.read_chunk.eq(unit.chunk), sums.chunking.eq(unit.issuing),
             sums.write_lanes.eq(mac.write_lanes), sums.write_address.eq(mac.write_address),
             sums.write_data.eq(mac.write_data), mac.sums.eq(sums.read_data),
-            unit.state_a.eq(states.chunk_data), unit.state_b.eq(state_b),
+            unit.state_a.eq(states.chunk_data), unit.state_b.eq(~not_b),
             unit.sums.eq(sums.chunk_data), host.state_data.eq(copy.read_data),
             issue.rate_data.eq(copy.read_data),
             flags.read_address.eq(issue.flags_address), issue.flags_data.eq(flags.read_data),

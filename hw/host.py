@@ -21,7 +21,8 @@ from amaranth.utils import ceil_log2
 
 from .config import EngineConfig
 from .isa import ADDRESS_BITS, LANE_BITS, SPACE_LOW, Space
-from .primitives.portable import delayed, select_chunk
+from .primitives import family
+from .primitives.portable import delayed
 
 #: Cycles from address to data that a read of any memory is given.
 READ_WAIT = 6
@@ -127,7 +128,11 @@ class HostPort(wiring.Component):
             if self.config.serial_learning and case == Space.WEIGHTS:
                 lane = Mux(self.learning, self.learn_lane, lane)
             select = lane[:ceil_log2(len(words) // 16)]
-            chosen[case] = delayed(m, select_chunk(words, select, 16), 1, f"chosen{int(case)}_")
+            cells = family(self.config.primitives)
+            word = cells.select(m, words, select, 16, f"select{int(case)}")
+            # Complements of states are a register of the unit pipeline too.
+            turn = (lambda value: ~value) if case == Space.STATE else (lambda value: value)
+            chosen[case] = turn(delayed(m, turn(word), 1, f"chosen{int(case)}_"))
         m.d.comb += self.old.eq(chosen[Space.WEIGHTS])
         with m.If(pending):
             with m.Switch(space):

@@ -14,6 +14,7 @@ from amaranth.utils import ceil_log2
 
 from ..golden.mix import DRAW
 from .config import EngineConfig
+from .fixed import reaches
 from .isa import CONTROL, LEARN, MATRIX, PROJECT, UNIT, VECTOR, Kind, Mode, Opcode
 from .memory import address_bits
 from .mix import KeyEngine
@@ -131,7 +132,7 @@ class Sequencer(wiring.Component):
         ends, settled, measured = Signal(), Signal(), Signal()
         m.d.sync += [ends.eq(loops[loop] == 1), measured.eq(self.measuring),
                      settled.eq(CONTROL.slice(self.flags, "until")
-                                & (self.moved <= CONTROL.slice(self.flags, "threshold")))]
+                                & reaches(CONTROL.slice(self.flags, "threshold"), self.moved))]
         with m.If(self.start):
             m.d.sync += [self.left.eq(self.images), self.started.eq(self.images != 0)]
         with m.FSM():

@@ -21,7 +21,7 @@ from amaranth.utils import ceil_log2
 from ..golden.program import RATE_SHIFT
 from .config import EngineConfig
 from .draw import DRAW_LATENCY
-from .fixed import halves_shift_by, round_shift
+from .fixed import exceeds, halves_shift_by, round_shift
 from .isa import Limits, Mode, Post
 from .lanes import Multiplier
 from .memory import address_bits
@@ -238,10 +238,13 @@ class UnitPipeline(wiring.Component):
                 if there:
                     widths = widths | more.get(stage, {})
             for name, width in widths.items():
-                newest, here = (Signal(width, name=f"{when}_{name}", reset_less=True)
-                                for when in ("new", "at"))
+                newest = Signal(width, name=f"new{stage}_{name}", reset_less=True)
                 with m.If(self.start):
                     m.d.sync += newest.eq(told[name])
+                self.at[stage][name] = newest
+                if stage == 2:  # the last chunk before a start has passed it
+                    continue
+                here = Signal(width, name=f"at{stage}_{name}", reset_less=True)
                 with m.If(stages[place - 1].first):
                     m.d.sync += here.eq(newest)
                 self.at[stage][name] = here
@@ -301,15 +304,18 @@ class UnitPipeline(wiring.Component):
         """Word, chunk and unit that are written: walked again rather than carried along."""
         lanes, quick = self.config.lanes, self.config.update_lanes
         chunk = Signal(range(max(2, -(-lanes // quick))))
+        # No vector has more units than the states, no population more than the sums.
+        depth = max(self.config.state_depth, self.config.accumulator_depth)
+        self.number_here = number = Signal(min(16, (depth * lanes - 1).bit_length()))
+        m.d.comb += self.write_unit.eq(number)
         last_step = lanes - (-(-lanes // quick) - 1) * quick
         m.d.comb += self.write_chunk.eq(chunk)
         with m.If(before.first):
-            m.d.sync += [self.write_word.eq(self.word), chunk.eq(0),
-                         self.write_unit.eq(0)]
+            m.d.sync += [self.write_word.eq(self.word), chunk.eq(0), number.eq(0)]
         with m.Elif(self._there(out) & (out.step if self.serial else Const(1))):
             m.d.sync += [chunk.eq(Mux(out.turn, 0, chunk + 1)),
                          self.write_word.eq(self.write_word + out.turn),
-                         self.write_unit.eq(self.write_unit + Mux(out.turn, last_step, quick))]
+                         number.eq(number + Mux(out.turn, last_step, quick))]
 
     def _lane(self, m, lane, stages):
         """One update lane from stage 2 on; returns (value, |du|, clipped, old) at stage W."""
@@ -393,7 +399,8 @@ class UnitPipeline(wiring.Component):
         value = ((low & ~clip.replicate(16)) | limit).as_signed()
         moved = Signal(signed(17), name=f"moved_{lane}")
         new = register(signed(16), value, "new")
-        old = register(signed(16), kept, "old")
+        # Its complement is what the subtraction behind it wants.
+        old = ~register(signed(16), ~kept, "old")
         m.d.comb += moved.eq(new - old)
         negative = moved[-1]
         distance = ((moved[:16] ^ negative.replicate(16)) + negative)[:16]
@@ -441,7 +448,7 @@ class UnitPipeline(wiring.Component):
             pairs.append((score, Const(lane, ceil_log2(self.config.update_lanes))))
         # Scores are registered, and again behind each step of pairs.
         unit, decides, counts, starts = (
-            self.write_unit, deciding & self._there(out), updating & self._there(out), out.first)
+            self.number_here, deciding & self._there(out), updating & self._there(out), out.first)
         measuring, level = [], 0
 
         def late(value):
@@ -463,13 +470,16 @@ class UnitPipeline(wiring.Component):
                 later = right > left
                 merged.append((Mux(later, right, left), Mux(later, right_lane, left_lane)))
             pairs = merged
-        (best, lane), record = pairs[0], Signal(17)
-        with m.If(decides & (starts | (best > record))):
-            m.d.sync += [record.eq(best), self.winner.eq(unit + lane)]
+        (best, lane), record, winner = pairs[0], Signal(17), Signal.like(self.number_here)
+        # Complements of both records are kept, see `exceeds`.
+        with m.If(decides & (starts | exceeds(best, ~record))):
+            m.d.sync += [record.eq(~best), winner.eq(unit + lane)]
+        still = Signal(16, init=0xFFFF)
+        m.d.comb += [self.moved.eq(~still), self.winner.eq(winner)]
         with m.If(self.clear_moved):
-            m.d.sync += self.moved.eq(0)
-        with m.Elif(counts & (best > self.moved)):
-            m.d.sync += self.moved.eq(best)
+            m.d.sync += still.eq(0xFFFF)
+        with m.Elif(counts & exceeds(best[:16], ~still)):
+            m.d.sync += still.eq(~best[:16])
         m.d.comb += self.measuring.eq(Cat(*measuring).any())
 
 

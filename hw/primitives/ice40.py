@@ -15,7 +15,7 @@ from amaranth.hdl import Cat, ClockSignal, Const, Instance, Mux, ResetSignal, Si
 from amaranth.utils import ceil_log2
 
 from ..config import SPRAM_LEAST
-from .portable import delayed, select_late
+from .portable import delayed, select_chunk, select_late
 
 SPRAM_WORDS, SPRAM_WIDTH = 1 << 14, 16
 #: Depth -> (mode, data pins in use); the pins of the narrow forms are spread over the word.
@@ -39,7 +39,7 @@ def lane_memory(m, memory):
                 _each(memory.write_lanes, memory.width))
     m.d.comb += memory.read_data.eq(word)
     if memory.chunk is not None:
-        select_late(m, memory, word)
+        select_late(m, memory, word, select)
 
 
 def chunk_memory(m, memory):
@@ -119,6 +119,33 @@ def _ebr(m, words, read_address, write_address, write_data, enables):
 def _sized(value, bits):
     """A value as exactly `bits` bits: cells read missing address bits as undefined."""
     return Cat(value, Const(0, bits - len(value)))[:bits] if len(value) < bits else value[:bits]
+
+
+def select(m, word, select, size, name):
+    """One of four parts in two cells a bit, where Yosys takes three.
+
+    Where the upper bit is set, the first cell tells the lower bit to the second one.
+    """
+    if len(select) != 2 or len(word) <= 2 * size:
+        return select_chunk(word, select, size)
+    chosen = Signal(size, name=name)
+    for i in range(size):
+        parts = [word[i + part * size] if i + part * size < len(word) else Const(0)
+                 for part in range(4)]
+        first = Signal(name=f"{name}_first{i}")
+        # Inputs of the table, lowest first: a pair of parts, lower bit (or first cell), upper bit.
+        for number, (pair, bit, output) in enumerate((
+                (parts[:2], select[0], first), (parts[2:], first, chosen[i]))):
+            table = 0
+            for row in range(16):
+                a, b, low, high = (row >> k & 1 for k in range(4))
+                picked = b if low else a
+                table |= ((low if high else picked) if number == 0
+                          else (picked if high else low)) << row
+            m.submodules[f"{name}_{i}_{number}"] = Instance(
+                "SB_LUT4", p_LUT_INIT=Const(table, 16), i_I0=pair[0], i_I1=pair[1], i_I2=bit,
+                i_I3=select[1], o_O=output)
+    return chosen
 
 
 def multiplier(m, multiplier):

@@ -41,13 +41,13 @@ def lane_memory(m, memory, attrs=None):
                  read.addr.eq(memory.read_address),
                  memory.read_data.eq(read.data.as_value())]
     if memory.chunk is not None:
-        select_late(m, memory, memory.read_data)
+        select_late(m, memory, memory.read_data, select)
 
 
-def select_late(m, memory, word):
+def select_late(m, memory, word, select):
     """The chunk of a lane memory, selected behind the word and registered."""
-    select = delayed(m, memory.read_chunk, 1, "select")
-    chosen = select_chunk(word, select, memory.width * memory.chunk)
+    number = delayed(m, memory.read_chunk, 1, "select")
+    chosen = select(m, word, number, memory.width * memory.chunk, "chosen")
     m.d.comb += memory.chunk_data.eq(delayed(m, chosen, 1, "chunk")[:len(memory.chunk_data)])
 
 
@@ -78,6 +78,11 @@ def select_chunk(word, select, size):
         parts = [Mux(bit, parts[i + 1], parts[i]) if i + 1 < len(parts) else parts[i]
                  for i in range(0, len(parts), 2)]
     return parts[0]
+
+
+def select(m, word, select, size, name):
+    """`select_chunk`, which any tool can map."""
+    return select_chunk(word, select, size)
 
 
 def multiplier(m, multiplier):
