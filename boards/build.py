@@ -73,7 +73,7 @@ def flip_flops(path: Path) -> int:
     return len(re.findall(r'"type": "SB_DFF', path.read_text()))
 
 
-def build(board: Board, output, *, seed=1, native=False, config=None, keep=None,
+def build(board: Board, output, *, seed=1, tries=1, native=False, config=None, keep=None,
           say=lambda text: None) -> dict:
     """Build a bitstream with its manifest.
 
@@ -84,8 +84,8 @@ def build(board: Board, output, *, seed=1, native=False, config=None, keep=None,
     ----------
     output : path
         Folder for ``BOARD.bin`` (``.bit``) and ``BOARD.json``, its manifest.
-    seed : int
-        Of the placer.
+    seed, tries : int
+        Of the placer; the next seeds are tried, so many in all, while the clock is not reached.
     native : bool
         Tools on PATH instead of the YoWASP ones.
     config : EngineConfig, optional
@@ -122,10 +122,8 @@ def build(board: Board, output, *, seed=1, native=False, config=None, keep=None,
         (work / f"top.{'pcf' if family == 'ice40' else 'lpf'}").write_text(constraints)
         say(f"synthesis: {tools['yosys'].version}")
         synthesize(rtlil, "top", family, work, native=native)
-        nextpnr = tools[f"nextpnr-{family}"]
-        say(f"place and route: {nextpnr.version}, seed {seed}")
-        figures = place_and_route(board, work, seed, native, nextpnr)
-        _check(board, config, figures, seed)
+        figures, reached = _in_time(board, config, work, range(seed, seed + tries), native,
+                                    tools[f"nextpnr-{family}"], say)
         say(f"packing: {figures['fmax_mhz']} MHz of {board.clock / 1e6:g} needed")
         run_tool(tools[packer], _pack_arguments(family, config, packed, made), work, "pack.out")
         bits = (work / made).read_bytes()
@@ -136,7 +134,8 @@ def build(board: Board, output, *, seed=1, native=False, config=None, keep=None,
             "multipliers": config.lanes,
             "idle_multipliers": board.device.multipliers - figures["dsps"],
             "device": board.device.name, "device_luts": board.device.luts,
-            "device_rams": board.device.rams, "seed": seed,
+            "device_rams": board.device.rams, "seed": max(reached),
+            "fmax_by_seed": {str(tried): fmax for tried, fmax in reached.items()},
             "tools": {tool.name: tool.version for tool in tools.values()},
             "bitstream": str(final), "sha256": hashlib.sha256(bits).hexdigest()}
         # The manifest goes last: a bitstream without one of its own sha256 is refused.
@@ -170,13 +169,23 @@ def _pack_arguments(family, config, packed, made):
     return ["--compress", "--usercode", f"0x{config.hash}", "--input", packed, "--bit", made]
 
 
-def _check(board, config, figures, seed):
-    if figures["dsps"] < config.lanes:
-        raise ApicalError(f"synthesis lost multipliers: {config.lanes} lanes, "
-                          f"{figures['dsps']} in the netlist")
-    if figures["fmax_mhz"] < board.clock / 1e6:
-        raise ApicalError(f"timing is not met with seed {seed}: {figures['fmax_mhz']} MHz, the "
-                          f"board runs at {board.clock / 1e6:g}; try another --seed")
+def _in_time(board, config, work, seeds, native, nextpnr, say):
+    """(figures, fmax by seed) of the first seed that reaches the clock."""
+    clock, reached = board.clock / 1e6, {}
+    for seed in seeds:
+        say(f"place and route: {nextpnr.version}, seed {seed}")
+        figures = place_and_route(board, work, seed, native, nextpnr)
+        if figures["dsps"] < config.lanes:
+            raise ApicalError(f"synthesis lost multipliers: {config.lanes} lanes, "
+                              f"{figures['dsps']} in the netlist")
+        reached[seed] = figures["fmax_mhz"]
+        if reached[seed] >= clock:
+            return figures, reached
+        say(f"seed {seed} reaches {reached[seed]} MHz, the board runs at {clock:g}")
+    found = ", ".join(f"{fmax} MHz" for fmax in reached.values())
+    raise ApicalError(f"timing is not met with {'seeds' if len(reached) > 1 else 'seed'} "
+                      f"{', '.join(map(str, reached))}: {found}, the board runs at {clock:g}; try "
+                      f"--seed {max(reached) + 1}")
 
 
 def load_manifest(path) -> dict:

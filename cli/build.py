@@ -6,6 +6,9 @@ import sys
 
 from .common import argument, check_writable, parse_layers, table, write_json
 
+#: Seeds of the placer that are tried.
+TRIES = 3
+
 HELP = "synthesize, place and route the bitstream of a board"
 
 
@@ -16,7 +19,8 @@ def add_arguments(parser):
     parser.add_argument("--preset", metavar="NAME", help="engine (default: that of the board)")
     parser.add_argument("--layers", type=argument(parse_layers), metavar="N-H-M",
                         help="refuse, before synthesis, unless this network fits")
-    parser.add_argument("--seed", type=int, default=1, help="seed of the placer")
+    parser.add_argument("--seed", type=int, help="seed of the placer, this one only (default: "
+                        f"the first of 1 to {TRIES} that reaches the clock)")
     parser.add_argument("--tools", choices=("yowasp", "native"), default="yowasp",
                         help="yowasp: those beside the running Python, else on PATH; "
                              "native: on PATH")
@@ -44,7 +48,8 @@ def run(args) -> int:
                               f"{'; '.join(why)}; {suggestion(args.layers, config)}")
     if args.json is not None:
         check_writable(args.json)
-    made = build(chosen, args.output, seed=args.seed, native=args.tools == "native",
+    made = build(chosen, args.output, seed=1 if args.seed is None else args.seed,
+                 tries=TRIES if args.seed is None else 1, native=args.tools == "native",
                  keep=args.keep, say=lambda text: print(text, file=sys.stderr, flush=True))
     if args.json is not None:
         write_json(args.json, made)

@@ -51,21 +51,13 @@ def run(args) -> int:
         check_writable(args.json)
     if args.fuzz is not None or args.system is not None:
         _refuse(args)
-        return run_fuzz(args) if args.fuzz is not None else run_systems(args)
+        return run_fuzz(args) if args.fuzz is not None else run_systems(args, _preset(args))
     if args.learn or args.train_epochs is not None:
         raise MisuseError("--learn and --train-epochs need a --system NAME; 'all' runs every one")
     from ..sim.cosim import CosimOptions, cosim
 
-    preset = args.preset
-    if args.netlist is not None:
-        from ..boards.records import board
-
-        if preset is not None or args.lanes is not None:
-            raise MisuseError("--netlist names a board, whose engine it takes; drop --preset and "
-                              "--lanes")
-        preset = board(args.netlist).preset
     options = CosimOptions(
-        layers=args.layers, lanes=args.lanes, preset=preset, engine=engine_changes(args),
+        layers=args.layers, lanes=args.lanes, preset=_preset(args), engine=engine_changes(args),
         netlist=args.netlist is not None,
         seed=args.seed, images=100 if args.images is None else args.images,
         data=args.data, density=args.density, weights=args.weights,
@@ -92,13 +84,26 @@ def run(args) -> int:
     return 1 if differs else 0
 
 
+def _preset(args):
+    """Name of the preset that is asked for, or None."""
+    if args.netlist is None:
+        return args.preset
+    from ..boards.records import board
+
+    if args.preset is not None or args.lanes is not None:
+        raise MisuseError("--netlist names a board, whose engine it takes; drop --preset and "
+                          "--lanes")
+    return board(args.netlist).preset
+
+
 def _refuse(args):
     """Refuse options that mean nothing to ``--system`` and ``--fuzz``."""
     what = "--system" if args.fuzz is None else "--fuzz"
     never = {"--weights": args.weights, "--density": args.density, "--settled": args.settled,
-             "--inject": args.inject, "--netlist": args.netlist, "--steps": args.steps}
+             "--inject": args.inject, "--steps": args.steps}
     if args.fuzz is not None:
-        never |= {"--system": args.system, "--train-epochs": args.train_epochs,
+        never |= {"--netlist": args.netlist, "--system": args.system,
+                  "--train-epochs": args.train_epochs,
                   "--layers": args.layers, "--data": args.data, "--images": args.images,
                   "--preset": args.preset, "--lanes": args.lanes, "--fast": args.fast or None,
                   "--waves": args.waves or None}

@@ -28,16 +28,16 @@ def _say(text):
     print(text, file=sys.stderr)
 
 
-def run_systems(args) -> int:
-    """Run ``--system``; returns the exit code."""
+def run_systems(args, preset) -> int:
+    """Run ``--system`` on an engine, by name of its preset; returns the exit code."""
     from ..sim.learning import LearnOptions, cosim_systems, system_names
 
     if not args.learn:
         raise MisuseError("--system needs --learn; inference of a network is co-simulated "
                           "without --system")
     common = {"systems": system_names(args.system), "seed": args.seed, "lanes": args.lanes,
-              "preset": args.preset, "engine": engine_changes(args), "fast": args.fast,
-              "simulator": args.sim, "waves": args.waves}
+              "preset": preset, "engine": engine_changes(args), "fast": args.fast,
+              "simulator": args.sim, "waves": args.waves, "netlist": args.netlist is not None}
     start = time.perf_counter()
     given = (args.data, args.layers, args.train_epochs, args.images)
     if any(value is not None for value in given):
@@ -60,6 +60,9 @@ def run_systems(args) -> int:
                 print(f"{name}: test accuracy {what} {system[f'accuracy_{key}']:.4f}")
         if system["waves"]:
             print(f"{name}: waves {system['waves']}")
+        if system["netlist"]:
+            shipped = "agree" if system["shipped_signature_match"] else "DIFFER"
+            print(f"{name}: signatures of the shipped netlist {shipped}")
     for name, why in report["failures"].items():
         print(f"{name}: {why}")
     agreed = "signatures and final weights agree" if args.fast else "every bit agrees"

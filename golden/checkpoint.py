@@ -77,7 +77,10 @@ def load_checkpoint(path, identity: dict, network: Network) -> State:
     """
     name = os.fspath(path)
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+        with open(path, "rb") as file:
+            if not zipfile.is_zipfile(file):
+                raise ValueError("no archive, or its end is missing")
+        with np.load(path, allow_pickle=False) as archive:
             header = json.loads(archive["header"].tobytes())
             if header["format"] != FORMAT:
                 raise ValueError(f"its format is {header['format']}")

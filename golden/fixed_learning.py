@@ -38,6 +38,15 @@ def beta_sign(key):
     return 1 - 2 * (key >> 31 & 1)
 
 
+def _rate_shift(state, weight, update_frac):
+    return RATE_SHIFT + update_frac + weight.frac - state.frac
+
+
+def greatest_rate(state: Format, weight: Format, update_frac: int) -> float:
+    """The greatest learning rate that has a multiplier."""
+    return math.ldexp(MULTIPLIER_MAX, -_rate_shift(state, weight, update_frac))
+
+
 def rate_multiplier(rate, state: Format, weight: Format, update_frac: int, what="rate") -> int:
     """A learning rate as the multiplier m of `Learn`, rounded half up.
 
@@ -46,12 +55,12 @@ def rate_multiplier(rate, state: Format, weight: Format, update_frac: int, what=
     MisuseError
         For a rate that is negative, not finite or too great.
     """
-    shift = RATE_SHIFT + update_frac + weight.frac - state.frac
+    shift = _rate_shift(state, weight, update_frac)
     if not (isinstance(rate, int | float | np.number) and 0 <= rate < math.inf):
         raise MisuseError(f"{what} is {rate}; it must be a number of 0 at least")
     multiplier = math.floor(math.ldexp(float(rate), shift) + 0.5)
     if multiplier > MULTIPLIER_MAX:
-        greatest = math.ldexp(MULTIPLIER_MAX, -shift)
+        greatest = greatest_rate(state, weight, update_frac)
         raise MisuseError(f"{what} {rate:g} needs the multiplier {multiplier}, the greatest is "
                           f"{MULTIPLIER_MAX} (rate {greatest:.4g}): use a smaller rate or "
                           "beta_shift, fewer weight fraction bits or a smaller update_frac")

@@ -72,7 +72,7 @@ class FixedTrainingConfig(TrainingConfig):
 #: optimistic.
 _DEFAULTS = {
     "digits": FixedTrainingConfig(epochs=12, rates=(0.06, 0.03), decay=0.9),
-    "mnist": FixedTrainingConfig(epochs=12, rates=(0.02, 0.01), decay=0.85, weight=Format(16, 14)),
+    "mnist": FixedTrainingConfig(epochs=16, rates=(0.02, 0.01), decay=0.88, weight=Format(16, 14)),
 }
 _DEFAULTS["fashion-mnist"] = _DEFAULTS["mnist"]
 

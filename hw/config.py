@@ -19,6 +19,10 @@ from ..golden.tables import MOST_FRAC
 ENGINE_VERSION = 1
 
 PRIMITIVES = ("portable", "ice40", "ecp5")
+LEARN_UNITS = ("pipelined", "serial")
+#: Bits of rounding below which the sum of a random word and two products leaves 32 bits in one
+#: direction only, by less than a quarter of their range (`hw.learn_serial`).
+MOST_SERIAL_DROP = 29
 #: From this depth on a word memory of the iCE40 lies in SPRAM.
 SPRAM_LEAST = 4096
 
@@ -52,6 +56,9 @@ class EngineConfig:
         primitives declare.
     update_latency : int
         Cycles of shift, sum and clip in the unit pipeline: 1 to 4, for a faster clock.
+    key_ahead : bool
+        Whether the key of a unit operation is mixed while the one before still waits for its first
+        write: about 10 cycles less between short operations, for 32 registers.
     loop_counters : int
         Loops that may be nested, 1..4.
     diagnostics : bool
@@ -60,6 +67,9 @@ class EngineConfig:
         counts).
     learning : bool
         Whether there is a learning unit: scaled factors, weight updates, random sign of beta.
+    learn_unit : str
+        Which one: ``"pipelined"`` updates a word of weights a cycle, ``"serial"`` one weight in
+        about 20 cycles, for the smallest devices; it needs one update lane.
     update_frac : int
         Fraction bits of a weight's last place that scaled factors keep, see
         :class:`~apical.golden.program.Learn`.
@@ -94,9 +104,11 @@ class EngineConfig:
     code_latency: int = 2
     multiplier_latency: int = 2
     update_latency: int = 4
+    key_ahead: bool = True
     loop_counters: int = 4
     diagnostics: bool = True
     learning: bool = False
+    learn_unit: str = "pipelined"
     update_frac: int = UPDATE_FRAC
     smooth: bool = False
     noise: bool = False
@@ -139,6 +151,16 @@ class EngineConfig:
         if self.learning and self.accumulator_width < needed:
             raise MisuseError(f"accumulator width {self.accumulator_width} is too little to learn; "
                               f"use {needed} bits or an engine without learning")
+        if self.learn_unit not in LEARN_UNITS:
+            raise MisuseError(f"unknown learning unit '{self.learn_unit}'; "
+                              f"known: {', '.join(LEARN_UNITS)}")
+        if self.serial_learning and self.update_lanes > 1:
+            raise MisuseError(f"the serial learning unit needs 1 update lane, not "
+                              f"{self.update_lanes}: set update_lanes to 1 or learn_unit to "
+                              "pipelined")
+        if self.serial_learning and self.drop > MOST_SERIAL_DROP:
+            raise MisuseError(f"{self.drop} bits of rounding are too many for the serial learning "
+                              f"unit, which adds up 32 bits; it takes {MOST_SERIAL_DROP} at most")
         if (self.learning and self.primitives == "ice40" and self.weight_ports == 2
                 and self.weight_depth >= SPRAM_LEAST):
             raise MisuseError(f"{self.weight_depth} words of weights lie in SPRAM, which has one "
@@ -178,6 +200,16 @@ class EngineConfig:
         return self.learning or self.smooth
 
     @property
+    def serial_learning(self) -> bool:
+        """Whether weights are updated one at a time."""
+        return self.learning and self.learn_unit == "serial"
+
+    @property
+    def pipelined_learning(self) -> bool:
+        """Whether weights are updated by words, in the lanes."""
+        return self.learning and not self.serial_learning
+
+    @property
     def drop(self) -> int:
         """Bits that a weight update rounds away."""
         return self.state.frac + self.update_frac
@@ -206,8 +238,16 @@ PRESETS = {
                                event_depth=1024, input_banks=1, program_depth=128,
                                descriptor_depth=64, weight_ports=1, weight_latency=1,
                                event_latency=1, code_latency=1, multiplier_latency=1,
-                               update_latency=1, loop_counters=2,
+                               update_latency=1, key_ahead=False, loop_counters=2,
                                diagnostics=False, primitives="ice40"),
+    # The same with weight updates, one weight at a time.
+    "icebreaker-learning": EngineConfig(lanes=4, update_lanes=1, accumulator_width=38, weight=FINE,
+                                        weight_depth=16384, state_depth=128, accumulator_depth=128,
+                                        event_depth=1024, input_banks=1, program_depth=128,
+                                        descriptor_depth=64, weight_ports=1, weight_latency=1,
+                                        event_latency=1, code_latency=1, multiplier_latency=1,
+                                        update_latency=1, loop_counters=2, diagnostics=False,
+                                        learning=True, learn_unit="serial", primitives="ice40"),
     # 22 lanes: 64 hidden units are 3 blocks, and 2,560 words are 50 of the 56 block RAMs; events
     # take 4, code 2.  A cell of LUT RAM has 16 words.
     "ulx3s-25f": EngineConfig(lanes=22, update_lanes=4, accumulator_width=38, weight=FINE,

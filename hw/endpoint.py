@@ -20,6 +20,7 @@ from amaranth.lib.wiring import In, Out
 
 from .isa import ADDRESS_BITS, LANE_BITS, REGISTERS
 from .memory import LaneMemory
+from .primitives.portable import delayed
 from .protocol import (
     ANSWER_HEADER,
     CRC,
@@ -221,7 +222,10 @@ class Endpoint(wiring.Component):
                      byte.eq(self.received_byte ^ Mux(escaped, TURN, 0))]
         with m.If(self.received):
             m.d.sync += escaped.eq(escape)
-        return flag, taken, byte
+        if self.primitives == "ice40":  # slow enough without, and short of logic cells
+            return flag, taken, byte
+        return tuple(delayed(m, value, 1, name) for value, name in (
+            (flag, "flag"), (taken, "taken"), (byte, "byte")))
 
     def _address(self, m, byte, taken, load):
         """The chain of the header and how the address counts; returns that it has, in `STEP`.

@@ -22,6 +22,7 @@ from .isa import ADDRESS_BITS, IDENTITY, LEARN, MATRIX, PROJECT, REGISTERS, UNIT
 from .issue import ProjectionIssue
 from .lanes import Lanes
 from .learn import LearnUnit
+from .learn_serial import SerialLearnUnit
 from .memory import ChunkMemory, LaneMemory, WordMemory, address_bits
 from .mix import SignatureUnit
 from .sequencer import Sequencer
@@ -97,8 +98,10 @@ class Engine(wiring.Component):
         if config.noise:
             m.submodules.draw = self.draw = DrawUnit()
         if config.learning:
-            m.submodules.learn = self.learn = LearnUnit(config)
-        m.submodules.signature = signature = SignatureUnit(config.update_lanes, family)
+            unit_of = SerialLearnUnit if config.serial_learning else LearnUnit
+            m.submodules.learn = self.learn = unit_of(config)
+        m.submodules.signature = signature = SignatureUnit(config.update_lanes, family,
+                                                           config.serial_learning)
         # Instructions and descriptors are never read in the same cycle: one memory holds both.
         self.code_bits = max(address_bits(config.program_depth),
                              address_bits(config.descriptor_depth))
@@ -126,7 +129,7 @@ class Engine(wiring.Component):
         self._code(m, host, sequencer, halves)
         self._projection(m, host, issue, mac, events, weights, states)
         self._units(m, host, unit, mac, issue, states, flags, chunks, sums)
-        self._observe(m, sequencer, unit, signature)
+        self._observe(m, host, sequencer, unit, signature)
         self._registers(m, host, sequencer, unit, issue, signature)
         return m
 
@@ -166,41 +169,76 @@ class Engine(wiring.Component):
                      "nudge_shift", "post", "draws", "noisy"):
             m.d.comb += getattr(unit, name).eq(UNIT.slice(flags, name))
         if self.learn is not None:
-            self._learning(m, sequencer, issue, mac, unit, signature)
+            self._learning(m, sequencer, issue, unit)
+            if self.config.serial_learning:
+                self._learning_serial(m, host, sequencer, issue, unit, signature)
+            else:
+                self._learning_pipelined(m, sequencer, issue, mac, unit, signature)
         if self.draw is not None:
             with m.If(UNIT.slice(flags, "noisy")):
                 m.d.comb += unit.factor.eq(sequencer.noise_factor)
 
-    def _learning(self, m, sequencer, issue, mac, unit, signature):
+    def _learning(self, m, sequencer, issue, unit):
         """Operands of weight updates, and the sign of beta."""
-        config, learn, states = self.config, self.learn, len(unit.a)
-        flags, b, c, t = sequencer.flags, sequencer.b, sequencer.c, sequencer.t
+        learn, flags, b = self.learn, sequencer.flags, sequencer.b
         turn = sequencer.sign & UNIT.slice(flags, "by_sign")
         factor = VECTOR.slice(b, "base").as_signed()
+        if not self.config.serial_learning:
+            m.d.comb += unit.factor.eq(Mux(turn, -factor, factor))
+        two, busy = LEARN.slice(flags, "two"), learn.busy
+        paired, closing = ((two, ~busy) if self.config.serial_learning
+                           else (learn.paired, learn.closing))
         m.d.comb += [
             unit.nudge_negative.eq(UNIT.slice(flags, "nudge_negative") ^ turn),
-            unit.factor.eq(Mux(turn, -factor, factor)),
-            sequencer.signing.eq(signature.busy | learn.signing),
-            sequencer.learning.eq(learn.busy), learn.start.eq(sequencer.start_learn),
-            learn.two.eq(LEARN.slice(flags, "two")), learn.turned.eq(LEARN.slice(flags, "turned")),
+            unit.factor_negative.eq(turn),
+            sequencer.learning.eq(busy), sequencer.closing.eq(closing),
+            learn.start.eq(sequencer.start_learn),
+            learn.two.eq(two), learn.turned.eq(LEARN.slice(flags, "turned")),
             learn.negative.eq(LEARN.slice(flags, "negative")),
+            learn.tail.eq(MATRIX.slice(b, "tail")), learn.issuing.eq(issue.issuing),
+            learn.item_valid.eq(issue.item_valid), learn.item_index.eq(issue.item_index)]
+        # Operands stand still: registered, these are off the way to the memories.
+        m.d.sync += [issue.apart.eq(LEARN.slice(flags, "other") - issue.source),
+                     issue.learn.eq(busy), issue.dense.eq(busy & paired),
+                     issue.paced.eq(busy & (paired | (self.config.weight_ports == 1)))]
+
+    def _learning_pipelined(self, m, sequencer, issue, mac, unit, signature):
+        """Weight updates in the lanes."""
+        learn, states, b, c, t = (self.learn, len(unit.a), sequencer.b, sequencer.c, sequencer.t)
+        m.d.comb += [
+            sequencer.signing.eq(signature.busy | learn.signing),
+            signature.extra.eq(learn.mixed),
             learn.matrix.eq(MATRIX.slice(b, "base")), learn.rows.eq(MATRIX.slice(b, "rows")),
-            learn.blocks.eq(MATRIX.slice(b, "blocks")), learn.tail.eq(MATRIX.slice(b, "tail")),
+            learn.blocks.eq(MATRIX.slice(b, "blocks")),
             learn.lane_bases.as_value().eq(Cat(VECTOR.slice(c, "base")[:states],
                                                VECTOR.slice(t, "base")[:states])),
             learn.key.eq(sequencer.key),
-            learn.issuing.eq(issue.issuing),
+            learn.item_value.eq(issue.item_value), learn.item_other.eq(issue.item_other),
             learn.last.eq(mac.learned), learn.flags.eq(mac.scalars),
             learn.totals.eq(mac.write_data), learn.lanes_busy.eq(mac.busy),
             mac.words.eq(learn.words), mac.begin.eq(learn.begin)]
-        # Operands stand still: registered, these are off the way to the memories.
-        m.d.sync += [issue.apart.eq(LEARN.slice(flags, "other") - issue.source),
-                     issue.learn.eq(learn.busy), issue.dense.eq(learn.busy & learn.two),
-                     issue.paced.eq(learn.busy & (learn.two | (config.weight_ports == 1)))]
-        for name in ("valid", "index", "value", "other"):
-            m.d.comb += getattr(learn, f"item_{name}").eq(getattr(issue, f"item_{name}"))
         with m.If(learn.busy):
             m.d.comb += [issue.start.eq(learn.start_issue), issue.dot.eq(0), issue.blocks.eq(1)]
+
+    def _learning_serial(self, m, host, sequencer, issue, unit, signature):
+        """Weight updates with what the other units have."""
+        learn = self.learn
+        m.d.comb += [
+            issue.start.eq(sequencer.start_projection | learn.start_issue),
+            issue.advance.eq(learn.advance), issue.second.eq(learn.second),
+            learn.item_last.eq(issue.item_last), learn.final.eq(issue.final),
+            learn.value.eq(issue.item_value), learn.a.eq(unit.state_a),
+            learn.total.eq(unit.total), learn.x.eq(signature.x), learn.y.eq(signature.y),
+            learn.old.eq(host.old),
+            sequencer.hash_start.eq(learn.hash_start), sequencer.hash_word.eq(learn.hash_word),
+            sequencer.take_mix.eq(learn.take_mix),
+            unit.learning.eq(learn.busy), unit.learn_value.eq(issue.item_value),
+            unit.learn_load.eq(learn.load), unit.learn_add.eq(learn.add),
+            unit.learn_subtract.eq(learn.subtract), unit.learn_begin.eq(learn.begin),
+            signature.weights.eq(learn.busy), signature.word.eq(sequencer.mixed),
+            signature.sign.eq(learn.sign), signature.mixed.eq(learn.mixed),
+            host.learning.eq(learn.busy), host.learn_shift.eq(learn.shift),
+            host.learn_lane.eq(learn.lane), host.learn_word.eq(learn.new)]
 
     def _code(self, m, host, sequencer, halves):
         # The host reads and writes these only while no image runs.
@@ -229,19 +267,28 @@ class Engine(wiring.Component):
             m.d.sync += [late.eq(word), late_dot.eq(dot)]
             word, dot = late, late_dot
         self.dot_word, self.dot_reads = word, dot
+        # Of one port there is one address.
+        one = self.config.weight_ports == 1 and not self.config.pipelined_learning
+        hosts = host.reading | host.weight_write if one else host.reading
         m.d.comb += [
             events.read_address.eq(issue.event_address), issue.event_data.eq(events.read_data),
             events.write.eq(host.event_write), events.write_address.eq(host.address),
             events.write_data.eq(host.data),
-            weights.read_address.eq(Mux(host.reading, host.lane_word, issue.weight_address)),
-            weights.write.eq(host.weight_write), weights.write_address.eq(host.lane_word),
+            weights.read_address.eq(Mux(hosts, host.lane_word, issue.weight_address)),
+            weights.write_address.eq(weights.read_address if one else host.lane_word),
+            weights.write.eq(host.weight_write),
             mac.beat.eq(issue.beat), mac.value.eq(issue.value),
             mac.weights.eq(host.weight_data),
             mac.rates.eq(states.read_data)]
 
         new_word = host.weight_word
-        if self.learn is not None:
-            learn = self.learn
+        learn = self.learn
+        if self.config.serial_learning:
+            with m.If(learn.write):
+                m.d.comb += weights.write.eq(1)
+                if not one:
+                    m.d.comb += weights.write_address.eq(issue.weight_address)
+        elif learn is not None:
             m.d.comb += [learn.weights.eq(host.weight_data), learn.word.eq(states.read_data)]
             with m.If(learn.busy):
                 m.d.comb += [weights.read_address.eq(learn.read_address),
@@ -270,21 +317,27 @@ class Engine(wiring.Component):
         with m.Else():
             m.d.comb += [copy.read_address.eq(issue.rate_word),
                          copy.read_chunk.eq(issue.rate_chunk)]
-        state_b = Signal(16 * quick, reset_less=True)
-        m.d.sync += state_b.eq(copy.read_data)
+        # Kept as its complement, which the subtraction behind it wants.
+        not_b = Signal(16 * quick, reset_less=True)
+        m.d.sync += not_b.eq(~copy.read_data)
         word = Mux(self.dot_reads, self.dot_word, unit.a_address)
         if self.learn is not None:
             learning = Signal()
             m.d.sync += learning.eq(self.learn.busy)
-            word = Mux(learning, self.learn.word_address, word)
+            serial = config.serial_learning
+            side = issue.side_word if serial else self.learn.word_address
+            word = Mux(learning, side, word)
+        chunk, chunking = unit.chunk, unit.issuing
+        if config.serial_learning:
+            chunk, chunking = Mux(learning, self.learn.lane, chunk), chunking | learning
         m.d.comb += [
             states.read_address.eq(word),
-            states.read_chunk.eq(unit.chunk), states.chunking.eq(unit.issuing),
+            states.read_chunk.eq(chunk), states.chunking.eq(chunking),
             sums.read_address.eq(Mux(unit.issuing, unit.sum_address, mac.sum_address)),
             sums.read_chunk.eq(unit.chunk), sums.chunking.eq(unit.issuing),
             sums.write_lanes.eq(mac.write_lanes), sums.write_address.eq(mac.write_address),
             sums.write_data.eq(mac.write_data), mac.sums.eq(sums.read_data),
-            unit.state_a.eq(states.chunk_data), unit.state_b.eq(state_b),
+            unit.state_a.eq(states.chunk_data), unit.state_b.eq(~not_b),
             unit.sums.eq(sums.chunk_data), host.state_data.eq(copy.read_data),
             issue.rate_data.eq(copy.read_data),
             flags.read_address.eq(issue.flags_address), issue.flags_data.eq(flags.read_data),
@@ -329,10 +382,8 @@ class Engine(wiring.Component):
                 m.d.comb += sums.write_lanes[lane].eq(unit.sum_write[lane % quick]
                                                       & (unit.write_chunk == lane // quick))
 
-    def _observe(self, m, sequencer, unit, signature):
+    def _observe(self, m, host, sequencer, unit, signature):
         """Signature and trace see the same writes."""
-        if self.learn is not None:
-            m.d.comb += signature.extra.eq(self.learn.mixed)
         m.d.comb += [signature.valid.eq(unit.write_counted), signature.key.eq(sequencer.key),
                      signature.address.eq(unit.write_unit),
                      signature.values.eq(unit.write_values)]
@@ -345,17 +396,22 @@ class Engine(wiring.Component):
                 self.trace_image.eq(self.image_number)]
             self._trace_chunk(m, unit)
         if self.trace and self.learn is not None:
-            learn = self.learn
+            learn, number = self.learn, Signal(8)
+            with m.If(learn.start):
+                m.d.sync += number.eq(MATRIX.slice(sequencer.b, "number"))
             m.d.comb += [
                 self.trace_weight_valid.eq(learn.write & learn.mask.any()),
                 self.trace_weight_image.eq(self.image_number),
                 self.trace_weight_operation.eq(sequencer.count),
-                self.trace_weight_matrix.eq(MATRIX.slice(sequencer.b, "number")),
-                self.trace_weight_scalar.eq(learn.scalar),
+                self.trace_weight_matrix.eq(number),
+                self.trace_weight_scalar.eq(learn.item_index if self.config.serial_learning
+                                            else learn.scalar),
                 self.trace_weight_first.eq(learn.first),
-                self.trace_weight_turned.eq(learn.turned),
+                self.trace_weight_turned.eq(learn.turned if self.config.serial_learning
+                                            else learn.swapped),
                 self.trace_weight_mask.eq(learn.mask),
-                self.trace_weight_values.eq(learn.write_data)]
+                self.trace_weight_values.eq(host.weight_word if self.config.serial_learning
+                                            else learn.write_data)]
 
     def _trace_chunk(self, m, unit):
         """The values of a chunk from its first lane that is written on."""
@@ -372,13 +428,14 @@ class Engine(wiring.Component):
         number = {name: register.number for name, register in REGISTERS.items()}
         held = {"seed": Signal(32, name="seed"), "done": Signal(16, name="done"),
                 "image_steps": Signal(16, name="image_steps")}
-        # These and the signature take the four multipliers of the UP5K that have no lane.
-        celled = ("image", "image_cycles", "writes")
+        # These and the signature take the four multipliers of the UP5K that have no lane; weight
+        # updates one at a time want one of them.
+        celled = ("image", "writes", "image_cycles")[:2 if config.serial_learning else 3]
         extra = ("mac_useful", "mac_cycles", "cycles")
         if not (config.diagnostics or self.trace):
             extra = ()
         sums = {name: Accumulator(config.primitives if name in celled else "portable")
-                for name in (*celled, "saturations", *extra)}
+                for name in ("image", "image_cycles", "writes", "saturations", *extra)}
         for name, total in sums.items():
             m.submodules[f"register_{name}"] = total
             held[name] = total.value

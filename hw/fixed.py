@@ -6,7 +6,7 @@ formats and random inputs of large ones.
 
 from __future__ import annotations
 
-from amaranth.hdl import Mux, Signal
+from amaranth.hdl import Cat, Const, Mux, Signal
 
 
 def round_shift(value, shift: int):
@@ -54,3 +54,21 @@ def saturate(value, low, high):
     """(clipped value, whether it was clipped) of a signed value."""
     below, above = value < low, value > high
     return Mux(below, low, Mux(above, high, value)), below | above
+
+
+def exceeds(a, b):
+    """``a > b`` of unsigned values, `b` no wider: the carry of ``a + ~b``.
+
+    Where `b` is kept as its complement this takes no inverters, which a comparison of the language
+    takes: a carry chain has inputs that are not inverted.
+    """
+    return (a + ~_sized(b, len(a)))[len(a)]
+
+
+def reaches(a, b):
+    """``a >= b`` of unsigned values, `b` no wider, as `exceeds`."""
+    return (Cat(1, a) + Cat(1, ~_sized(b, len(a))))[len(a) + 1]
+
+
+def _sized(value, bits):
+    return Cat(value, Const(0, bits - len(value)))

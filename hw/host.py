@@ -21,7 +21,8 @@ from amaranth.utils import ceil_log2
 
 from .config import EngineConfig
 from .isa import ADDRESS_BITS, LANE_BITS, SPACE_LOW, Space
-from .primitives.portable import delayed, select_chunk
+from .primitives import family
+from .primitives.portable import delayed
 
 #: Cycles from address to data that a read of any memory is given.
 READ_WAIT = 6
@@ -47,6 +48,9 @@ class HostPort(wiring.Component):
     state_data : In
         Chunk of the state memory with that lane.
     weight_data : In(16 * P)
+    learning, learn_shift : In(1), learn_lane : In(6), learn_word : In(16), old : Out(16)
+        Serial learning unit only.  In a weight update it shows the weight of a lane two cycles
+        later, and takes the lanes of a word as if the host wrote them.
     reading : Out(1)
         Memory ports are used by the host; no image may begin.
     """
@@ -66,12 +70,14 @@ class HostPort(wiring.Component):
             "weight_word": Out(16 * config.lanes),
             "code_data": In(64), "descriptor": Out(1),
             "state_data": In(16 * config.update_lanes), "weight_data": In(16 * config.lanes),
+            "learning": In(1), "learn_shift": In(1), "learn_lane": In(LANE_BITS),
+            "learn_word": In(16), "old": Out(16),
             "reading": Out(1), "lane": Out(LANE_BITS), "lane_word": Out(SPACE_LOW - LANE_BITS)})
 
     def elaborate(self, platform):
         m = Module()
-        valid, write, known, shifts, stores = (
-            Signal(name=name) for name in ("valid", "write", "known", "shifts", "stores"))
+        valid, write, known, shifts, stores, states = (
+            Signal(name=name) for name in ("valid", "write", "known", "shifts", "stores", "states"))
         space, address = Signal(3), self.address
         # The request is registered, then carried out: `go` says in which cycle.
         free, go = Signal(), Signal()
@@ -101,11 +107,12 @@ class HostPort(wiring.Component):
                          address.eq(self.host_address[:SPACE_LOW])]
             lane = self.host_address[:LANE_BITS]
             there = self._known(m)
-            weights = (there & self.host_write
-                       & (self.host_address[SPACE_LOW:] == Space.WEIGHTS))
-            m.d.sync += [known.eq(there), shifts.eq(weights),
+            weights, state = (there & self.host_write & (self.host_address[SPACE_LOW:] == wanted)
+                              for wanted in (Space.WEIGHTS, Space.STATE))
+            m.d.sync += [known.eq(there), shifts.eq(weights), states.eq(state),
                          stores.eq(weights & (lane == self.config.lanes - 1))]
         self._writes(m, go & write & known, space, valid & ~self.active, shifts, stores)
+        m.d.comb += self.state_write.eq(valid & states & ~(self.state_taken | fixed))
         # Reads hold their address for READ_WAIT cycles, which every memory meets.
         m.d.sync += self.host_read_valid.eq(0)
         with m.If(go & ~write):
@@ -116,6 +123,18 @@ class HostPort(wiring.Component):
                 m.d.sync += [pending.eq(0), valid.eq(0), self.reading.eq(0),
                              self.host_read_valid.eq(1)]
         half = address[0]
+        chosen = {}
+        for case, words in ((Space.STATE, self.state_data), (Space.WEIGHTS, self.weight_data)):
+            lane = self.lane
+            if self.config.serial_learning and case == Space.WEIGHTS:
+                lane = Mux(self.learning, self.learn_lane, lane)
+            select = lane[:ceil_log2(len(words) // 16)]
+            cells = family(self.config.primitives)
+            word = cells.select(m, words, select, 16, f"select{int(case)}")
+            # Complements of states are a register of the unit pipeline too.
+            turn = (lambda value: ~value) if case == Space.STATE else (lambda value: value)
+            chosen[case] = turn(delayed(m, turn(word), 1, f"chosen{int(case)}_"))
+        m.d.comb += self.old.eq(chosen[Space.WEIGHTS])
         with m.If(pending):
             with m.Switch(space):
                 with m.Case(Space.REGISTERS):
@@ -123,13 +142,9 @@ class HostPort(wiring.Component):
                 with m.Case(Space.PROGRAM, Space.DESCRIPTORS):
                     words = self.code_data if self.config.diagnostics else Const(0, 64)
                     m.d.sync += self.host_read_data.eq(Mux(half, words[32:], words[:32]))
-                for case, words in ((Space.STATE, self.state_data),
-                                    (Space.WEIGHTS, self.weight_data)):
+                for case, word in chosen.items():
                     with m.Case(case):
-                        select = self.lane[:ceil_log2(len(words) // 16)]
-                        chosen = delayed(m, select_chunk(words, select, 16), 1,
-                                         f"chosen{int(case)}_")
-                        m.d.sync += self.host_read_data.eq(chosen.as_signed())
+                        m.d.sync += self.host_read_data.eq(word.as_signed())
             with m.If(~known | (space == Space.EVENTS)):
                 m.d.sync += self.host_read_data.eq(0)
         m.d.comb += [self.register.eq(address[:5]),
@@ -156,10 +171,15 @@ class HostPort(wiring.Component):
         lanes = self.config.lanes
         # Lanes come in order, so that they shift in.
         staged = Signal(16 * (lanes - 1), reset_less=True)
-        m.d.comb += self.weight_word.eq(Cat(staged, self.data[:16]))
-        # What a request does to weights was found when it came: the way to them is long.
+        newest, comes = self.data[:16], quiet & shifts
+        if self.config.serial_learning:
+            newest = Mux(self.learning, self.learn_word, newest)
+            comes = comes | self.learn_shift
+        m.d.comb += self.weight_word.eq(Cat(staged, newest))
+        # What a request does to weights (and to states) was found when it came: the way to them is
+        # long.
         m.d.comb += self.weight_write.eq(quiet & stores)
-        with m.If(quiet & shifts):
+        with m.If(comes):
             m.d.sync += staged.eq(self.weight_word >> 16)
         with m.If(go):
             with m.Switch(space):
@@ -171,5 +191,3 @@ class HostPort(wiring.Component):
                         m.d.comb += strobe.eq(1)
                 with m.Case(Space.EVENTS):
                     m.d.comb += self.event_write.eq(1)
-                with m.Case(Space.STATE):
-                    m.d.comb += self.state_write.eq(1)

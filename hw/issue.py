@@ -10,7 +10,7 @@ Weight word ``base + block * rows + i``: both directions walk it by adding, no p
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -23,7 +23,7 @@ from .primitives.portable import select_chunk
 
 def beat_layout(config: EngineConfig):
     """What travels with a beat down the pipeline of the lanes."""
-    words = address_bits(config.accumulator_depth)
+    words = _side_bits(config)
     return data.StructLayout({
         "valid": 1,
         # First and last beat of one sum.
@@ -32,8 +32,14 @@ def beat_layout(config: EngineConfig):
         # Accumulator words written and started from; the lane of it in dot direction.
         "into": words, "start": words, "lane": max(1, ceil_log2(config.lanes)),
         # Whether it is one of a weight update, of which term, which scalars are not 0.
-        **({"learn": 1, "term": 1, "scalars": 2} if config.learning else {}),
+        **({"learn": 1, "term": 1, "scalars": 2} if config.pipelined_learning else {}),
     })
+
+
+def _side_bits(config):
+    """Bits of the words that are counted with the blocks: sums, or both sides of an update."""
+    bits = address_bits(config.accumulator_depth)
+    return max(bits, address_bits(config.state_depth)) if config.serial_learning else bits
 
 
 class ProjectionIssue(wiring.Component):
@@ -71,6 +77,11 @@ class ProjectionIssue(wiring.Component):
         How many words behind the first vector the second one lies, modulo the depth.
     dense, paced : In(1)
         Items of zero value too (state words); one item in two cycles at most.
+    advance, second : In(1), item_last, final : Out(1), side_word : Out
+        Serial learning unit only.  An item stands from 4 cycles after `start` or `advance` until
+        `advance`, and so does the address of its weights; all blocks of the lane side are walked.
+        `second` shows the value in the second vector, 3 cycles later, and the lane-side word of
+        term 1 instead of term 0 (both walk as accumulators do).  Last item of a block; last block.
     """
 
     def __init__(self, config: EngineConfig):
@@ -78,12 +89,12 @@ class ProjectionIssue(wiring.Component):
         # Numbers of words: of state memory, and of the lane side of a matrix.
         self.block_bits = address_bits(max(config.state_depth, config.accumulator_depth) + 1)
         weights, states = address_bits(config.weight_depth), address_bits(config.state_depth)
-        sums = address_bits(config.accumulator_depth)
+        sides = _side_bits(config)
         super().__init__({
             "start": In(1), "dot": In(1), "negative": In(1), "started": In(1),
             "kind": In(2), "source": In(16), "source_blocks": In(10), "source_tail": In(7),
             "matrix": In(weights), "rows": In(16), "blocks": In(10), "tail": In(7),
-            "into": In(sums), "from_": In(sums),
+            "into": In(sides), "from_": In(sides),
             "issuing": Out(1),
             "event_address": Out(address_bits(config.input_banks * config.event_depth)),
             "event_data": In(32),
@@ -94,14 +105,15 @@ class ProjectionIssue(wiring.Component):
             "word": Out(states), "useful": Out(7),
             "learn": In(1), "dense": In(1), "paced": In(1), "item_valid": Out(1),
             "item_index": Out(16), "item_value": Out(16), "item_other": Out(16),
-            "apart": In(states)})
+            "apart": In(states), "advance": In(1), "second": In(1), "item_last": Out(1),
+            "final": Out(1), "side_word": Out(sides)})
 
     def elaborate(self, platform):
         m = Module()
         active, dot = Signal(), Signal()
         # Blocks (broadcast) or rows (dot) that are left.
         left = Signal(max(len(self.matrix) + 1, self.block_bits))
-        count, self.final = Mux(self.dot, self.rows, self.blocks), Signal()
+        count = Mux(self.dot, self.rows, self.blocks)
         base, rows = Signal(len(self.matrix)), Signal(len(self.matrix) + 1)
         tail, last_block = Signal(7), Signal(self.block_bits)
         kind, source = Signal(2), Signal(16)
@@ -111,8 +123,15 @@ class ProjectionIssue(wiring.Component):
         item_index, item_value = Signal(16), Signal(16)
 
         self.kind_here, self.go, turn = kind, Signal(), Signal()
-        m.d.comb += self.go.eq(~self.paced | turn)
-        m.d.sync += turn.eq(~turn)
+        # Whether an item that is there is done with.
+        taken = Const(1)
+        if self.config.serial_learning:
+            taken = ~self.learn | self.advance
+            m.d.comb += [self.go.eq(taken), self.item_last.eq(item_last),
+                         self.side_word.eq(Mux(self.second, control.into, control.start))]
+        else:
+            m.d.comb += self.go.eq(~self.paced | turn)
+            m.d.sync += turn.eq(~turn)
         m.d.comb += self.issuing.eq(active)
         m.d.sync += self.beat.valid.eq(0)
         with m.If(self.start):
@@ -134,15 +153,14 @@ class ProjectionIssue(wiring.Component):
                          self.weight_address.eq(base + item_index), fresh.eq(item_last),
                          self.useful.eq(Mux(item_value == 0, 0,
                                             Mux(self.final, tail, self.config.lanes)))]
-            with m.If(item_last):
+            with m.If(item_last & taken):
                 m.d.sync += [base.eq(base + rows), left.eq(left - 1), self.final.eq(left == 2),
                              control.into.eq(control.into + 1), control.start.eq(control.start + 1)]
                 with m.If(self.final):
                     m.d.sync += active.eq(0)
-        finished = running & item_valid & item_last
         items = [self._constant(m, running & (kind == Kind.CONSTANT), source),
-                 self._events(m, running & (kind == Kind.EVENT), source, finished),
-                 self._words(m, finished)]
+                 self._events(m, running & (kind == Kind.EVENT), source, taken),
+                 self._words(m)]
         with m.Switch(kind):
             for number, (valid, last, index, value) in zip(
                     (Kind.CONSTANT, Kind.EVENT, Kind.STATE), items, strict=True):
@@ -156,21 +174,22 @@ class ProjectionIssue(wiring.Component):
     def _constant(self, m, running, source):
         return running, 1, 0, source
 
-    def _events(self, m, running, source, finished):
+    def _events(self, m, running, source, taken):
         """Stream the event list once a block: address, memory; squash behind `last`."""
         pointer = Signal(len(self.event_address))
         # Which of the addresses on their way are meant.
         asked = Signal(self.config.event_latency)
         event, valid = self.event_data, asked[-1]
         m.d.comb += self.event_address.eq(pointer)
-        m.d.sync += [asked.eq(Cat(running & self.go, asked[:-1])), pointer.eq(pointer + self.go)]
-        with m.If(~running | (valid & event[31])):
+        asks = running if self.config.serial_learning else running & self.go
+        m.d.sync += [asked.eq(Cat(asks, asked[:-1])), pointer.eq(pointer + self.go)]
+        with m.If(~running | (valid & event[31] & taken)):
             m.d.sync += [asked.eq(0), pointer.eq(source)]
         with m.If(~running & self.start):
             m.d.sync += pointer.eq(self.source)
         return valid & running, event[31], event[16:31], event[:16]
 
-    def _words(self, m, finished):
+    def _words(self, m):
         """Scan the flags of state words: fetch, pick the lowest lane, read its value.
 
         A pass that finds nothing gives one item of value 0, so that every sum is written.
@@ -182,7 +201,11 @@ class ProjectionIssue(wiring.Component):
         valid, last = Signal(), Signal()
         word, mask = Signal(len(self.flags_address)), Signal(lanes)
         row = Signal(len(self.weight_address))
-        go = self.go
+        low = Signal(lanes)
+        go, serial = self.go, self.config.serial_learning
+        if serial:
+            # Goes on by itself where there is no item.
+            go = go | ~(valid & (low.any() | last))
         # Fetch side: the memory shows a word until it is in `ahead`, which waits to be taken.
         take, next_last, fetch = Signal(), Signal(), Signal()
         ahead, ahead_mask = Signal(), Signal(lanes)
@@ -203,7 +226,7 @@ class ProjectionIssue(wiring.Component):
                 with m.If(passes == 1):
                     m.d.sync += fetching.eq(0)
         # Pick side: one lane a cycle, the lowest first; `low` is the lowest one of `mask`.
-        low, rest, coming = Signal(lanes), Signal(lanes), Signal(lanes)
+        rest, coming = Signal(lanes), Signal(lanes)
         m.d.comb += rest.eq(mask & ~low)
         more = Signal()
         done = ~valid | ~more
@@ -220,9 +243,10 @@ class ProjectionIssue(wiring.Component):
         # Read side.  A pass without any rate gives one item of value 0: that of its lane 0.
         chosen = [Cat(*(low[lane] for lane in range(lanes) if lane >> bit & 1)).any()
                   for bit in range(max(1, ceil_log2(lanes)))]
-        lane, item_valid, item_last = (Cat(*chosen), valid & (low.any() | last) & go,
-                                       last & ~more)
-        second = self.paced & ~go
+        lane, item_valid, item_last = Cat(*chosen), valid & (low.any() | last), last & ~more
+        second = self.second
+        if not serial:
+            item_valid, second = item_valid & go, self.paced & ~go
         if lanes > 8:  # far from the flags to the address otherwise
             lane, item_valid, item_last, word, row_here, second = (
                 self._late(m, value, f"picked{i}") for i, value in

@@ -119,13 +119,13 @@ class Lanes(wiring.Component):
         with m.Else():
             m.d.sync += [control.eq(ask), enables.eq((ask.valid & ~ask.dot).replicate(lanes))]
         m.d.comb += self.sum_address.eq(Mux(dot, dot_ask.start, ask.start))
-        learns = control.learn if config.learning else Const(0)
+        learns = control.learn if config.pipelined_learning else Const(0)
         term = Signal(signed(width))
         m.d.comb += term.eq(tree)
         for lane, product in enumerate(products):
             total = Signal(signed(width), name=f"total{lane}", reset_less=True)
             begin = Mux(control.started, self.sums.word_select(lane, width).as_signed(), 0)
-            if config.learning:
+            if config.pipelined_learning:
                 begin = Mux(learns, self.begin.word_select(lane, width).as_signed(), begin)
             so_far = Mux(control.first, begin, total)
             # so_far - x is so_far + ~x + 1; the 1 goes into the carry.
@@ -138,7 +138,7 @@ class Lanes(wiring.Component):
         # The last beat of a sum writes it.
         m.d.sync += [self.write_lanes.eq(enables & (control.last & ~learns).replicate(lanes)),
                      self.write_address.eq(control.into)]
-        if config.learning:
+        if config.pipelined_learning:
             m.d.sync += [self.learned.eq(learns & enables[0] & control.last),
                          self.scalars.eq(control.scalars)]
         # A broadcast beat has retired behind stage S + 1.  Told one stage before, to be registered.
@@ -157,7 +157,7 @@ class Lanes(wiring.Component):
                 config.multiplier_latency, config.primitives)
             rate = Mux(meet.dot, self.rates.word_select(lane, 16).as_signed(), value)
             weight = self.weights.word_select(lane, 16)
-            if config.learning:
+            if config.pipelined_learning:
                 first, second = (self.words.word_select(config.lanes * term + lane, 16)
                                  for term in range(2))
                 weight = Mux(meet.learn, Mux(meet.term, second, first), weight)

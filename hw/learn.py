@@ -43,7 +43,7 @@ class LearnUnit(wiring.Component):
     Members
     -------
     start : In(1)
-        Takes the operands, which must stand still while `busy`.
+        Takes the operands, which must stand still until `closing`; the key, while `busy`.
     two, turned : In(1), negative : In(2)
         Fields of the instruction.
     matrix, rows, blocks, tail, number : In
@@ -52,6 +52,10 @@ class LearnUnit(wiring.Component):
         Operation key.
     lane_bases : In(2 * state address)
         Words of the lane sides.
+    paired, swapped : Out(1)
+        `two` and `turned` of the update that runs.
+    closing : Out(1)
+        All items have been issued: the next instruction may be decoded.
     busy, signing : Out(1)
         Weights are still to be written; what was written is on its way to the signature.
     start_issue : Out(1), issuing : In(1), item_* : In
@@ -83,6 +87,7 @@ class LearnUnit(wiring.Component):
             "start": In(1), "two": In(1), "turned": In(1), "negative": In(2),
             "matrix": In(weights), "rows": In(16), "blocks": In(10), "tail": In(7),
             "key": In(32), "lane_bases": In(data.ArrayLayout(states, 2)),
+            "paired": Out(1), "swapped": Out(1), "closing": Out(1),
             "busy": Out(1), "signing": Out(1), "start_issue": Out(1), "issuing": In(1),
             "item_valid": In(1), "item_index": In(16), "item_value": In(16),
             "item_other": In(16),
@@ -98,6 +103,11 @@ class LearnUnit(wiring.Component):
         m = Module()
         config = self.config
         self.stage = config.weight_latency + config.multiplier_latency
+        # What the last beats and writes look at, when the next instruction is decoded already.
+        self.minus = Signal(2)
+        with m.If(self.start):
+            m.d.sync += [self.paired.eq(self.two), self.swapped.eq(self.turned),
+                         self.minus.eq(self.negative)]
         m.submodules.hash = self.hash = Hash()
         m.d.comb += self.hash.key.eq(self.key)
         # What is one for a block: place of its words, its lane-side words and their mix.
@@ -147,16 +157,13 @@ class LearnUnit(wiring.Component):
                 # Nothing may look at the words of the block before any more.
                 with m.If(drained):
                     with m.If(~fresh):
-                        m.d.sync += [block.eq(block + 1), self.first.eq(ahead),
-                                     self.base.eq(self.base + self.rows)]
-                    m.next = "PLACE"
-            with m.State("PLACE"):
-                m.next = "READ0"
+                        m.d.sync += [self.first.eq(ahead), self.base.eq(self.base + self.rows)]
+                    m.next = "READ0"
             with m.State("READ0"):
                 m.d.comb += [self.reading.eq(1), self.start_issue.eq(1)]
                 m.next = "READ1"
             with m.State("READ1"):
-                m.d.comb += [term.eq(1), self.reading.eq(self.two)]
+                m.d.comb += [term.eq(1), self.reading.eq(self.paired)]
                 self._take(m, 0)
                 m.next = "READ2"
             with m.State("READ2"):
@@ -165,6 +172,7 @@ class LearnUnit(wiring.Component):
             with m.State("RUN"):
                 with m.If(~self.issuing):
                     m.d.sync += [left.eq(left - 1), ahead.eq(ahead + lanes), fresh.eq(0),
+                                 block.eq(block + 1),
                                  at.eq(0), wait.eq(max(0, self.stage - 4))]
                     m.next = "SETTLE"
                     with m.If(left == 1):
@@ -176,6 +184,7 @@ class LearnUnit(wiring.Component):
                 with m.If(wait == 0):
                     m.next = "FILL"
             with m.State("END"):
+                m.d.comb += self.closing.eq(1)
                 with m.If(drained):
                     m.next = "IDLE"
             m.d.comb += self.busy.eq(~machine.ongoing("IDLE"))
@@ -187,7 +196,7 @@ class LearnUnit(wiring.Component):
         number = Signal(16)
         m.d.comb += [number.eq(Mux(fill, ahead + at, self.item_index)),
                      self.hash.valid.eq(fill | self.item_valid),
-                     self.hash.word.eq(Cat(number, fill ^ self.turned))]
+                     self.hash.word.eq(Cat(number, fill ^ self.swapped))]
         filled = delayed(m, fill, KEY_ROUNDS, "fill")
         place = delayed(m, at, KEY_ROUNDS, "place")
         for lane in range(self.config.lanes):
@@ -200,7 +209,7 @@ class LearnUnit(wiring.Component):
         word = self.words[16 * lanes * term:16 * lanes * (term + 1)]
         for lane in range(lanes):
             # Padding weights must stay 0, whatever lies in the padding of states.
-            there = self.there[lane] if term == 0 else self.there[lane] & self.two
+            there = self.there[lane] if term == 0 else self.there[lane] & self.paired
             m.d.sync += word.word_select(lane, 16).eq(
                 self.word.word_select(lane, 16) & there.replicate(16))
 
@@ -210,7 +219,7 @@ class LearnUnit(wiring.Component):
         m.d.comb += place.eq(self.base + self.item_index)
         coming = self._kept(m, self.item_valid, KEY_ROUNDS, "coming")
         values = [delayed(m, value, KEY_ROUNDS, name) for name, value in (
-            ("first", self.item_value), ("second", Mux(self.two, self.item_other, 0)))]
+            ("first", self.item_value), ("second", Mux(self.paired, self.item_other, 0)))]
         return ((coming[-1], *values), delayed(m, place, KEY_ROUNDS, "place"),
                 delayed(m, self.item_index, KEY_ROUNDS, "index"),
                 Cat(self.item_valid, *coming).any())
@@ -222,15 +231,15 @@ class LearnUnit(wiring.Component):
         waiting, later, flags = Signal(), Signal(16), Signal(2)
         mix, at, scalar = Signal(32), Signal(len(place)), Signal(16)
         m.d.comb += flags.eq(Cat(first.any(), second.any()))
-        m.d.sync += [beat.valid.eq(valid | waiting), waiting.eq(valid & self.two)]
+        m.d.sync += [beat.valid.eq(valid | waiting), waiting.eq(valid & self.paired)]
         with m.If(valid):
-            m.d.sync += [beat.first.eq(1), beat.last.eq(~self.two), beat.term.eq(0),
-                         beat.scalars.eq(flags), beat.negative.eq(self.negative[0]),
+            m.d.sync += [beat.first.eq(1), beat.last.eq(~self.paired), beat.term.eq(0),
+                         beat.scalars.eq(flags), beat.negative.eq(self.minus[0]),
                          beat.learn.eq(1), value.eq(first), later.eq(second),
                          mix.eq(self.hash.result), at.eq(place), scalar.eq(index)]
         with m.Else():
             m.d.sync += [beat.first.eq(0), beat.last.eq(1), beat.term.eq(1),
-                         beat.negative.eq(self.negative[1]), value.eq(later)]
+                         beat.negative.eq(self.minus[1]), value.eq(later)]
         # The random word meets its beat at stage S.
         return {"busy": Cat(valid, waiting, self.beat.valid).any(), "place": at, "scalar": scalar,
                 "mix": delayed(m, mix, self.stage - CROSS_LATENCY, "mix")}
@@ -262,15 +271,15 @@ class LearnUnit(wiring.Component):
         write_late = delayed(m, write_at, more, "write_late")
         scalar = delayed(m, sent["scalar"], self.stage + 2, "trace_at")
         scalar_late = delayed(m, scalar, more, "trace_late")
-        m.d.comb += [self.write_address.eq(Mux(self.two, write_late, write_at)),
-                     self.scalar.eq(Mux(self.two, scalar_late, scalar))]
+        m.d.comb += [self.write_address.eq(Mux(self.paired, write_late, write_at)),
+                     self.scalar.eq(Mux(self.paired, scalar_late, scalar))]
         write = Signal()
         flags = Signal(2)
         late, late_flags, pending = self.last, self.flags, write
         if config.weight_ports == 1:
             after = delayed(m, late, 1, "last_late")
-            pending, late = pending | after, Mux(self.two, after, late)
-            late_flags = Mux(self.two, delayed(m, late_flags, 1, "flags_late"), late_flags)
+            pending, late = pending | after, Mux(self.paired, after, late)
+            late_flags = Mux(self.paired, delayed(m, late_flags, 1, "flags_late"), late_flags)
         m.d.sync += [write.eq(late), flags.eq(late_flags)]
         m.d.comb += self.write.eq(write)
         first = Signal()

@@ -145,6 +145,13 @@ class SignatureUnit(wiring.Component):
 
     Latency: :func:`signature_latency` cycles from `valid` to the sum; one write a cycle.
 
+    Parameters
+    ----------
+    lanes : int
+    primitives : str
+    serial : bool
+        Whether weights pass here one at a time too.
+
     Members
     -------
     valid : In(lanes)
@@ -161,12 +168,19 @@ class SignatureUnit(wiring.Component):
     total : Out(32)
     busy : Out(1)
         Writes are on their way.
+    weights : In(1), word : In(32), x, y : Out(16)
+        With `serial` only: lane 0 mixes `word` with the key instead of values, and shows what
+        comes of it `CROSS_LATENCY` cycles later;
+    sign : In(1), mixed : In(16)
+        and the sum takes `mixed`.
     """
 
-    def __init__(self, lanes, primitives="portable"):
-        self.lanes, self.primitives = lanes, primitives
+    def __init__(self, lanes, primitives="portable", serial=False):
+        self.lanes, self.primitives, self.serial = lanes, primitives, serial
         super().__init__({"valid": In(lanes), "key": In(32), "address": In(16),
                           "values": In(16 * lanes), "clear": In(1), "extra": In(32),
+                          "weights": In(1), "word": In(32), "x": Out(16), "y": Out(16),
+                          "sign": In(1), "mixed": In(16),
                           "total": Out(32), "busy": Out(1)})
 
     def elaborate(self, platform):
@@ -178,12 +192,19 @@ class SignatureUnit(wiring.Component):
             flags.append(later)
         for lane in range(self.lanes):
             m.submodules[f"cross{lane}"] = unit = CrossUnit()
-            m.d.comb += [unit.a.eq(self.key[16:]), unit.b.eq(self.key[:16]),
-                         unit.c.eq(self.values.word_select(lane, 16)),
-                         unit.d.eq((self.address + lane)[:16])]
+            value, place = self.values.word_select(lane, 16), (self.address + lane)[:16]
+            taken, mixed = flags[-1][lane], Cat(unit.x, unit.y)
+            if self.serial and lane == 0:
+                value = Mux(self.weights, self.word[16:], value)
+                place = Mux(self.weights, self.word[:16], place)
+                taken = Mux(self.weights, self.sign, taken)
+                mixed = Mux(self.weights, self.mixed, mixed)
+                m.d.comb += [self.x.eq(unit.x), self.y.eq(unit.y)]
+            m.d.comb += [unit.a.eq(self.key[16:]), unit.b.eq(self.key[:16]), unit.c.eq(value),
+                         unit.d.eq(place)]
             # The product of bits ends here, so that the sum of lanes starts from registers.
             word = Signal(32, name=f"word{lane}", reset_less=True)
-            m.d.sync += word.eq(Cat(unit.x, unit.y) & flags[-1][lane].replicate(32))
+            m.d.sync += word.eq(Mux(taken, mixed, 0))
             words.append(word)
         while len(words) > 1:
             words = [(words[i] + words[i + 1])[:32] if i + 1 < len(words) else words[i]

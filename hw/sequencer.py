@@ -14,6 +14,7 @@ from amaranth.utils import ceil_log2
 
 from ..golden.mix import DRAW
 from .config import EngineConfig
+from .fixed import reaches
 from .isa import CONTROL, LEARN, MATRIX, PROJECT, UNIT, VECTOR, Kind, Mode, Opcode
 from .memory import address_bits
 from .mix import KeyEngine
@@ -50,8 +51,12 @@ class Sequencer(wiring.Component):
     moved : In(16), clear_moved : Out(1)
     start_projection, start_unit, start_learn : Out(1)
         Take the operands below (a weight update reads them, and the key, as long as it runs).
-    learning : In(1)
-        A weight update runs.
+    learning, closing : In(1)
+        A weight update runs; it looks at its operands no more.
+    hash_start : In(1), hash_word : In(17), take_mix : In(1), mixed : Out(32)
+        Serial learning unit only.  While a weight update runs, the key engine absorbs the word
+        into the key of the operation; `mixed` is there ``KEY_ROUNDS`` + 1 cycles later, and
+        `take_mix` puts it into `key`.
     start_draws : Out(1), draw_key : Out(32)
         With `start_unit`: the operation draws random words.
     noise_factor : Out(16)
@@ -88,7 +93,9 @@ class Sequencer(wiring.Component):
             "measuring": In(1),
             "signing": In(1), "hold": In(1), "moved": In(16), "clear_moved": Out(1),
             "start_projection": Out(1), "start_unit": Out(1), "start_learn": Out(1),
-            "learning": In(1), "sign": Out(1), "start_draws": Out(1), "draw_key": Out(32),
+            "learning": In(1), "closing": In(1), "hash_start": In(1), "hash_word": In(17),
+            "take_mix": In(1), "mixed": Out(32), "sign": Out(1), "start_draws": Out(1),
+            "draw_key": Out(32),
             "noise_factor": Out(16), "flags": Out(64),
             "a": Out(64), "b": Out(64), "c": Out(64), "t": Out(64),
             "bank_offset": Out(16), "bank_offset_b": Out(16),
@@ -105,14 +112,18 @@ class Sequencer(wiring.Component):
         operand, loop = CONTROL.slice(self.flags, "operand"), CONTROL.slice(self.flags, "loop")
         loop = loop[:ceil_log2(self.config.loop_counters)]
         masks = self._masks()
-        unit_decoded, learn_decoded, reseed = Signal(), Signal(), Signal()
+        unit_decoded, learn_decoded, reseed, learned = Signal(), Signal(), Signal(), Signal()
         # The pulses to the units are registered: operands stand for another cycle.
         start_unit, start_learn, start_projection = Signal(), Signal(), Signal()
         m.d.sync += [self.start_unit.eq(start_unit), self.start_learn.eq(start_learn),
                      self.start_projection.eq(start_projection)]
-        keyed = self._keys(m, unit_decoded, learn_decoded, reseed, start_unit, start_learn)
+        keyed = self._keys(m, unit_decoded, learn_decoded, reseed, start_unit, start_learn,
+                           learned)
         idle = Signal()
-        m.d.comb += [idle.eq(~(self.projecting | self.updating | self.projected | self.updated)),
+        # While a weight update comes to its end, the next instruction is decoded.
+        learning = Const(0) if self.config.serial_learning else self.learning
+        m.d.comb += [idle.eq(~(self.projecting | self.updating | self.projected | self.updated
+                               | learning)),
                      self.program_address.eq(pc)]
         # From a state that has asked for the next word in its last cycle.
         asked = "DECODE" if self.config.code_latency == 1 else "WAIT"
@@ -125,7 +136,7 @@ class Sequencer(wiring.Component):
         ends, settled, measured = Signal(), Signal(), Signal()
         m.d.sync += [ends.eq(loops[loop] == 1), measured.eq(self.measuring),
                      settled.eq(CONTROL.slice(self.flags, "until")
-                                & (self.moved <= CONTROL.slice(self.flags, "threshold")))]
+                                & reaches(CONTROL.slice(self.flags, "threshold"), self.moved))]
         with m.If(self.start):
             m.d.sync += [self.left.eq(self.images), self.started.eq(self.images != 0)]
         with m.FSM():
@@ -182,7 +193,7 @@ class Sequencer(wiring.Component):
                 unit = opcode == Opcode.UNIT
                 learn = opcode == Opcode.LEARN if self._learns else Const(0)
                 free = Mux(CONTROL.slice(self.flags, "overlap"),
-                           ~(self.projecting | self.updating), idle)
+                           ~(self.projecting | self.updating | learning), idle)
                 with m.If(free & (keyed | ~(unit | learn))):
                     m.d.comb += [start_unit.eq(unit), start_learn.eq(learn),
                                  start_projection.eq(~(unit | learn))]
@@ -193,7 +204,8 @@ class Sequencer(wiring.Component):
             with m.State("BEGIN"):
                 m.next = "LEARN"
             with m.State("LEARN"):
-                with m.If(~self.learning):
+                with m.If(self.closing):
+                    m.d.comb += learned.eq(1)
                     m.next = "DECODE"
             with m.State("IMAGE"):
                 with m.If((self.ready != 0) & ~self.hold):
@@ -207,18 +219,19 @@ class Sequencer(wiring.Component):
                     m.d.comb += self.clear_moved.eq(until)
                     m.next = asked
             with m.State("TURN"):
+                m.d.comb += self.program_address.eq(operand)
                 m.next = "LOOP"
             with m.State("LOOP"):
                 until = CONTROL.slice(self.flags, "until")
-                leaves = settled | ends
-                with m.If(~leaves):
-                    m.d.comb += self.program_address.eq(operand)
+                # Another turn is the rule: its first instruction has been asked for.
+                m.d.comb += self.program_address.eq(operand)
                 with m.If((idle & ~self.measuring & ~measured) | ~until):
                     m.d.comb += [self.stepped.eq(1), self.clear_moved.eq(until)]
                     m.d.sync += loops[loop].eq(loops[loop] - 1)
-                    with m.If(~leaves):
+                    m.next = "FETCH"
+                    with m.If(~(settled | ends)):
                         m.d.sync += pc.eq(operand)
-                    m.next = asked
+                        m.next = "DECODE"
             with m.State("DONE"):
                 with m.If(idle & ~self.signing & ~self.measuring):
                     m.d.comb += self.finish.eq(1)
@@ -278,15 +291,21 @@ class Sequencer(wiring.Component):
     def _learns(self):
         return (Opcode.LEARN,) if self.config.learning else ()
 
-    def _keys(self, m, unit_decoded, learn_decoded, reseed, start_unit, start_learn):
+    def _keys(self, m, unit_decoded, learn_decoded, reseed, start_unit, start_learn, learned):
         """Mix the image key, then the key of each unit operation while it is decoded.
 
         Returns whether the key of the decoded operation is there.
         """
         m.submodules.key_engine = engine = KeyEngine()
         image_key = Signal(32)
-        # The key of an operation stays in its engine until the first write needs it.
+        # The key of an operation stays in its engine, or beside it, until the first write needs it.
         waiting, ahead = Signal(), Signal(16)
+        kept, occupied = engine.result, waiting
+        if self.config.key_ahead:
+            # One place is enough: a key takes longer to mix than a first write to come.
+            kept, occupied = Signal(32), Const(0)
+            with m.If(start_unit):
+                m.d.sync += kept.eq(engine.result)
         image_wanted, image_running, wanted, running = Signal(), Signal(), Signal(), Signal()
         count = Signal(16)
         writes = ((UNIT.slice(self.flags, "mode") != Mode.DECIDE)
@@ -300,6 +319,10 @@ class Sequencer(wiring.Component):
         m.d.comb += engine.key.eq(Mux(image_wanted | image_running, self.seed, image_key))
         with m.If(self.begin):
             m.d.sync += [image_wanted.eq(1), count.eq(0)]
+        if self.config.serial_learning:
+            # The key of the update takes the place of the image key, which is mixed once more.
+            with m.If(learned):
+                m.d.sync += image_wanted.eq(1)
         with m.If(unit_decoded | learn_decoded):
             m.d.sync += wanted.eq(1)
         draws, draw_wanted, draw_running = Signal(24), Signal(), Signal()
@@ -312,26 +335,39 @@ class Sequencer(wiring.Component):
                 m.d.sync += draws.eq(CONTROL.slice(self.flags, "operand"))
             with m.If(unit_decoded & drawing):
                 m.d.sync += draw_wanted.eq(1)
+        word = Cat(number, count)
+        if self.config.noise:
+            word = Mux(draw_wanted & ~occupied, Cat(Const(DRAW, 8), draws), word)
+        if self.config.serial_learning:
+            word = Mux(self.learning, self.hash_word, word)
+            m.d.comb += self.mixed.eq(engine.result)
+            with m.If(self.hash_start):
+                m.d.comb += engine.start.eq(1)
+        m.d.comb += engine.word.eq(Mux(image_wanted, self.image, word))
         with m.If(engine.ready):
             with m.If(image_running):
                 m.d.sync += [image_key.eq(engine.result), image_running.eq(0)]
             with m.Elif(running):
                 m.d.sync += running.eq(0)
             with m.Elif(image_wanted):
-                m.d.comb += [engine.start.eq(1), engine.word.eq(self.image)]
+                m.d.comb += engine.start.eq(1)
                 m.d.sync += [image_wanted.eq(0), image_running.eq(1)]
             with m.Elif(draw_running):
                 m.d.sync += [self.draw_key.eq(engine.result), draw_running.eq(0)]
-            with m.Elif(draw_wanted & ~waiting):
-                m.d.comb += [engine.start.eq(1), engine.word.eq(Cat(Const(DRAW, 8), draws))]
+            with m.Elif(draw_wanted & ~occupied):
+                m.d.comb += engine.start.eq(1)
                 m.d.sync += [draw_wanted.eq(0), draw_running.eq(1), draws.eq(draws + 1)]
-            with m.Elif(wanted & ~waiting):
-                m.d.comb += [engine.start.eq(1), engine.word.eq(Cat(number, count))]
+            with m.Elif(wanted & ~occupied):
+                m.d.comb += engine.start.eq(1)
                 m.d.sync += [wanted.eq(0), running.eq(1)]
         with m.If(start_unit):
             m.d.sync += [waiting.eq(1), ahead.eq(count), count.eq(count + writes)]
         with m.If(self.take_key):
-            m.d.sync += [waiting.eq(0), self.key.eq(engine.result), self.count.eq(ahead)]
+            m.d.sync += [waiting.eq(0), self.key.eq(kept), self.count.eq(ahead)]
         with m.If(start_learn):
-            m.d.sync += [self.key.eq(engine.result), self.count.eq(count), count.eq(count + 1)]
+            m.d.sync += [self.count.eq(count), count.eq(count + 1)]
+            absorbs = image_key if self.config.serial_learning else self.key
+            m.d.sync += absorbs.eq(engine.result)
+        with m.If(self.take_mix):
+            m.d.sync += self.key.eq(engine.result)
         return ~(wanted | running | draw_wanted | draw_running)

@@ -21,11 +21,12 @@ from amaranth.utils import ceil_log2
 from ..golden.program import RATE_SHIFT
 from .config import EngineConfig
 from .draw import DRAW_LATENCY
-from .fixed import halves_shift_by, round_shift
+from .fixed import exceeds, halves_shift_by, round_shift
 from .isa import Limits, Mode, Post
 from .lanes import Multiplier
 from .memory import address_bits
 from .primitives.portable import delayed
+from .product import ProductSum
 from .table import LATE_STAGE, TableUnit
 
 #: Stage of what is added to a state.
@@ -42,6 +43,7 @@ _CONTROLS = {
 #: The same of what only some engines do: adding a vector as it is, multiplying, tables.
 _PLAIN = {2: {"plain": 1}, 4: {"negate": 1}}
 _SCALES = {2: {"factor": 16, "noisy": 1}, 3: {"scale": 1, "noisy": 1}}
+_SERIAL = {2: {"factor_negative": 1}}
 _SMOOTH = {2: {"flow": 1}, "write": {"post": 3}}
 
 
@@ -79,6 +81,12 @@ class UnitPipeline(wiring.Component):
         These two are not final yet.
     winner : Out(16)
         Unit of the greatest value of the last DECIDE.
+    factor_negative : In(1)
+        Scale by minus the factor.  This and the following: serial learning unit only.
+    learning : In(1), learn_load, learn_add, learn_subtract : In(1), learn_value : In(16),
+    learn_begin : In(32), total : Out(32)
+        While a weight update runs, it has the multiplier of scaled factors: products of `state_a`
+        and `learn_value`, see :class:`~apical.hw.product.ProductSum`.
     """
 
     def __init__(self, config: EngineConfig):
@@ -89,7 +97,9 @@ class UnitPipeline(wiring.Component):
             "start": In(1), "mode": In(3), "nudge": In(1), "nudge_negative": In(1),
             "plain": In(1), "negate": In(1), "silent": In(1), "factor": In(16),
             "post": In(3), "draws": In(1), "noisy": In(1), "random": In(32),
-            "sum_write": Out(quick), "sum_value": Out(signed(17)),
+            "factor_negative": In(1), "learning": In(1), "learn_load": In(1), "learn_add": In(1),
+            "learn_subtract": In(1), "learn_value": In(16), "learn_begin": In(32),
+            "total": Out(32), "sum_write": Out(quick), "sum_value": Out(signed(17)),
             "shift": In(3), "nudge_shift": In(4), "limits": In(2), "number": In(8),
             "a": In(states), "b": In(states), "c": In(sums), "t": In(words),
             "blocks": In(10), "tail": In(7), "take_key": Out(1), "taken": Out(1),
@@ -190,8 +200,8 @@ class UnitPipeline(wiring.Component):
 
     @property
     def scales(self):
-        """Whether every update lane has a multiplier."""
-        return self.config.learning or self.config.noise
+        """Whether every update lane has a multiplier of its own."""
+        return self.config.pipelined_learning or self.config.noise
 
     def _controls(self, m, stages):
         """`at[stage]`: what the operation there is, taken over with its first chunk.
@@ -202,7 +212,7 @@ class UnitPipeline(wiring.Component):
         mode = self.mode
         told = {name: getattr(self, name) for name in (
             "nudge", "nudge_negative", "nudge_shift", "shift", "limits", "number", "plain",
-            "factor", "negate", "noisy", "post")}
+            "factor", "negate", "noisy", "post", "factor_negative")}
         none = self.post == Post.NONE if self.config.smooth else Const(1)
         gate = self.post == Post.GATE if self.config.smooth else Const(0)
         told |= {"relax": mode == Mode.RELAX, "subtract": mode == Mode.SUBTRACT,
@@ -221,15 +231,20 @@ class UnitPipeline(wiring.Component):
                   "write": self.write_stage}
         for stage, widths in _CONTROLS.items():
             self.at[stage], place = {}, places.get(stage, stage)
-            for there, more in ((self.config.plain, _PLAIN), (self.scales, _SCALES),
+            for there, more in ((self.config.plain, _PLAIN),
+                                (self.config.learning or self.config.noise, _SCALES),
+                                (self.config.serial_learning, _SERIAL),
                                 (self.config.smooth, _SMOOTH)):
                 if there:
                     widths = widths | more.get(stage, {})
             for name, width in widths.items():
-                newest, here = (Signal(width, name=f"{when}_{name}", reset_less=True)
-                                for when in ("new", "at"))
+                newest = Signal(width, name=f"new{stage}_{name}", reset_less=True)
                 with m.If(self.start):
                     m.d.sync += newest.eq(told[name])
+                self.at[stage][name] = newest
+                if stage == 2:  # the last chunk before a start has passed it
+                    continue
+                here = Signal(width, name=f"at{stage}_{name}", reset_less=True)
                 with m.If(stages[place - 1].first):
                     m.d.sync += here.eq(newest)
                 self.at[stage][name] = here
@@ -244,11 +259,18 @@ class UnitPipeline(wiring.Component):
         unit = chunk << ceil_log2(quick)
         walking = Signal()
         going, one, sub = walking, Const(0), Const(0, 1)
+        if self.config.serial_learning:
+            # Its multiplier adds up: every other cycle clears it.
+            slow, pause = Signal(), Signal()
+            m.d.sync += pause.eq(slow & walking & ~pause)
+            with m.If(self.start):
+                m.d.sync += slow.eq(self.mode == Mode.SCALE)
+            going = walking & ~pause
         end = unit + quick
         if self.serial:
             # One unit a cycle: for the table unit, and where every unit draws a word.
             one, wait, sub = Signal(), Signal(range(DRAW_LATENCY)), Signal(range(max(2, quick)))
-            going = walking & (wait == 0)
+            going = going & (wait == 0)
             end = Mux(one, unit + sub + 1, unit + quick)
             with m.If(self.start):
                 m.d.sync += [one.eq((self.post != Post.NONE) | self.draws),
@@ -282,15 +304,18 @@ class UnitPipeline(wiring.Component):
         """Word, chunk and unit that are written: walked again rather than carried along."""
         lanes, quick = self.config.lanes, self.config.update_lanes
         chunk = Signal(range(max(2, -(-lanes // quick))))
+        # No vector has more units than the states, no population more than the sums.
+        depth = max(self.config.state_depth, self.config.accumulator_depth)
+        self.number_here = number = Signal(min(16, (depth * lanes - 1).bit_length()))
+        m.d.comb += self.write_unit.eq(number)
         last_step = lanes - (-(-lanes // quick) - 1) * quick
         m.d.comb += self.write_chunk.eq(chunk)
         with m.If(before.first):
-            m.d.sync += [self.write_word.eq(self.word), chunk.eq(0),
-                         self.write_unit.eq(0)]
+            m.d.sync += [self.write_word.eq(self.word), chunk.eq(0), number.eq(0)]
         with m.Elif(self._there(out) & (out.step if self.serial else Const(1))):
             m.d.sync += [chunk.eq(Mux(out.turn, 0, chunk + 1)),
                          self.write_word.eq(self.write_word + out.turn),
-                         self.write_unit.eq(self.write_unit + Mux(out.turn, last_step, quick))]
+                         number.eq(number + Mux(out.turn, last_step, quick))]
 
     def _lane(self, m, lane, stages):
         """One update lane from stage 2 on; returns (value, |du|, clipped, old) at stage W."""
@@ -325,6 +350,9 @@ class UnitPipeline(wiring.Component):
             aligned = Mux(bit, aligned << (1 << i), aligned)
         aligned = register(signed(20), aligned, "aligned")
         minus = register(1, minus, "minus")
+        product = None
+        if config.serial_learning:
+            product = self._serial_product(m, stages[2], a, at).as_signed()
         if self.scales:
             m.submodules[f"scale{lane}"] = scale = Multiplier(1, config.primitives)
             total = sum((self.random.word_select(i, 8) for i in range(1, 4)),
@@ -340,7 +368,8 @@ class UnitPipeline(wiring.Component):
         force = (Cat(1, leaky).as_signed() + Cat(minus, aligned).as_signed()) >> 1
         force = Mux(at["moves"], force, 0)
         if config.learning:
-            force = Mux(at["scale"], scale.product << max(0, frac - RATE_SHIFT), force)
+            product = scale.product if product is None else product
+            force = Mux(at["scale"], product << max(0, frac - RATE_SHIFT), force)
         force = register(signed(width + 2), force, "force")
         start = Mux(at["zero"], 0, kept)
         if config.noise:
@@ -370,11 +399,24 @@ class UnitPipeline(wiring.Component):
         value = ((low & ~clip.replicate(16)) | limit).as_signed()
         moved = Signal(signed(17), name=f"moved_{lane}")
         new = register(signed(16), value, "new")
-        old = register(signed(16), kept, "old")
+        # Its complement is what the subtraction behind it wants.
+        old = ~register(signed(16), ~kept, "old")
         m.d.comb += moved.eq(new - old)
         negative = moved[-1]
         distance = ((moved[:16] ^ negative.replicate(16)) + negative)[:16]
         return new, distance, register(1, clip, "clip"), old
+
+    def _serial_product(self, m, stage, a, at):
+        """The multiplier that scaled factors and weight updates take turns at."""
+        m.submodules.product = unit = ProductSum(self.config.primitives)
+        there, learning = self._there(stage), self.learning
+        m.d.comb += [unit.a.eq(a), unit.b.eq(Mux(learning, self.learn_value, at["factor"])),
+                     unit.subtract.eq(Mux(learning, self.learn_subtract, at["factor_negative"])),
+                     unit.load.eq(Mux(learning, self.learn_load, ~there)),
+                     unit.add.eq(Mux(learning, self.learn_add, there)),
+                     unit.begin.eq(Mux(learning, self.learn_begin, 0)),
+                     self.total.eq(unit.total)]
+        return unit.total
 
     def _clip(self, wide, code):
         """(low bits, whether to clip, limit): ranges end at powers of two, bits tell, not sums."""
@@ -406,7 +448,7 @@ class UnitPipeline(wiring.Component):
             pairs.append((score, Const(lane, ceil_log2(self.config.update_lanes))))
         # Scores are registered, and again behind each step of pairs.
         unit, decides, counts, starts = (
-            self.write_unit, deciding & self._there(out), updating & self._there(out), out.first)
+            self.number_here, deciding & self._there(out), updating & self._there(out), out.first)
         measuring, level = [], 0
 
         def late(value):
@@ -428,13 +470,16 @@ class UnitPipeline(wiring.Component):
                 later = right > left
                 merged.append((Mux(later, right, left), Mux(later, right_lane, left_lane)))
             pairs = merged
-        (best, lane), record = pairs[0], Signal(17)
-        with m.If(decides & (starts | (best > record))):
-            m.d.sync += [record.eq(best), self.winner.eq(unit + lane)]
+        (best, lane), record, winner = pairs[0], Signal(17), Signal.like(self.number_here)
+        # Complements of both records are kept, see `exceeds`.
+        with m.If(decides & (starts | exceeds(best, ~record))):
+            m.d.sync += [record.eq(~best), winner.eq(unit + lane)]
+        still = Signal(16, init=0xFFFF)
+        m.d.comb += [self.moved.eq(~still), self.winner.eq(winner)]
         with m.If(self.clear_moved):
-            m.d.sync += self.moved.eq(0)
-        with m.Elif(counts & (best > self.moved)):
-            m.d.sync += self.moved.eq(best)
+            m.d.sync += still.eq(0xFFFF)
+        with m.Elif(counts & exceeds(best[:16], ~still)):
+            m.d.sync += still.eq(~best[:16])
         m.d.comb += self.measuring.eq(Cat(*measuring).any())
 
 

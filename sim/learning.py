@@ -14,7 +14,7 @@ import numpy as np
 from ..golden.cases import LEAST_CHANGED, MOST_SATURATED, case_names, learning_case, run_case
 from ..golden.errors import DoesNotFitError, MisuseError
 from ..golden.fixed import FixedResult
-from ..golden.fixed_learning import multipliers
+from ..golden.fixed_learning import greatest_rate, multipliers
 from ..golden.trace import Trace
 from ..hw.assembler import assemble, config_for
 from ..hw.config import PRESETS, EngineConfig, preset
@@ -48,6 +48,7 @@ class LearnOptions:
     fast: bool = False
     simulator: str = "verilator"
     waves: bool = False
+    netlist: bool = False
     cache: Path = CACHE
 
 
@@ -140,9 +141,22 @@ def joined(results) -> FixedResult:
 
 
 def simulate(run: Run, options, record, say) -> dict:
-    """Run it on the simulator and report."""
-    say(f"engine {run.config.hash}: the simulator is built when it is new")
-    build = build_engine(run.config, options.simulator, options.waves, options.cache)
+    """Run it on the simulator and report; a netlist also as it is shipped, without trace ports."""
+    what = "synthesizing it and building" if options.netlist else "building"
+    say(f"engine {run.config.hash}: {what} the simulator (kept for the next run)")
+    build = build_engine(run.config, options.simulator, options.waves, options.cache,
+                         options.netlist)
+    report = _played(run, options, build, record, say)
+    if options.netlist:
+        say("simulating the shipped netlist, without the trace port")
+        build = build_engine(run.config, options.simulator, False, options.cache, True, False)
+        shipped = _played(run, options, build, False, say)
+        report["shipped_signature_match"] = not shipped["mismatches"]
+        report["mismatches"] += shipped["mismatches"]
+    return report
+
+
+def _played(run, options, build, record, say) -> dict:
     job = learning_job(run.assembly, run.weights, run.inputs, run.passes, options.seed,
                        every=1 if record else EVERY, read_back=bool(run.learned))
     say(f"simulating {job.images} images on {options.simulator}")
@@ -196,7 +210,10 @@ def _system(name, options, say):
     density = density_of(case.inputs)
     config = engine_for(case.network, case.program, options, density, **formats)
     # The numbers are those of the engine, where options change them.
-    case = replace(case, state=config.state, weight=config.weight, update_frac=config.update_frac)
+    formats = {"state": config.state, "weight": config.weight, "update_frac": config.update_frac}
+    most = greatest_rate(**formats)
+    rates = {key: min(rate, most) for key, rate in case.rates.items()}
+    case = replace(case, rates=rates, **formats)
     assembly = assemble(case.network, case.program, config, density)
     expected = run_case(case)
     rates = multipliers(case.program, case.rates, case.state, case.weight, case.update_frac)
@@ -207,7 +224,7 @@ def _system(name, options, say):
     del report["final_weights"]
     return {"layers": [p.size for p in case.network.populations if not p.constant],
             "data": "case", "weights": "case", "seed": options.seed,
-            "simulator": options.simulator, "netlist": False, "accuracy_rtl": None,
+            "simulator": options.simulator, "netlist": options.netlist, "accuracy_rtl": None,
             "accuracy_fixed": None, "accuracy_float": None, **report,
             "weights_changed": expected.changed, "weights_saturated": expected.saturated,
             "learns": bool(case.learned)}
@@ -221,6 +238,8 @@ def failure(report) -> str | None:
         return f"registers that differ: {report['registers_differ']}"
     if report["weights_differ"]:
         return f"final weights that differ: {report['weights_differ']}"
+    if not report.get("shipped_signature_match", True):
+        return "the shipped netlist, without its trace port, differs"
     if report["mismatches"] or not report["signature_match"]:
         return f"{report['mismatches']} mismatches"
     if not report["learns"]:

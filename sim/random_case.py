@@ -23,7 +23,7 @@ from ..golden.program import (
     walk,
 )
 from ..hw.assembler import config_for
-from ..hw.config import EngineConfig
+from ..hw.config import MOST_SERIAL_DROP, EngineConfig
 from .random_program import Programs
 
 FORMATS = [(Format(16, 12), Format(16, 12)), (Format(12, 8), Format(10, 7)),
@@ -139,11 +139,13 @@ class Case(Draw):
             drop = self.state.frac + self.update_frac
             width = max(width, self.weight.width + drop + 1,
                         33 + max(0, self.weight.frac - RATE_SHIFT))
-        return config_for(self.network, self.program, lanes, self.density, update_lanes=quick,
-                          state=self.state, weight=self.weight, accumulator_width=width,
-                          weight_latency=1 + self.below(4), multiplier_latency=1 + self.below(4),
-                          weight_ports=1 + self.below(2), update_latency=1 + self.below(4),
-                          update_frac=self.update_frac, **self.units)
+        latencies = {"weight_latency": 1 + self.below(4), "multiplier_latency": 1 + self.below(4),
+                     "weight_ports": 1 + self.below(2), "update_latency": 1 + self.below(4)}
+        return config_for(self.network, self.program, lanes, self.density, state=self.state,
+                          weight=self.weight, accumulator_width=width,
+                          update_frac=self.update_frac, **latencies, **self.units,
+                          **learn_unit(self, self.units["learning"], quick,
+                                       self.state.frac + self.update_frac))
 
     def _network(self):
         rates = (*RATES, *(("logistic", "logistic") if self.units["smooth"] else ()))
@@ -214,6 +216,13 @@ class Case(Draw):
                 f"{len(accumulators(self.network, self.program))} accumulators, {self.config}")
 
 
+def learn_unit(draw: Draw, learns: bool, quick: int, drop: int) -> dict:
+    """Which learning unit an engine has, and the update lanes that go with it."""
+    if draw.chance(0.4) and learns and drop <= MOST_SERIAL_DROP:
+        return {"learn_unit": "serial", "update_lanes": 1}
+    return {"update_lanes": quick}
+
+
 def random_engine(number) -> EngineConfig:
     """Engine `number` of a campaign: lanes, formats, depths, latencies and units at random.
 
@@ -233,14 +242,15 @@ def random_engine(number) -> EngineConfig:
         state, weight, update_frac = Format(16, 12), Format(16, 12), 6
     needed = max(weight.width + state.frac + update_frac + 1,
                  33 + max(0, weight.frac - RATE_SHIFT), state.width + weight.width + 8)
+    quick = 1 << draw.below(min(lanes, 16).bit_length())
     return EngineConfig(
-        lanes=lanes, update_lanes=1 << draw.below(min(lanes, 16).bit_length()), state=state,
-        weight=weight, accumulator_width=min(48, needed + draw.below(4)),
+        lanes=lanes, state=state, weight=weight, accumulator_width=min(48, needed + draw.below(4)),
         weight_depth=draw.choice([3000, 4096, 8192]), state_depth=draw.choice([200, 256, 512]),
         accumulator_depth=draw.choice([128, 200, 256]), event_depth=draw.choice([300, 512]),
         program_depth=draw.choice([500, 1024]), descriptor_depth=draw.choice([200, 256]),
         input_banks=draw.choice([1, 2, 2]), weight_latency=1 + draw.below(4),
         event_latency=1 + draw.below(2), code_latency=1 + draw.below(2),
-        multiplier_latency=1 + draw.below(4),
+        multiplier_latency=1 + draw.below(4), key_ahead=draw.chance(0.5),
         weight_ports=1 + draw.below(2), update_latency=1 + draw.below(4),
-        loop_counters=draw.choice([3, 4]), update_frac=update_frac, **units)
+        loop_counters=draw.choice([3, 4]), update_frac=update_frac, **units,
+        **learn_unit(draw, units["learning"], quick, state.frac + update_frac))

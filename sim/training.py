@@ -82,7 +82,7 @@ def cosim_training(options: TrainOptions, say=lambda text: None) -> dict:
     report = simulate(run, options, traced, say)
     final = report.pop("final_weights")
     report |= {"layers": list(layers), "data": dataset.name, "weights": "starting",
-               "seed": options.seed, "simulator": options.simulator, "netlist": False,
+               "seed": options.seed, "simulator": options.simulator, "netlist": options.netlist,
                "epochs": options.epochs, "learns": True,
                **_shares(network, run, final),
                **_accuracies(network, dataset, training, config, final, options, images, say)}

@@ -198,3 +198,13 @@ def multiplier(m, multiplier):
 def accumulator(m, accumulator):
     """Logic cells: there are enough of them."""
     portable.accumulator(m, accumulator)
+
+
+def product_sum(m, product):
+    """As the portable form, which Yosys gives a multiplier; no preset has a serial unit."""
+    portable.product_sum(m, product)
+
+
+def select(m, word, select, size, name):
+    """As the portable form."""
+    return portable.select(m, word, select, size, name)

@@ -6,7 +6,7 @@ products into wrong circuits.
 Cells: a word memory of `SPRAM_LEAST` words or more takes ``ceil(width / 16)`` SPRAM for each 16,384
 words (its content is undefined until written); a smaller one, and each read port of a lane memory,
 block RAM of 4 Kb in the widest form that holds the depth.  A multiplier takes one SB_MAC16, and so
-does a 32-bit accumulator.
+does a 32-bit accumulator, or both in one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from amaranth.hdl import Cat, ClockSignal, Const, Instance, Mux, ResetSignal, Si
 from amaranth.utils import ceil_log2
 
 from ..config import SPRAM_LEAST
-from .portable import delayed, select_late
+from .portable import delayed, select_chunk, select_late
 
 SPRAM_WORDS, SPRAM_WIDTH = 1 << 14, 16
 #: Depth -> (mode, data pins in use); the pins of the narrow forms are spread over the word.
@@ -39,7 +39,7 @@ def lane_memory(m, memory):
                 _each(memory.write_lanes, memory.width))
     m.d.comb += memory.read_data.eq(word)
     if memory.chunk is not None:
-        select_late(m, memory, word)
+        select_late(m, memory, word, select)
 
 
 def chunk_memory(m, memory):
@@ -121,6 +121,33 @@ def _sized(value, bits):
     return Cat(value, Const(0, bits - len(value)))[:bits] if len(value) < bits else value[:bits]
 
 
+def select(m, word, select, size, name):
+    """One of four parts in two cells a bit, where Yosys takes three.
+
+    Where the upper bit is set, the first cell tells the lower bit to the second one.
+    """
+    if len(select) != 2 or len(word) <= 2 * size:
+        return select_chunk(word, select, size)
+    chosen = Signal(size, name=name)
+    for i in range(size):
+        parts = [word[i + part * size] if i + part * size < len(word) else Const(0)
+                 for part in range(4)]
+        first = Signal(name=f"{name}_first{i}")
+        # Inputs of the table, lowest first: a pair of parts, lower bit (or first cell), upper bit.
+        for number, (pair, bit, output) in enumerate((
+                (parts[:2], select[0], first), (parts[2:], first, chosen[i]))):
+            table = 0
+            for row in range(16):
+                a, b, low, high = (row >> k & 1 for k in range(4))
+                picked = b if low else a
+                table |= ((low if high else picked) if number == 0
+                          else (picked if high else low)) << row
+            m.submodules[f"{name}_{i}_{number}"] = Instance(
+                "SB_LUT4", p_LUT_INIT=Const(table, 16), i_I0=pair[0], i_I1=pair[1], i_I2=bit,
+                i_I3=select[1], o_O=output)
+    return chosen
+
+
 def multiplier(m, multiplier):
     """Latency 1: product register; 2: and operand registers; 3: and partial products.
 
@@ -157,20 +184,32 @@ def accumulator(m, accumulator):
         p_BOTADDSUB_UPPERINPUT=0)
 
 
-def _mac16(output, a, b, *, subtract=0, load=0, c=0, d=0, **parameters):
+def product_sum(m, product):
+    """Multiplier, adder and output register of one SB_MAC16."""
+    m.submodules.mac = _mac16(
+        product.total, product.a, product.b, subtract=product.subtract, load=product.load,
+        hold=~(product.load | product.add), c=product.begin[16:], d=product.begin[:16],
+        p_A_SIGNED=1, p_B_SIGNED=1,
+        # The sum of the output and the 16 x 16 product.
+        p_TOPADDSUB_LOWERINPUT=2, p_TOPADDSUB_UPPERINPUT=0, p_BOTADDSUB_LOWERINPUT=2,
+        p_BOTADDSUB_UPPERINPUT=0)
+
+
+def _mac16(output, a, b, *, subtract=0, load=0, hold=0, c=0, d=0, **parameters):
     """SB_MAC16 with the registered 32-bit sum as output."""
     names = ("C_REG", "D_REG", "A_REG", "B_REG", "A_SIGNED", "B_SIGNED", "TOP_8x8_MULT_REG",
              "BOT_8x8_MULT_REG", "PIPELINE_16x16_MULT_REG1", "PIPELINE_16x16_MULT_REG2",
              "NEG_TRIGGER", "MODE_8x8", "BOTADDSUB_CARRYSELECT")
     fixed = {f"p_{name}": 0 for name in names}
     zeros = ("AHOLD", "BHOLD", "CHOLD", "DHOLD", "IRSTTOP", "IRSTBOT", "ORSTTOP", "ORSTBOT",
-             "OHOLDTOP", "OHOLDBOT", "CI", "ACCUMCI", "SIGNEXTIN")
+             "CI", "ACCUMCI", "SIGNEXTIN")
     # Output 1 is the register behind the adder; carry 2 joins the two halves of the adder.
     return Instance(
         "SB_MAC16", **{**fixed, **parameters}, p_TOPOUTPUT_SELECT=1, p_BOTOUTPUT_SELECT=1,
         p_TOPADDSUB_CARRYSELECT=2, i_CLK=ClockSignal(), i_CE=Const(1), i_A=a, i_B=b,
         i_C=_port(c), i_D=_port(d), i_ADDSUBTOP=_bit(subtract), i_ADDSUBBOT=_bit(subtract),
-        i_OLOADTOP=_bit(load), i_OLOADBOT=_bit(load), o_O=output,
+        i_OLOADTOP=_bit(load), i_OLOADBOT=_bit(load), i_OHOLDTOP=_bit(hold),
+        i_OHOLDBOT=_bit(hold), o_O=output,
         **{f"i_{name}": Const(0) for name in zeros})
 
 

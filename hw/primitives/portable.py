@@ -41,13 +41,13 @@ def lane_memory(m, memory, attrs=None):
                  read.addr.eq(memory.read_address),
                  memory.read_data.eq(read.data.as_value())]
     if memory.chunk is not None:
-        select_late(m, memory, memory.read_data)
+        select_late(m, memory, memory.read_data, select)
 
 
-def select_late(m, memory, word):
+def select_late(m, memory, word, select):
     """The chunk of a lane memory, selected behind the word and registered."""
-    select = delayed(m, memory.read_chunk, 1, "select")
-    chosen = select_chunk(word, select, memory.width * memory.chunk)
+    number = delayed(m, memory.read_chunk, 1, "select")
+    chosen = select(m, word, number, memory.width * memory.chunk, "chosen")
     m.d.comb += memory.chunk_data.eq(delayed(m, chosen, 1, "chunk")[:len(memory.chunk_data)])
 
 
@@ -80,6 +80,11 @@ def select_chunk(word, select, size):
     return parts[0]
 
 
+def select(m, word, select, size, name):
+    """`select_chunk`, which any tool can map."""
+    return select_chunk(word, select, size)
+
+
 def multiplier(m, multiplier):
     """Registered operands and product."""
     a, b = multiplier.a, multiplier.b
@@ -97,3 +102,13 @@ def accumulator(m, accumulator):
         m.d.sync += accumulator.value.eq(accumulator.data)
     with m.Else():
         m.d.sync += accumulator.value.eq(accumulator.value + accumulator.amount)
+
+
+def product_sum(m, product):
+    """Multiplication, adder and register."""
+    term = product.a * product.b
+    with m.If(product.load):
+        m.d.sync += product.total.eq(product.begin)
+    with m.Elif(product.add):
+        m.d.sync += product.total.eq(Mux(product.subtract, product.total - term,
+                                         product.total + term))

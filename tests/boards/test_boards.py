@@ -192,7 +192,7 @@ def test_harmless_warnings_are_not():
 
 @pytest.mark.parametrize(("cell", "used", "told"), [
     ("ICESTORM_DSP", 3, "synthesis lost multipliers: 4 lanes, 3 in the netlist"),
-    ("fmax", 23.9, r"timing is not met with seed 1: 23.9 MHz, the board runs at 24; try another"),
+    ("fmax", 23.9, r"timing is not met with seed 1: 23.9 MHz, the board runs at 24; try --seed 2"),
 ])
 def test_a_build_that_misses_its_promise_fails(tools, tmp_path, cell, used, told):
     report = json.loads(json.dumps(REPORT))
@@ -203,6 +203,17 @@ def test_a_build_that_misses_its_promise_fails(tools, tmp_path, cell, used, told
     tools("nextpnr-ice40", f"echo '{json.dumps(report)}' > report.json; touch top.asc")
     with pytest.raises(ApicalError, match=told):
         make(tmp_path / "out")
+
+
+def test_seeds_are_tried_until_the_clock_is_reached(tools, tmp_path):
+    slow = json.loads(json.dumps(REPORT))
+    slow["fmax"]["clk"]["achieved"] = 23.5
+    tools("nextpnr-ice40", f"""case "$*" in *'--seed 2'*) echo '{json.dumps(REPORT)}';;
+        *) echo '{json.dumps(slow)}';; esac > report.json; touch top.asc""")
+    made = make(tmp_path / "out", tries=3)
+    assert made["seed"] == 2 and made["fmax_by_seed"] == {"1": 23.5, "2": 31.4}
+    with pytest.raises(ApicalError, match="not met with seeds 3, 4: 23.5 MHz, 23.5 MHz, "):
+        make(tmp_path / "late", seed=3, tries=2)
 
 
 def test_an_interrupted_build_leaves_the_old_files(tools, tmp_path):

@@ -37,7 +37,7 @@ MUTANTS = {
         "self.lane_mix[lane].eq(self.hash.result ^ (lane == 1))", "LearnUnit", "engine", {},
         "weight"),
     "rows are mixed as columns": (
-        "learn", "Cat(number, fill ^ self.turned)", "Cat(number, ~fill)", "LearnUnit", "engine",
+        "learn", "Cat(number, fill ^ self.swapped)", "Cat(number, ~fill)", "LearnUnit", "engine",
         {}, "weight"),
     "the greatest weight is one less": (
         "learn", "Mux(negative, weight.min, weight.max)",
@@ -62,11 +62,11 @@ MUTANTS = {
     "the number of written weights": (
         "learn", "sum(late[1:], late[0])", "sum(late[1:])", "LearnUnit", "engine", {}, "writes"),
     "the sign of the second term": (
-        "learn", "beat.negative.eq(self.negative[1])", "beat.negative.eq(self.negative[0])",
+        "learn", "beat.negative.eq(self.minus[1])", "beat.negative.eq(self.minus[0])",
         "LearnUnit", "engine", {"terms": "two terms"}, "weight"),
     "words are written to another place than they came from": (
-        "learn", "self.write_address.eq(Mux(self.two, write_late, write_at))",
-        "self.write_address.eq(Mux(self.two, write_late, write_at) ^ 1)", "LearnUnit", "engine",
+        "learn", "self.write_address.eq(Mux(self.paired, write_late, write_at))",
+        "self.write_address.eq(Mux(self.paired, write_late, write_at) ^ 1)", "LearnUnit", "engine",
         {"terms": "two terms"}, "differ"),
     "the sign of beta": (
         "engine", "Mux(turn, -factor, factor)", "factor", "Engine", None, {"by_sign": True},

@@ -47,7 +47,7 @@ def words_program(network):
 
 
 def run(program="inference", lanes=4, quick=2, sizes=(9, 7, 6), images=2, reach=2500, ones=False,
-        **options):
+        key_ahead=True, **options):
     """Compare a small network with the engine as it is now; returns the differences."""
     rng = np.random.default_rng(1)
     network = layered(sizes)
@@ -56,7 +56,7 @@ def run(program="inference", lanes=4, quick=2, sizes=(9, 7, 6), images=2, reach=
     inputs = random_inputs(network, made, rng, images)
     if ones:
         inputs = {name: np.ones_like(values) for name, values in inputs.items()}
-    config = config_for(network, made, lanes, update_lanes=quick)
+    config = config_for(network, made, lanes, update_lanes=quick, key_ahead=key_ahead)
     try:
         return compare(network, made, config, weights, inputs)[0]
     except (ApicalError, IndexError) as error:  # it hangs, or wrote what no program could
@@ -104,13 +104,16 @@ MUTANTS = {
         "unit", "later = right > left", "later = right >= left", "engine", "UnitPipeline",
         {"reach": 0}),
     "settled means less than the threshold": (
-        "sequencer", "self.moved <= ", "self.moved < ", "engine", "Sequencer",
+        "sequencer", '"threshold"), self.moved)', '"threshold"), (self.moved + 1)[:16])', "engine",
+        "Sequencer",
         {"steps": 40, "settled": 0.0, "images": 1, "reach": 1000}),
     "loops run once more": (
         "sequencer", "loops[loop] == 1", "loops[loop] == 0", "engine", "Sequencer", {}),
     "the key is mixed before the one before is taken": (
-        "sequencer", "m.Elif(wanted & ~waiting)", "m.Elif(wanted)", "engine",
-        "Sequencer", {"quick": 1, "sizes": (4, 40, 3)}),
+        "sequencer", "m.Elif(wanted & ~occupied)", "m.Elif(wanted)", "engine",
+        "Sequencer", {"quick": 1, "sizes": (4, 40, 3), "key_ahead": False}),
+    "the key is not kept while the next one is mixed": (
+        "sequencer", "m.d.sync += kept.eq(engine.result)", "pass", "engine", "Sequencer", {}),
     "one input bank": (
         "sequencer", "self.bank.eq(~self.bank)", "self.bank.eq(0)", "engine", "Sequencer", {}),
     "addresses of the signature start at 0": (
