@@ -100,9 +100,10 @@ def _engine(record):
 def _abused(abuse):
     sent = ", ".join(f"{n} {kind}" for kind, n in sorted(abuse["sent"].items()))
     frames = ", ".join(f"{n} {name}" for name, n in sorted(abuse["statuses"].items()))
-    return (f"Sent: {sent}. Frames in it, by what became of them: {frames} (ended by the next "
-            f"flag). {abuse['refused']} were refused, as many as the board counted. Afterwards "
-            f"{abuse['compared']} words of memory were compared, {abuse['wrong']} were wrong.")
+    return (f"Sent: {sent}. Frames in it, by what became of them: {frames}; those cut short by the "
+            f"next flag are not answered. {abuse['refused']} were refused, as many as the board "
+            f"counted. Afterwards {abuse['compared']} words of memory were compared, "
+            f"{abuse['wrong']} were wrong.")
 
 
 def _verdict(check):
@@ -128,6 +129,8 @@ def boards() -> str:
     parts += ["## Built", "", "By `apical build`, with the open tools from PyPI; fmax is nextpnr's "
               "estimate after routing.", "", *_built()]
     parts += ["## On virtual boards", "", "`apical board serve --sim` runs the top level that "
-              "`apical build` builds, pins included, in Verilator.", "", *_ran()]
+              "`apical build` builds, pins included, in Verilator. The line of an ECP5 board was "
+              "simulated at 10,000,000 bits a second (`--baud`), which takes a fifth of the time.",
+              "", *_ran()]
     parts += [_NEW]
     return "\n".join(parts).rstrip() + "\n"

@@ -7,6 +7,7 @@ from apical.golden.fixed import FixedExecutor
 from apical.golden.layered import inference
 from apical.golden.network import layered
 from apical.hw.assembler import config_for
+from apical.hw.config import FINE
 
 SIZES = (12, 7, 4)
 NETWORK = layered(SIZES)
@@ -16,9 +17,9 @@ DENSITY = {"x": 0.5}
 SEED = 77
 RATES = {m.name: 0.05 for m in NETWORK.matrices}
 _DIGITS = layered((64, 32, 10))
-#: Holds both programs, and the digits.
+#: Holds both programs, and the digits; in the formats of the presets, whose signatures it has.
 CONFIG = config_for(_DIGITS, equilibrium.training(_DIGITS), 4, DENSITY, update_lanes=2,
-                    smooth=False, noise=False)
+                    smooth=False, noise=False, weight=FINE)
 _RNG = np.random.default_rng(5)
 WEIGHTS = {m.name: _RNG.integers(-3000, 3001, m.shape) for m in NETWORK.matrices}
 
