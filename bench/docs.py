@@ -38,6 +38,7 @@ def operations() -> str:
 TABLES = (
     ("Co-simulation of inference", (
         ("network", "layers"), ("data", "data"), ("lanes", "lanes"), ("images", "images"),
+        ("after synthesis", "netlist"), ("shipped netlist agrees", "shipped_signature_match"),
         ("compared", "compared"), ("mismatches", "mismatches"), ("accuracy", "accuracy_rtl"),
         ("in float", "accuracy_float"), ("cycles an image", "mean_cycles"),
         ("MAC utilization", "mac_utilization"), ("cycles/s", "cycles_per_second"),
@@ -106,6 +107,8 @@ def _values(value):
 
 
 def _shown(value):
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, list):
         return "-".join(map(str, value))
     if isinstance(value, float):

@@ -55,7 +55,8 @@ class SerialEngine(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        engine = Engine(self.config, held=True)
+        # The unpacker does not hold its requests, and is too far from the memories.
+        engine = Engine(self.config, held=not unpacks(self.config))
         m.submodules.host = host = Endpoint(self.config.lanes, self.config.primitives)
         stop = Signal()
         m.d.sync += stop.eq(host.stop)
