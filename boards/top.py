@@ -55,7 +55,7 @@ class SerialEngine(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        engine = Engine(self.config)
+        engine = Engine(self.config, held=True)
         m.submodules.host = host = Endpoint(self.config.lanes, self.config.primitives)
         stop = Signal()
         m.d.sync += stop.eq(host.stop)

@@ -59,6 +59,8 @@ class Engine(wiring.Component):
     trace : bool
         Add the trace port (simulation only): every state write with its operation count, vector
         number, first unit and values.
+    held : bool
+        Requests stand until they are taken, see :class:`~apical.hw.host.HostPort`.
     portable : bool
         Build it of portable primitives whatever the configuration says: the same engine cycle for
         cycle, under the same hash, for simulators that have no models of the cells.
@@ -75,8 +77,8 @@ class Engine(wiring.Component):
         Only with `trace`.
     """
 
-    def __init__(self, config: EngineConfig, trace=False, portable=False):
-        self.config, self.trace, self.hash = config, trace, config.hash
+    def __init__(self, config: EngineConfig, trace=False, portable=False, held=False):
+        self.config, self.trace, self.hash, self.held = config, trace, config.hash, held
         if portable:
             self.config = config.replace(primitives="portable")
         members = dict(HOST_MEMBERS)
@@ -89,7 +91,7 @@ class Engine(wiring.Component):
         config = self.config
         lanes, width, family = config.lanes, config.accumulator_width, config.primitives
         self.image_number = Signal(32)
-        m.submodules.host = host = HostPort(config)
+        m.submodules.host = host = HostPort(config, self.held)
         m.submodules.sequencer = sequencer = Sequencer(config)
         m.submodules.issue = issue = ProjectionIssue(config)
         m.submodules.lanes = mac = Lanes(config)

@@ -2,7 +2,8 @@
 
 Rules
 
-1. A request is taken in each cycle in which ``host_valid`` and ``host_ready`` are high.
+1. A request is taken in each cycle in which ``host_valid`` and ``host_ready`` are high.  (Behind
+   the endpoint of a board it is to stand until then, and the address of a read until its answer.)
 2. Answers to reads come in order, each with ``host_read_valid`` high for one cycle; the data stay
    until the next read.
 3. Program, descriptors, weights, and reads of states wait while an image runs (``host_ready`` stays
@@ -22,16 +23,24 @@ from amaranth.utils import ceil_log2
 from .config import EngineConfig
 from .isa import ADDRESS_BITS, LANE_BITS, SPACE_LOW, Space
 from .primitives import family
-from .primitives.portable import delayed
+from .primitives.portable import delayed, select_chunk
 
 #: Cycles from address to data that a read of any memory is given.
-READ_WAIT = 6
+READ_WAIT = 7
+#: With more lanes than that one is selected in two steps.
+FAR = 8
 
 
 class HostPort(wiring.Component):
     """Decodes host requests.
 
     Throughput: one write a cycle; a read takes `READ_WAIT` + 2 cycles.
+
+    Parameters
+    ----------
+    held : bool
+        The one who asks holds a request, and the address of a read until it is answered: requests
+        have no registers here (about 60 logic cells), and one is taken in two cycles at most.
 
     Members
     -------
@@ -55,8 +64,8 @@ class HostPort(wiring.Component):
         Memory ports are used by the host; no image may begin.
     """
 
-    def __init__(self, config: EngineConfig):
-        self.config = config
+    def __init__(self, config: EngineConfig, held=False):
+        self.config, self.held = config, held
         super().__init__({
             "host_valid": In(1), "host_write": In(1), "host_address": In(ADDRESS_BITS),
             "host_write_data": In(32), "host_ready": Out(1),
@@ -79,6 +88,9 @@ class HostPort(wiring.Component):
         valid, write, known, shifts, stores, states = (
             Signal(name=name) for name in ("valid", "write", "known", "shifts", "stores", "states"))
         space, address = Signal(3), self.address
+        request = [write.eq(self.host_write), self.data.eq(self.host_write_data),
+                   space.eq(self.host_address[SPACE_LOW:]),
+                   address.eq(self.host_address[:SPACE_LOW])]
         # The request is registered, then carried out: `go` says in which cycle.
         free, go = Signal(), Signal()
         fixed = self.inputs_taken if self.config.input_banks == 1 else 0
@@ -93,24 +105,27 @@ class HostPort(wiring.Component):
                 m.d.comb += free.eq(Mux(write, ~self.active, self.reading))
         wait = Signal(range(READ_WAIT + 1))
         pending = Signal()
-        m.d.comb += [go.eq(valid & free & ~pending),
-                     self.host_ready.eq(~valid | (go & write)),
-                     self.lane.eq(address[:LANE_BITS]), self.lane_word.eq(address[LANE_BITS:])]
+        m.d.comb += [go.eq(valid & free & ~pending), self.lane.eq(address[:LANE_BITS]),
+                     self.lane_word.eq(address[LANE_BITS:])]
         # A read that waits must not take the memories of the image that runs.
         m.d.sync += self.reading.eq(valid & ~write & ~self.active & ~self.begin
                                     & (space != Space.REGISTERS) & (space != Space.EVENTS))
+        there, lane = self._known(m), self.host_address[:LANE_BITS]
+        weights, state = (there & self.host_write & (self.host_address[SPACE_LOW:] == wanted)
+                          for wanted in (Space.WEIGHTS, Space.STATE))
+        found = [known.eq(there), shifts.eq(weights), states.eq(state),
+                 stores.eq(weights & (lane == self.config.lanes - 1))]
         with m.If(go & write):
             m.d.sync += valid.eq(0)
-        with m.If(self.host_valid & self.host_ready):
-            m.d.sync += [valid.eq(1), write.eq(self.host_write), self.data.eq(self.host_write_data),
-                         space.eq(self.host_address[SPACE_LOW:]),
-                         address.eq(self.host_address[:SPACE_LOW])]
-            lane = self.host_address[:LANE_BITS]
-            there = self._known(m)
-            weights, state = (there & self.host_write & (self.host_address[SPACE_LOW:] == wanted)
-                              for wanted in (Space.WEIGHTS, Space.STATE))
-            m.d.sync += [known.eq(there), shifts.eq(weights), states.eq(state),
-                         stores.eq(weights & (lane == self.config.lanes - 1))]
+        if self.held:
+            m.d.comb += [*request, self.host_ready.eq(go)]
+            m.d.sync += found
+            with m.If(self.host_valid & ~valid):
+                m.d.sync += valid.eq(1)
+        else:
+            m.d.comb += self.host_ready.eq(~valid | (go & write))
+            with m.If(self.host_valid & self.host_ready):
+                m.d.sync += [valid.eq(1), *request, *found]
         self._writes(m, go & write & known, space, valid & ~self.active, shifts, stores)
         m.d.comb += self.state_write.eq(valid & states & ~(self.state_taken | fixed))
         # Reads hold their address for READ_WAIT cycles, which every memory meets.
@@ -130,6 +145,11 @@ class HostPort(wiring.Component):
                 lane = Mux(self.learning, self.learn_lane, lane)
             select = lane[:ceil_log2(len(words) // 16)]
             cells = family(self.config.primitives)
+            if len(words) // 16 > FAR and not self.config.serial_learning:
+                # Lanes lie all over the device.
+                near = [select_chunk(words[i:i + 64], select[:2], 16)
+                        for i in range(0, len(words), 64)]
+                words, select = delayed(m, Cat(*near), 1, f"near{int(case)}_"), select[2:]
             word = cells.select(m, words, select, 16, f"select{int(case)}")
             # Complements of states are a register of the unit pipeline too.
             turn = (lambda value: ~value) if case == Space.STATE else (lambda value: value)

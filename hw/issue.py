@@ -119,6 +119,8 @@ class ProjectionIssue(wiring.Component):
         kind, source = Signal(2), Signal(16)
         control = Signal(self.beat.shape())
         fresh = Signal()
+        # Word of a row in dot direction, and whether it is not the first one.
+        self.block, self.block_begun = Signal(self.block_bits), Signal()
         item_valid, item_last = Signal(), Signal()
         item_index, item_value = Signal(16), Signal(16)
 
@@ -145,12 +147,18 @@ class ProjectionIssue(wiring.Component):
         running = active & ~dot
         m.d.comb += [self.item_valid.eq(running & item_valid & self.learn),
                      self.item_index.eq(item_index), self.item_value.eq(item_value)]
+        # In dot direction words of a row lie `rows` apart, in broadcast direction `item_index`
+        # behind the first one of their block.
+        start_of = Mux(dot & self.block_begun, self.weight_address, base)
+        step = Mux(dot, Mux(self.block_begun, rows, 0), item_index)
+        address = Signal.like(self.weight_address)
+        m.d.comb += address.eq(start_of + step)
         # A broadcast item becomes a beat.
         with m.If(running & item_valid):
             m.d.sync += [self.beat.eq(control), self.beat.valid.eq(~self.learn),
                          self.beat.first.eq(fresh),
                          self.beat.last.eq(item_last), self.value.eq(item_value),
-                         self.weight_address.eq(base + item_index), fresh.eq(item_last),
+                         self.weight_address.eq(address), fresh.eq(item_last),
                          self.useful.eq(Mux(item_value == 0, 0,
                                             Mux(self.final, tail, self.config.lanes)))]
             with m.If(item_last & taken):
@@ -167,8 +175,7 @@ class ProjectionIssue(wiring.Component):
                 with m.Case(number):
                     m.d.comb += [item_valid.eq(valid), item_last.eq(last), item_index.eq(index),
                                  item_value.eq(value)]
-        self._dot(m, active & dot, base, rows, left, last_block, tail, source, control,
-                  active)
+        self._dot(m, active & dot, base, address, left, last_block, tail, source, control, active)
         return m
 
     def _constant(self, m, running, source):
@@ -277,22 +284,20 @@ class ProjectionIssue(wiring.Component):
         m.d.sync += late.eq(value)
         return late
 
-    def _dot(self, m, running, base, rows, left, last_block, tail, source, control, active):
+    def _dot(self, m, running, base, address, left, last_block, tail, source, control, active):
         """Rows of the target, blocks of the source; addresses walk by `rows` within a row."""
-        block = Signal(self.block_bits)
-        address = Signal(len(self.weight_address))
-        lanes = self.config.lanes
+        block, begun, lanes = self.block, self.block_begun, self.config.lanes
         with m.If(self.start):
-            m.d.sync += [block.eq(0), address.eq(self.matrix)]
+            m.d.sync += [block.eq(0), begun.eq(0)]
         with m.If(running):
             last = block == last_block
             m.d.sync += [self.beat.eq(control), self.beat.valid.eq(1),
-                         self.beat.first.eq(block == 0), self.beat.last.eq(last),
+                         self.beat.first.eq(~begun), self.beat.last.eq(last), begun.eq(~last),
                          self.weight_address.eq(address), self.word.eq(source + block),
                          self.useful.eq(Mux(last, tail, lanes)),
-                         block.eq(block + 1), address.eq(address + rows)]
+                         block.eq(block + 1)]
             with m.If(last):
-                m.d.sync += [block.eq(0), base.eq(base + 1), address.eq(base + 1),
+                m.d.sync += [block.eq(0), base.eq(base + 1),
                              left.eq(left - 1), self.final.eq(left == 2),
                              control.lane.eq(control.lane + 1)]
                 with m.If(control.lane == lanes - 1):

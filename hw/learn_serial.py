@@ -35,6 +35,7 @@ from amaranth.lib.wiring import In, Out
 from ..golden.mix import KEY_ROUNDS
 from .config import EngineConfig
 from .isa import LANE_BITS
+from .memory import address_bits
 from .mix import CROSS_LATENCY, mix_written
 
 HASHED = KEY_ROUNDS + 1
@@ -156,7 +157,7 @@ class SerialLearnUnit(wiring.Component):
         """Number of the lane-side unit of a lane."""
         lanes, ends = self.config.lanes, self.advance & self.item_last
         if lanes & lanes - 1 == 0:  # a count of blocks has the lane below it
-            block = Signal(16 - (lanes.bit_length() - 1))
+            block = Signal(address_bits(self.config.state_depth))
             with m.If(self.start_issue):
                 m.d.sync += block.eq(0)
             with m.Elif(ends):
@@ -200,13 +201,14 @@ class SerialLearnUnit(wiring.Component):
         wide = Signal(signed(max(len(total), weight.width + 1)))
         negative, up, down = wide[-1], Signal(), Signal()
         over = Mux(negative, ~wide[weight.width - 1:].all(), wide[weight.width - 1:].any())
-        with m.If(at_lane & (step == SUM)):
+        # A clipped sum is cleared; its limit is that with some of the bits turned.
+        clips = at_lane & (step == CLIP)
+        with m.If(clips & over):
+            m.d.sync += wide.eq(0)
+        with m.Elif(at_lane & (step == SUM)):
             m.d.sync += wide.eq(total)
-        with m.If(at_lane & (step == CLIP)):
-            # A clipped sum is cleared; its limit is that with some of the bits turned.
+        with m.If(clips):
             m.d.sync += [up.eq(over & ~negative), down.eq(over & negative)]
-            with m.If(over):
-                m.d.sync += wide.eq(0)
         below, top = wide[:weight.width - 1], wide[weight.width - 1]
         m.d.comb += [
             self.new.eq(Cat(below ^ up.replicate(len(below)), top ^ down).as_signed()),

@@ -361,11 +361,13 @@ class Sequencer(wiring.Component):
                 m.d.comb += engine.start.eq(1)
                 m.d.sync += [wanted.eq(0), running.eq(1)]
         with m.If(start_unit):
-            m.d.sync += [waiting.eq(1), ahead.eq(count), count.eq(count + writes)]
+            m.d.sync += [waiting.eq(1), ahead.eq(count)]
+        with m.If(start_unit | start_learn):
+            m.d.sync += count.eq(count + (writes | start_learn))
         with m.If(self.take_key):
             m.d.sync += [waiting.eq(0), self.key.eq(kept), self.count.eq(ahead)]
         with m.If(start_learn):
-            m.d.sync += [self.count.eq(count), count.eq(count + 1)]
+            m.d.sync += self.count.eq(count)
             absorbs = image_key if self.config.serial_learning else self.key
             m.d.sync += absorbs.eq(engine.result)
         with m.If(self.take_mix):
