@@ -103,7 +103,8 @@ class HostPort(wiring.Component):
                 m.d.comb += free.eq(Mux(write, ~self.active, self.reading))
         wait = Signal(range(READ_WAIT + 1))
         pending = Signal()
-        m.d.comb += [go.eq(valid & free & ~pending), self.lane.eq(address[:LANE_BITS]), self.lane_word.eq(address[LANE_BITS:])]
+        m.d.comb += [go.eq(valid & free & ~pending), self.lane.eq(address[:LANE_BITS]),
+                     self.lane_word.eq(address[LANE_BITS:])]
         # A read that waits must not take the memories of the image that runs.
         m.d.sync += self.reading.eq(valid & ~write & ~self.active & ~self.begin
                                     & (space != Space.REGISTERS) & (space != Space.EVENTS))
