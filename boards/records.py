@@ -118,7 +118,7 @@ _ORANGECRAB = {
 
 _BOARDS = (
     Board("icebreaker", "iCEBreaker 1.0", "amaranth_boards.icebreaker:ICEBreakerPlatform", UP5K,
-          "icebreaker", 12_000_000, 24_000_000,
+          "icebreaker-learning", 12_000_000, 24_000_000,
           leds={"alive": ("led_g", 0), "error": ("led_r", 0)}, baud=3_000_000,
           sram=("iceprog", "-S"), flash=("iceprog",)),
     *(Board(f"ulx3s-{size}f", f"ULX3S with LFE5U-{size}F",

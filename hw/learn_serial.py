@@ -54,7 +54,8 @@ class SerialLearnUnit(wiring.Component):
     """Runs LEARN instructions.
 
     Throughput: a weight word takes ``16 P + 15`` cycles with one term, ``20 P + 15`` with two
-    (5 and 10 of them to go on to the item and to mix it); an update 5 more.
+    (5 and 10 of them to go on to the item and to mix it); an update about 10 more, and the image
+    key is then mixed again beside the next instruction.
 
     Members
     -------

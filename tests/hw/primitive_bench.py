@@ -14,6 +14,7 @@ from apical.hw.counter import Accumulator
 from apical.hw.engine import HOST_MEMBERS
 from apical.hw.lanes import Multiplier
 from apical.hw.memory import ChunkMemory, LaneMemory, WordMemory
+from apical.hw.product import ProductSum
 from apical.sim import host
 from apical.sim.harness import component_ports, component_verilog, harness
 from apical.sim.netlist import with_models
@@ -40,8 +41,8 @@ class Pairs(wiring.Component):
         for i, make in enumerate(self.pairs):
             tuned, portable = make(self.family), make("portable")
             m.submodules[f"tuned{i}"], m.submodules[f"portable{i}"] = tuned, portable
-            stimulate = {Multiplier: self.multiply, Accumulator: self.accumulate}.get(
-                type(tuned), self.access)
+            stimulate = {Multiplier: self.multiply, Accumulator: self.accumulate,
+                         ProductSum: self.sum_up}.get(type(tuned), self.access)
             different, valid = stimulate(m, tuned, portable, i)
             m.d.sync += counts[i].eq(counts[i] + different)
             total = total + valid
@@ -65,6 +66,19 @@ class Pairs(wiring.Component):
         for side in (tuned, portable):
             m.d.comb += [side.a.eq(a), side.b.eq(b)]
         return tuned.product != portable.product, 1
+
+    def sum_up(self, m, tuned, portable, i):
+        word, loaded = self.random.rotate_left(17 * i), Signal(name=f"summing{i}")
+        extreme = Array([-32768, 32767, 0, -1])
+        a, b = Signal(16, name=f"term_a{i}"), Signal(16, name=f"term_b{i}")
+        m.d.comb += [a.eq(Mux(word[40], extreme[word[41:43]], word[:16])),
+                     b.eq(Mux(word[43], extreme[word[44:46]], word[16:32]))]
+        load = word[46:50] == 0
+        for side in (tuned, portable):
+            m.d.comb += [side.a.eq(a), side.b.eq(b), side.add.eq(word[50]),
+                         side.subtract.eq(word[51]), side.load.eq(load), side.begin.eq(word[8:40])]
+        m.d.sync += loaded.eq(loaded | load)
+        return loaded & (tuned.total != portable.total), loaded
 
     def accumulate(self, m, tuned, portable, i):
         word, loaded = self.random.rotate_left(13 * i), Signal(name=f"loaded{i}")
@@ -145,6 +159,7 @@ PAIRS = {
         lambda family: ChunkMemory(4, 1, 16, 128, family),
         lambda family: ChunkMemory(4, 1, 16, 16, family),
         lambda family: ChunkMemory(6, 2, 16, 64, family),
+        ProductSum,
     ],
     "ecp5": [
         *(lambda family, n=n: Multiplier(n, family) for n in (1, 2, 3, 4)),

@@ -38,9 +38,28 @@ CASES = [
     ("ep", (5, 4, 3), 4, 2, {"state": Format(16, 14), "weight": Format(16, 15),
                              "accumulator_width": 44}),
 ]
+SERIAL = {"learn_unit": "serial"}
+#: The same one weight at a time, with the fewest and the most cycles of every latency.
+SERIAL_CASES = [
+    ("ep", (5, 4, 3), 3, 1, SERIAL),
+    ("ep", (9, 7, 5, 3), 4, 1, {"weight_latency": 1, "multiplier_latency": 1, "weight_ports": 1,
+                                "event_latency": 1, "code_latency": 1, "update_latency": 1,
+                                "input_banks": 1, **SERIAL}),
+    ("ep", (4, 3), 1, 1, {"weight_latency": 4, "multiplier_latency": 3, **SERIAL}),
+    ("ep", (6, 5, 2), 11, 1, {"update_frac": 0, **SERIAL}),
+    ("integrated", (5, 4, 3), 5, 1, {"multiplier_latency": 4, **SERIAL}),
+    ("one-way", (5, 6, 4), 7, 1, {"weight_ports": 1, **SERIAL}),
+    ("centred", (5, 4, 3), 3, 1, {"update_frac": 11, **SERIAL}),
+    ("ep", (5, 4, 3), 3, 1, {"state": Format(8, 6), "weight": Format(10, 8), "update_frac": 3,
+                             **SERIAL}),
+    ("ep", (5, 4, 3), 4, 1, {"state": Format(16, 14), "weight": Format(16, 15),
+                             "accumulator_width": 44, **SERIAL}),
+]
+#: Learning units, and what the tests below build them with.
+UNITS = {"pipelined": {}, "serial": {"update_lanes": 1, **SERIAL}}
 
 
-@pytest.mark.parametrize(("rule", "sizes", "lanes", "quick", "fields"), CASES)
+@pytest.mark.parametrize(("rule", "sizes", "lanes", "quick", "fields"), CASES + SERIAL_CASES)
 def test_layered_networks_learn_bit_for_bit(rule, sizes, lanes, quick, fields):
     network = layered(sizes)
     program = RULES[rule](network, steps=2, nudge_steps=2)
@@ -62,12 +81,14 @@ def test_rates_that_change_between_passes():
     assert told.good, told
 
 
-def test_branch_prediction_is_bit_exact():
+@pytest.mark.parametrize("unit", UNITS)
+def test_branch_prediction_is_bit_exact(unit):
     sizes = (7, 5, 4, 3)
     network = feedforward_init.branch_network(sizes)
     program = feedforward_init.branch_prediction(sizes)
-    told = run(network, program, {m.name: 0.2 for m in network.matrices}, 3, 2,
-               weight_latency=1)
+    fields = {"update_lanes": 2, **UNITS[unit]}
+    told = run(network, program, {m.name: 0.2 for m in network.matrices}, 3,
+               fields.pop("update_lanes"), weight_latency=1, **fields)
     assert told.good, told
     assert told.changed > 0.5
 
@@ -108,32 +129,37 @@ TERMS = {
 }
 
 
+@pytest.mark.parametrize("unit", UNITS)
 @pytest.mark.parametrize("name", TERMS)
-def test_factors_of_every_kind(name):
+def test_factors_of_every_kind(name, unit):
     network, program = outer_network(), outer_program(TERMS[name], by_sign=len(name) % 2 == 0)
-    told = run(network, program, {"m": 0.45}, 4, 2, images=2, seed=len(name))
+    fields = {"update_lanes": 2, **UNITS[unit]}
+    told = run(network, program, {"m": 0.45}, 4, fields.pop("update_lanes"), images=2,
+               seed=len(name), **fields)
     assert told.good, told
 
 
+@pytest.mark.parametrize("unit", UNITS)
 @pytest.mark.parametrize("reach", [32767, -32768, 0])
-def test_extreme_weights(reach):
+def test_extreme_weights(reach, unit):
     """All weights at one end of their format: updates saturate, and are counted."""
     network = outer_network()
     program = outer_program([Outer(("h", STATE), ("g", STATE))])
     rng = np.random.default_rng(3)
-    config = config_for(network, program, 3, update_lanes=1)
+    config = config_for(network, program, 3, **{"update_lanes": 1, **UNITS[unit]})
     weights, inputs = problem(network, program, rng, 2)
     weights["m"] = np.full(weights["m"].shape, reach)
     told = compare_run(network, program, config, weights, inputs, [(2, {"m": 0.49})])
     assert told.good, told
 
 
+@pytest.mark.parametrize("unit", UNITS)
 @pytest.mark.parametrize("turned", [False, True])
-def test_both_orientations(turned):
+def test_both_orientations(turned, unit):
     """The lane side are the columns or the rows of the matrix, as the densities say."""
     network = outer_network(2, 9) if turned else outer_network(9, 2)
     program = outer_program([Outer(("h", STATE), ("g", STATE))])
-    config = config_for(network, program, 4, update_lanes=2)
+    config = config_for(network, program, 4, **{"update_lanes": 2, **UNITS[unit]})
     assert assemble(network, program, config).placement.matrices["m"].lanes_are_cols != turned
     weights, inputs = problem(network, program, np.random.default_rng(5), 1)
     told = compare_run(network, program, config, weights, inputs, [(1, {"m": 0.45})])

@@ -5,20 +5,23 @@ import importlib
 import numpy as np
 import pytest
 from learn_case import compare_run, problem
-from test_learn import TERMS, outer_network, outer_program
+from test_learn import TERMS, UNITS, outer_network, outer_program
 from test_mutants import mutant
 
 import apical.sim.pysim
+from apical.golden.program import Program, Snapshot
 from apical.hw.assembler import config_for
 
 #: Lanes of the engine: 6 rows are a full word of 4 and a tail of 2, 5 columns one of 1.
 LANES = 4
 
 
-def learned(terms="one term", by_sign=False, reach=None, rate=0.45):
-    """Run a program with one weight update; the outcome."""
+def learned(terms="one term", by_sign=False, reach=None, rate=0.45, unit="pipelined", after=False):
+    """Run a program with one weight update, and a write behind it; the outcome."""
     network, program = outer_network(), outer_program(TERMS[terms], by_sign)
-    config = config_for(network, program, LANES, update_lanes=2)
+    if after:
+        program = Program("outer", (*program.ops, Snapshot("h", "a")))
+    config = config_for(network, program, LANES, **{"update_lanes": 2, **UNITS[unit]})
     weights, inputs = problem(network, program, np.random.default_rng(4), 2)
     if reach is not None:
         weights["m"] = np.full(weights["m"].shape, reach)
@@ -68,6 +71,45 @@ MUTANTS = {
         "learn", "self.write_address.eq(Mux(self.paired, write_late, write_at))",
         "self.write_address.eq(Mux(self.paired, write_late, write_at) ^ 1)", "LearnUnit", "engine",
         {"terms": "two terms"}, "differ"),
+    "serial: a bit of the random word": (
+        "learn_serial", "self.begin.eq(word)", "self.begin.eq(word ^ 1 << drop - 1)",
+        "SerialLearnUnit", "engine", {"unit": "serial"}, "weight"),
+    "serial: the mix of a lane is that of its neighbour": (
+        "learn_serial", "Cat(lane, block)", "Cat(lane ^ 1, block)", "SerialLearnUnit", "engine",
+        {"unit": "serial"}, "weight"),
+    "serial: rows are mixed as columns": (
+        "learn_serial", "Mux(scalar, self.turned, ~self.turned)",
+        "Mux(scalar, ~self.turned, self.turned)", "SerialLearnUnit", "engine", {"unit": "serial"},
+        "weight"),
+    "serial: the greatest weight": (
+        "learn_serial", "below ^ up.replicate(len(below))", "below", "SerialLearnUnit", "engine",
+        {"unit": "serial", "reach": 32767}, "weight"),
+    "serial: the least weight": (
+        "learn_serial", "top ^ down", "top", "SerialLearnUnit", "engine",
+        {"unit": "serial", "reach": -32768}, "weight"),
+    "serial: clipped weights are not counted": (
+        "learn_serial", "self.sign & (up | down)", "self.sign & 0", "SerialLearnUnit", "engine",
+        {"unit": "serial", "reach": 32767}, "saturations"),
+    "serial: factors of 0 are written": (
+        "learn_serial", "(self.a.any() & self.value.any())", "1", "SerialLearnUnit", "engine",
+        {"unit": "serial", "rate": 2e-5}, "unexpected"),
+    "serial: what is written enters the signature in part": (
+        "learn_serial", "mix_written(self.x, self.y, self.new)",
+        "mix_written(self.x, self.y, self.new >> 1)", "SerialLearnUnit", "engine",
+        {"unit": "serial"}, "signature"),
+    "serial: the number of written weights": (
+        "learn_serial", "self.written.eq(self.sign)", "self.written.eq(0)", "SerialLearnUnit",
+        "engine", {"unit": "serial"}, "writes"),
+    "serial: the sign of the second term": (
+        "learn_serial", "self.negative[1], self.negative[0]",
+        "self.negative[0], self.negative[0]", "SerialLearnUnit", "engine",
+        {"terms": "two terms", "unit": "serial"}, "weight"),
+    "serial: lanes of the new word are not put together": (
+        "host", "comes | self.learn_shift", "comes", "HostPort", "engine", {"unit": "serial"},
+        "weight"),
+    "serial: the image key is not mixed once more": (
+        "sequencer", "with m.If(learned):", "with m.If(0):", "Sequencer", "engine",
+        {"unit": "serial", "after": True}, "signature"),
     "the sign of beta": (
         "engine", "Mux(turn, -factor, factor)", "factor", "Engine", None, {"by_sign": True},
         "factor"),

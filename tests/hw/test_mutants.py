@@ -104,9 +104,8 @@ MUTANTS = {
         "unit", "later = right > left", "later = right >= left", "engine", "UnitPipeline",
         {"reach": 0}),
     "settled means less than the threshold": (
-        "sequencer", '"threshold"), self.moved)', '"threshold"), (self.moved + 1)[:16])', "engine",
-        "Sequencer",
-        {"steps": 40, "settled": 0.0, "images": 1, "reach": 1000}),
+        "sequencer", '"threshold"), self.moved)', '"threshold"), self.moved | 1)', "engine",
+        "Sequencer", {"steps": 40, "settled": 0.0, "images": 1, "reach": 1000}),
     "loops run once more": (
         "sequencer", "loops[loop] == 1", "loops[loop] == 0", "engine", "Sequencer", {}),
     "the key is mixed before the one before is taken": (
