@@ -6,7 +6,8 @@ from apical.hw.verilog import markdown_table
 
 _SYSTEMS = (("system", "name"), ("network", "layers"), ("data", "data"), ("lanes", "lanes"),
             ("images", "images"), ("compared", "compared"), ("weights", "weights_compared"),
-            ("mismatches", "mismatches"), ("after synthesis", "netlist"), ("changed", "weights_changed"),
+            ("mismatches", "mismatches"), ("after synthesis", "netlist"),
+            ("changed", "weights_changed"),
             ("saturated", "weights_saturated"), ("cycles an image", "mean_cycles"),
             ("accuracy", "accuracy_rtl"), ("cycles/s", "cycles_per_second"))
 _FUZZ = (("cases", "cases"), ("engines", "configs"), ("compared", "compared"),
