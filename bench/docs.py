@@ -66,7 +66,8 @@ def results() -> str:
              "## Learning in floating point", "", *docs_golden.training_summary(),
              "Every run, Boltzmann machines, feedforward initialization, speed and checks: "
              "[results of the golden model](results-golden.md). Learning in raw integers: "
-             "[results-fixed](results-fixed.md).", ""]
+             "[results-fixed](results-fixed.md).", "", "## Learning in raw integers", "",
+             "One image at a time, as an engine does it.", "", *docs_golden.fixed_training()]
     for title, columns, pattern in TABLES:
         records = _records(pattern)
         parts += [f"## {title}", ""]

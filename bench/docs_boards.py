@@ -47,15 +47,18 @@ def _built():
     rows = []
     for record in _records("build-*"):
         made, current = record["report"], preset(record["report"]["preset"]).hash
-        rows.append((made["board"], made["config_hash"]
+        rows.append((made["board"], made["preset"], made["config_hash"]
                      + ("" if made["config_hash"] == current else " (older)"),
                      made["fmax_mhz"], made["clock_mhz"],
-                     f"{made['luts']} of {made['device_luts']}", made["dsps"],
-                     f"{made['rams']} of {made['device_rams']}", made["seed"]))
+                     f"{made['luts']} of {made['device_luts']}", made["ffs"], made["dsps"],
+                     made["idle_multipliers"], f"{made['rams']} of {made['device_rams']}",
+                     made["spram"], made["seed"], ", ".join(made["tools"].values()),
+                     f"`{record['command']}`"))
     if not rows:
         return ["Nothing is recorded yet.", ""]
-    return markdown_table(("board", "engine", "fmax, MHz", "clock, MHz", "logic cells",
-                           "multipliers", "block RAM", "seed"), rows)
+    return markdown_table(("board", "preset", "engine", "fmax, MHz", "clock, MHz", "logic cells",
+                           "flip-flops", "multipliers", "left idle", "block RAM", "SPRAM", "seed",
+                           "tools", "command"), rows)
 
 
 def _ran():

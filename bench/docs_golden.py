@@ -63,6 +63,26 @@ def training_summary() -> list[str]:
                    "command of the first seed"], rows)
 
 
+#: Most test error of learning in raw integers, by layers and weights.
+FIXED_LIMITS = {("784-64-10", "s16.14"): "3.2 %", ("784-128-10", "s16.14"): "2.6 %",
+                ("784-256-10", "s16.14"): "2.4 %", ("784-512-10", "s8.8"): "3.3 %"}
+
+
+def fixed_training() -> list[str]:
+    """Lines of the table of networks that learned in raw integers."""
+    rows = []
+    for record in records("train-fixed-*"):
+        r = record["report"]
+        layers = "-".join(map(str, r["layers"]))
+        rows.append([r["data"], layers, r["state"], r["weight"], r["update_frac"], r["epochs"],
+                     r["seed"], _percent(r["test_error"]), _percent(r["train_error"]),
+                     FIXED_LIMITS.get((layers, r["weight"]), ""), r["signature"],
+                     f"{r['seconds']:.0f}", f"`{record['command']}`"])
+    return _table(["data", "layers", "states", "weights", "update bits", "epochs", "seed",
+                   "test error", "training error", "at most", "signature", "seconds", "command"],
+                  rows)
+
+
 def _training():
     rows = []
     for key, group in _groups().items():

@@ -101,7 +101,6 @@ class Board:
 
 
 _ULX3S = {
-    # Routed at 96 MHz (seed 1); 100 MHz is not reached yet.
     "clock_in": 25_000_000, "clock": 100_000_000, "baud": 2_000_000,
     "leds": {"alive": ("led", 0), "busy": ("led", 1), "error": ("led", 2)},
     "sram": ("openFPGALoader", "-b", "ulx3s", "-m"),
