@@ -16,6 +16,9 @@ def add_engine_arguments(parser):
     parser.add_argument("--state", metavar="FORMAT", help="format of states, as s16.12")
     parser.add_argument("--weight", metavar="FORMAT", help="format of weights, as s16.12")
     parser.add_argument("--accumulator-width", type=argument(whole("accumulator width", 24, 48)))
+    parser.add_argument("--learn-unit", choices=("pipelined", "serial"),
+                        help="weights updated a word a cycle (pipelined), or one at a time in few "
+                             "logic cells (serial; needs --update-lanes 1)")
 
 
 def whole(name, low, high):
@@ -35,7 +38,8 @@ def engine_changes(args) -> dict:
     """Configuration fields that the options set, without ``lanes``."""
     from ..golden.formats import Format
 
-    changes = {name: getattr(args, name) for name in ("update_lanes", "accumulator_width")
+    names = "update_lanes", "accumulator_width", "learn_unit"
+    changes = {name: getattr(args, name) for name in names
                if getattr(args, name) is not None}
     for name in ("state", "weight"):
         if getattr(args, name) is not None:
