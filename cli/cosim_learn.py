@@ -57,7 +57,9 @@ def run_systems(args, preset) -> int:
     for name, system in report["systems"].items():
         for key, what in (("rtl", "of the gateware"), ("fixed", "of the fixed executor")):
             if system[f"accuracy_{key}"] is not None:
-                print(f"{name}: test accuracy {what} {system[f'accuracy_{key}']:.4f}")
+                tested = system.get("tested_rtl") if key == "rtl" else None
+                share = f" (first {tested} images)" if tested else ""
+                print(f"{name}: test accuracy {what} {system[f'accuracy_{key}']:.4f}{share}")
         if system["waves"]:
             print(f"{name}: waves {system['waves']}")
         if system["netlist"]:
