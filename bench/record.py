@@ -34,7 +34,8 @@ def record(name, command) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "report.json"
         subprocess.run([first, *command[1:], "--json", str(path)], check=True)
-        report = json.loads(path.read_text())
+        # Places are told from the root of the project.
+        report = json.loads(path.read_text().replace(f"{RECORDED.parent.parent}/", ""))
     RECORDED.mkdir(parents=True, exist_ok=True)
     kept = {"command": shlex.join(command), "report": report}
     write_json(RECORDED / f"{name}.json", kept)
