@@ -44,7 +44,8 @@ def main():
     base = starting_weights(network, images, 0)["bv"][0]
     estimate = estimate_log_z(network, weights, base, args.temperatures, args.chains, args.seed)
     mean, low, high = estimate.log_likelihood(network, weights, test)
-    report = {**vars(args), "seconds": seconds, "log_likelihood": mean,
+    given = {key: value for key, value in vars(args).items() if key != "json"}
+    report = {**given, "seconds": seconds, "log_likelihood": mean,
               "log_likelihood_interval": [low, high], "effective_chains": estimate.effective,
               "reconstruction_error": {f"{share:g}": error for share, error in errors.items()}}
     if args.json is not None:
