@@ -137,7 +137,7 @@ def test_a_build_writes_bitstream_and_manifest(tools, tmp_path):
     assert made["fmax_mhz"] == 31.4
     assert made["ffs"] == 1
     assert made["idle_multipliers"] == 4
-    assert made["config_hash"] == preset("icebreaker").hash
+    assert made["config_hash"] == preset("icebreaker-learning").hash
     assert sorted(os.listdir(tmp_path / "out")) == ["icebreaker.bin", "icebreaker.json"]
 
 
@@ -268,10 +268,10 @@ def test_a_wrong_bitstream_is_refused(tools, tmp_path, monkeypatch):
     assert "build the bitstream with: apical build" in refuse(tmp_path)
     make(tmp_path)
     assert "is for board 'icebreaker', not for 'ulx3s-25f'" in refuse(tmp_path, "ulx3s-25f")
-    older = preset("icebreaker").replace(program_depth=64)
+    older = preset("icebreaker-learning").replace(program_depth=64)
     with monkeypatch.context() as patch:
         patch.setattr(flashing, "preset", lambda name: older)
-        assert f"is stale: it holds engine {preset('icebreaker').hash}" in refuse(tmp_path)
+        assert f"is stale: it holds engine {preset('icebreaker-learning').hash}" in refuse(tmp_path)
     (tmp_path / "icebreaker.bin").write_text("other bits\n")
     assert "is not the bitstream its manifest describes (sha256 differs)" in refuse(tmp_path)
     (tmp_path / "icebreaker.bin").unlink()
@@ -299,7 +299,7 @@ def test_what_was_loaded_is_read_back(tools, tmp_path, monkeypatch, capsys):
     tools("iceprog", "exit 0")
     command = ["flash", "--board", "icebreaker", "--manifest", str(tmp_path / "icebreaker.json"),
                "--port", "/dev/ttyUSB1"]
-    held = preset("icebreaker")
+    held = preset("icebreaker-learning")
 
     def serial(path, baud):
         assert (path, baud) == ("/dev/ttyUSB1", made["baud"])

@@ -100,7 +100,7 @@ def test_what_cannot_be_is_one_line(capsys, argv, code, message):
     ("icebreaker", r"network '784-500-10' does not fit the engine: needs \d+ weight words of 4, "
                    r"the engine has 16384"),
     ("ulx3s-25f", r"network '784-500-10' does not fit the engine: .* weight words of 22"),
-    ("arty", r"unknown preset 'arty'; known: icebreaker, ulx3s-25f"),
+    ("arty", r"unknown preset 'arty'; known: icebreaker, icebreaker-learning, ulx3s-25f"),
 ])
 def test_presets_that_are_too_small_or_unknown(capsys, preset, message):
     code, out, lines = run(capsys, "cosim", "--preset", preset, "--layers", "784-500-10", "--data",
