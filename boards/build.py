@@ -166,7 +166,8 @@ def _make_folder(folder):
 def _pack_arguments(family, config, packed, made):
     if family == "ice40":
         return [packed, made]
-    return ["--compress", "--usercode", f"0x{config.hash}", "--input", packed, "--bit", made]
+    # The packer reads numbers in decimal only.
+    return ["--compress", "--usercode", str(int(config.hash, 16)), "--input", packed, "--bit", made]
 
 
 def _in_time(board, config, work, seeds, native, nextpnr, say):

@@ -132,8 +132,9 @@ def run_tool(tool: Tool, arguments, folder: Path, log: str):
                 child.wait()
     if code:
         lines = (folder / log).read_text(errors="replace").splitlines()
-        told = next((line for line in lines if line.startswith("ERROR")), (lines or [""])[-1])
-        raise ApicalError(f"{tool.name} failed: {told.removeprefix('ERROR: ')} "
+        told = next((line for line in lines if line.upper().startswith("ERROR")),
+                    (lines or [""])[-1])
+        raise ApicalError(f"{tool.name} failed: {re.sub('(?i)^error: *', '', told)} "
                           f"(log: {folder / log})")
 
 

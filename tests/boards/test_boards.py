@@ -205,6 +205,15 @@ def test_a_build_that_misses_its_promise_fails(tools, tmp_path, cell, used, told
         make(tmp_path / "out")
 
 
+def test_the_packer_of_the_ecp5_takes_its_arguments_and_keeps_the_hash(tmp_path):
+    (tmp_path / "top.config").write_text(".device LFE5U-25F\n")
+    config = preset("ulx3s-25f")
+    packer, packed, made = building.PACKERS["ecp5"]
+    synthesis.run_tool(synthesis.find_tool(packer), building._pack_arguments(
+        "ecp5", config, packed, made), tmp_path, "pack.out")
+    assert bytes.fromhex(config.hash) in (tmp_path / made).read_bytes()
+
+
 def test_seeds_are_tried_until_the_clock_is_reached(tools, tmp_path):
     slow = json.loads(json.dumps(REPORT))
     slow["fmax"]["clk"]["achieved"] = 23.5
