@@ -228,49 +228,37 @@ class EngineConfig:
 #: Weights of boards: fine enough to learn, which small weights of 12 fraction bits do worse.
 FINE = Format(16, 14)
 
+# 4 lanes of 16 bits are exactly the four SPRAM of the UP5K.  Block RAM: sums 10, events 8, code 4,
+# states 4 + 2; a second input bank would take 8 more of the 30.  38 bits are what 784 inputs need.
+_ICEBREAKER = EngineConfig(
+    lanes=4, update_lanes=1, accumulator_width=38, weight=FINE, weight_depth=16384,
+    state_depth=128, accumulator_depth=128, event_depth=1024, input_banks=1, program_depth=128,
+    descriptor_depth=64, weight_ports=1, weight_latency=1, event_latency=1, code_latency=1,
+    multiplier_latency=1, update_latency=1, key_ahead=False, loop_counters=2, diagnostics=False,
+    primitives="ice40")
+# 22 lanes: 64 hidden units are 3 blocks, and 2,560 words are 50 of the 56 block RAMs; events take
+# 4, code 2.  A cell of LUT RAM has 16 words.
+_ULX3S_25F = EngineConfig(
+    lanes=22, update_lanes=4, accumulator_width=38, weight=FINE, weight_depth=2560,
+    state_depth=16, accumulator_depth=16, event_depth=1024, program_depth=128,
+    descriptor_depth=64, loop_counters=2, diagnostics=False, primitives="ecp5")
+# Weight updates keep snapshots, which need more words of states.
+_ULX3S_LEARNING = _ULX3S_25F.replace(state_depth=32, learning=True)
+
 #: Configurations sized for devices, by board name.
 PRESETS = {
-    # 4 lanes of 16 bits are exactly the four SPRAM of the UP5K.  Block RAM: sums 10, events 8,
-    # code 4, states 4 + 2; a second input bank would take 8 more of the 30.
-    # 38 bits are what 784 inputs need.
-    "icebreaker": EngineConfig(lanes=4, update_lanes=1, accumulator_width=38, weight=FINE,
-                               weight_depth=16384, state_depth=128, accumulator_depth=128,
-                               event_depth=1024, input_banks=1, program_depth=128,
-                               descriptor_depth=64, weight_ports=1, weight_latency=1,
-                               event_latency=1, code_latency=1, multiplier_latency=1,
-                               update_latency=1, key_ahead=False, loop_counters=2,
-                               diagnostics=False, primitives="ice40"),
-    # The same with weight updates, one weight at a time.
-    "icebreaker-learning": EngineConfig(lanes=4, update_lanes=1, accumulator_width=38, weight=FINE,
-                                        weight_depth=16384, state_depth=128, accumulator_depth=128,
-                                        event_depth=1024, input_banks=1, program_depth=128,
-                                        descriptor_depth=64, weight_ports=1, weight_latency=1,
-                                        event_latency=1, code_latency=1, multiplier_latency=1,
-                                        update_latency=1, loop_counters=2, diagnostics=False,
-                                        learning=True, learn_unit="serial", primitives="ice40"),
-    # 22 lanes: 64 hidden units are 3 blocks, and 2,560 words are 50 of the 56 block RAMs; events
-    # take 4, code 2.  A cell of LUT RAM has 16 words.
-    "ulx3s-25f": EngineConfig(lanes=22, update_lanes=4, accumulator_width=38, weight=FINE,
-                              weight_depth=2560, state_depth=16, accumulator_depth=16,
-                              event_depth=1024, program_depth=128, descriptor_depth=64,
-                              loop_counters=2, diagnostics=False, primitives="ecp5"),
-    # The same with weight updates, for which snapshots need more words of states.
-    "ulx3s-25f-learning": EngineConfig(lanes=22, update_lanes=4, accumulator_width=38, weight=FINE,
-                                       weight_depth=2560, state_depth=32, accumulator_depth=16,
-                                       event_depth=1024, program_depth=128, descriptor_depth=64,
-                                       loop_counters=2, diagnostics=False, learning=True,
-                                       primitives="ecp5"),
+    "icebreaker": _ICEBREAKER,
+    # One weight at a time leaves room for the keys.
+    "icebreaker-learning": _ICEBREAKER.replace(learning=True, learn_unit="serial",
+                                               key_ahead=True),
+    "ulx3s-25f": _ULX3S_25F,
+    "ulx3s-25f-learning": _ULX3S_LEARNING,
     # 43 lanes: 128 hidden units are 3 blocks, and 2,560 words are 97 of the 108 block RAMs.
-    "ulx3s-45f": EngineConfig(lanes=43, update_lanes=4, accumulator_width=38, weight=FINE,
-                              weight_depth=2560, state_depth=32, accumulator_depth=16,
-                              event_depth=1024, program_depth=128, descriptor_depth=64,
-                              diagnostics=False, learning=True, primitives="ecp5"),
+    "ulx3s-45f": _ULX3S_LEARNING.replace(lanes=43, loop_counters=4),
     # 52 lanes: 256 hidden units are 5 blocks, and 4,096 words are 186 of the 208 block RAMs (64
     # lanes would take 200).
-    "ulx3s-85f": EngineConfig(lanes=52, update_lanes=4, accumulator_width=38, weight=FINE,
-                              weight_depth=4096, state_depth=32, accumulator_depth=32,
-                              event_depth=1024, program_depth=128, descriptor_depth=64,
-                              diagnostics=False, learning=True, primitives="ecp5"),
+    "ulx3s-85f": _ULX3S_LEARNING.replace(lanes=52, weight_depth=4096, accumulator_depth=32,
+                                         loop_counters=4),
 }
 
 

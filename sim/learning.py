@@ -211,6 +211,7 @@ def _system(name, options, say):
     config = engine_for(case.network, case.program, options, density, **formats)
     # The numbers are those of the engine, where options change them.
     formats = {"state": config.state, "weight": config.weight, "update_frac": config.update_frac}
+    # Rates of a case are for its own formats; finer weights have a lower greatest rate.
     most = greatest_rate(**formats)
     rates = {key: min(rate, most) for key, rate in case.rates.items()}
     case = replace(case, rates=rates, **formats)

@@ -7,7 +7,7 @@ import pytest
 from apical.golden.equilibrium import learning_rates, training
 from apical.golden.errors import MisuseError
 from apical.golden.fixed import FixedExecutor
-from apical.golden.fixed_learning import beta_sign, rate_multiplier
+from apical.golden.fixed_learning import beta_sign, greatest_rate, rate_multiplier
 from apical.golden.formats import STATE, WEIGHT, Format
 from apical.golden.mix import mix_key
 from apical.golden.network import Matrix, Network, Population, layered
@@ -320,3 +320,12 @@ def test_images_learn_one_after_the_other():
         assert one.values.tolist() == other.values.tolist()
         assert [e.counts[0] for e in one.weights] == [e.counts[0] for e in other.weights]
     assert all((whole.weights[n] == single.weights[n]).all() for n in weights)
+
+
+@pytest.mark.parametrize(("state", "weight", "update_frac"), [
+    (Format(16, 12), Format(16, 12), 6), (Format(16, 12), Format(16, 14), 4)])
+def test_the_greatest_rate_has_the_greatest_multiplier(state, weight, update_frac):
+    most = greatest_rate(state, weight, update_frac)
+    assert rate_multiplier(most, state, weight, update_frac) == 32767
+    with pytest.raises(MisuseError, match="needs the multiplier 32768, the greatest is 32767"):
+        rate_multiplier(most * 32768 / 32767, state, weight, update_frac)

@@ -131,6 +131,8 @@ def test_checkpoints_of_other_runs_are_refused(digits, tmp_path):
                     + whole[350:]):
         damaged.write_bytes(content)
         refused("not an Apical checkpoint, or it is damaged", resume=damaged)
+    damaged.write_bytes(whole[:-1])
+    refused(r"damaged \(no archive, or its end is missing\)", resume=damaged)
     np.savez(damaged, weights=np.zeros(3))
     refused("not an Apical checkpoint", resume=damaged)
     np.save(tmp_path / "array.npy", np.zeros(3))

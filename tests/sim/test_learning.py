@@ -104,6 +104,24 @@ def test_a_final_weight_that_differs(cache, monkeypatch):
     assert told["failures"] == {"ep": "final weights that differ: {'W1': 1}"}
 
 
+@pytest.mark.slow
+def test_the_netlist_of_a_board_learns(cache, monkeypatch):
+    """Traced and as it is shipped; a shipped one that rounds otherwise is named."""
+    options = {"preset": "icebreaker", "netlist": True}
+    report = check(run(cache, "ep", **options), "ep")
+    assert report["netlist"] and report["shipped_signature_match"] is True
+    healthy = apical.sim.learning.build_engine
+
+    def shipped_otherwise(config, simulator, waves, cache, netlist, trace=True):
+        config = config if trace else config.replace(update_frac=config.update_frac - 1)
+        return healthy(config, simulator, waves, cache, netlist, trace)
+
+    monkeypatch.setattr(apical.sim.learning, "build_engine", shipped_otherwise)
+    told = run(cache, "ep", **options)
+    assert told["mismatches"] > 0
+    assert told["failures"] == {"ep": "the shipped netlist, without its trace port, differs"}
+
+
 @pytest.mark.parametrize(("limit", "value", "message"), [
     ("LEAST_CHANGED", 1.01, r"only 9\d\.\d% of the weights that take part changed, 101% must"),
     ("MOST_SATURATED", -0.01, r"0\.0% of the weights that take part are saturated, -1% may")])
