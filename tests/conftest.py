@@ -1,6 +1,7 @@
 """What every test run needs: one BLAS thread, and data sets or a skip."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from apical.golden.threads import pin
 
 # Before the first import of NumPy; `make test` sets them too.
 pin()
+# A shell starts background jobs with interrupts ignored, which the children of tests would inherit.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items):
