@@ -7,6 +7,7 @@ docs/results.md shows.  fmax is nextpnr's estimate after routing, never a measur
 from __future__ import annotations
 
 import argparse
+import shutil
 import statistics
 import sys
 import tempfile
@@ -19,7 +20,7 @@ from apical.hw.config import preset
 from apical.hw.synthesis import synthesize
 
 
-def seeds(name: str, count: int, preset_name=None, say=lambda text: None) -> dict:
+def seeds(name: str, count: int, preset_name=None, keep=None, say=lambda text: None) -> dict:
     """Place and route a board's engine with the seeds 1..count.
 
     Parameters
@@ -28,6 +29,8 @@ def seeds(name: str, count: int, preset_name=None, say=lambda text: None) -> dic
         Board.
     preset_name : str, optional
         Another engine than the board's own.
+    keep : path, optional
+        Keep netlist, logs and the arrival times of all endpoints here, in one folder a seed.
     """
     place = board(name)
     config = preset(preset_name or place.preset)
@@ -40,7 +43,10 @@ def seeds(name: str, count: int, preset_name=None, say=lambda text: None) -> dic
         synthesize(rtlil, "top", family, work)
         runs = []
         for seed in range(1, count + 1):
-            runs.append(place_and_route(place, work, seed, tool=tools[f"nextpnr-{family}"]))
+            runs.append(place_and_route(place, work, seed, tool=tools[f"nextpnr-{family}"],
+                                        detailed=keep is not None))
+            if keep is not None:
+                shutil.copytree(work, Path(keep) / f"seed{seed}", dirs_exist_ok=True)
             say(f"{name}, seed {seed}: {runs[-1]['fmax_mhz']} MHz")
     reached = [run["fmax_mhz"] for run in runs]
     return {
@@ -61,9 +67,11 @@ def main():
     parser.add_argument("--board", choices=sorted(BOARDS), required=True)
     parser.add_argument("--preset", help="another engine than the board's own")
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--keep", metavar="FOLDER",
+                        help="keep netlists, logs and all arrival times here")
     parser.add_argument("--json", metavar="FILE")
     args = parser.parse_args()
-    report = seeds(args.board, args.seeds, args.preset,
+    report = seeds(args.board, args.seeds, args.preset, args.keep,
                    say=lambda text: print(text, file=sys.stderr))
     if args.json:
         write_json(args.json, report)

@@ -42,15 +42,20 @@ def board_files(board: Board, config: EngineConfig) -> tuple:
     return text["top.il"], text[f"top.{ending}"]
 
 
-def place_and_route(board: Board, folder: Path, seed: int, native=False, tool=None) -> dict:
-    """Run nextpnr on ``top.json`` in a folder; returns figures (`read_report`)."""
+def place_and_route(board: Board, folder: Path, seed: int, native=False, tool=None,
+                    detailed=False) -> dict:
+    """Run nextpnr on ``top.json`` in a folder; returns figures (`read_report`).
+
+    A detailed report has the arrival times of all endpoints.
+    """
     family = board.device.family
     tool = tool or find_tool(f"nextpnr-{family}", native)
     constraints, output = (("--pcf", "top.pcf"), ("--asc", "top.asc")) if family == "ice40" else \
         (("--lpf", "top.lpf"), ("--textcfg", "top.config"))
     run_tool(tool, [*board.device.nextpnr, "--json", "top.json", *constraints, *output,
                     "--seed", str(seed), "--freq", f"{board.clock / 1e6:g}", "--report",
-                    "report.json", "--timing-allow-fail", "--log", "nextpnr.log", "-q"],
+                    "report.json", "--timing-allow-fail", "--log", "nextpnr.log", "-q",
+                    *(["--detailed-timing-report"] if detailed else [])],
              folder, "nextpnr.out")
     return read_report(folder, family)
 
