@@ -34,6 +34,7 @@ from ..golden.program import (
 )
 from .capability import units_needed
 from .config import EngineConfig
+from .hazards import Instruction, mark_overlaps
 from .isa import ACCUMULATOR, MATRIX, VECTOR, Kind, Limits, Mode, Opcode, Post, encode
 from .placement import GATED, PULL, Placement, place
 
@@ -84,7 +85,7 @@ def assemble(network: Network, program: Program, config: EngineConfig, density=N
     writer.emit(Opcode.IMAGE)
     writer.block(program.ops)
     writer.emit(Opcode.DONE)
-    writer.mark_overlaps()
+    mark_overlaps(writer.instructions)
     reasons = []
     for what, have, depth in (("instructions", writer.instructions, config.program_depth),
                               ("descriptors", writer.descriptors, config.descriptor_depth),
@@ -130,18 +131,6 @@ def config_for(network: Network, program: Program, lanes: int, density=None, **f
 
 
 @dataclass
-class _Instruction:
-    opcode: Opcode
-    fields: dict
-    origin: object = None
-    #: What the hazard analysis needs: names of vectors and accumulators.
-    reads: tuple = ()
-    writes: object = None
-    #: Beats between two instructions' uses of one place, see `_Writer.mark_overlaps`.
-    span: int = 0
-
-
-@dataclass
 class _Writer:
     network: Network
     config: EngineConfig
@@ -155,7 +144,7 @@ class _Writer:
     deepest: int = 0
 
     def emit(self, opcode, origin=None, reads=(), writes=None, span=0, **fields):
-        self.instructions.append(_Instruction(opcode, fields, origin, reads, writes, span))
+        self.instructions.append(Instruction(opcode, fields, origin, reads, writes, span))
 
     def describe(self, layout, **values):
         return self.descriptors.setdefault(layout.encode(**values), len(self.descriptors))
@@ -357,51 +346,6 @@ class _Writer:
             fields["threshold"] = int(min(op.settled * 2 ** self.config.state.frac, 0xFFFF))
         self.emit(Opcode.LOOP, op, operand=body, **fields)
         self.depth -= 1
-
-    def mark_overlaps(self):
-        """Set `overlap` where an instruction may enter the pipeline behind the one before.
-
-        Instructions of one unit pass the same stages in order, so only a read of what is still
-        on its way needs a wait (numbers of cycles: ``hw/lanes.py``).  Between the two units, after
-        control instructions and from dot to broadcast direction the engine always waits.
-        """
-        unit, pending, dots = None, {}, False
-        for instruction in self.instructions:
-            opcode = instruction.opcode
-            # The table unit and noise take one unit a cycle, by another way through the pipeline.
-            alone = instruction.fields.get("post") or instruction.fields.get("draws")
-            dot = bool(instruction.fields.get("dot"))
-            overlap = (opcode == unit and not (dots and not dot) and not alone
-                       and self._ready(instruction, pending, dot))
-            if opcode not in (Opcode.PROJECT, Opcode.UNIT):
-                unit, pending, dots = None, {}, False
-                continue
-            if alone:
-                unit, pending, dots = None, {}, False
-                continue
-            if overlap:
-                instruction.fields["overlap"] = 1
-            else:
-                unit, pending, dots = opcode, {}, False
-            dots |= dot
-            if instruction.writes is not None:
-                pending[instruction.writes] = instruction
-
-    @staticmethod
-    def _ready(instruction, pending, dot):
-        for read in instruction.reads:
-            writer = pending.get(read)
-            if writer is None:
-                continue
-            if instruction.opcode == Opcode.UNIT:
-                return False
-            # A sum is read again 2 beats after it was written in broadcast direction (3 from
-            # dot to dot); from broadcast to dot the adder tree is delay enough.
-            from_dot = bool(writer.fields.get("dot"))
-            least = 3 if from_dot else 0 if dot else 1
-            if instruction.span < least:
-                return False
-        return True
 
     _EMITTERS = {Project: project, Update: update, Clear: clear, Snapshot: snapshot,
                  Difference: difference, Decide: decide, Relax: relax, Residual: residual,

@@ -14,17 +14,18 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from .config import ENGINE_VERSION, EngineConfig
-from .counter import Accumulator
+from .config import EngineConfig
 from .draw import DrawUnit
 from .host import HostPort
-from .isa import ADDRESS_BITS, IDENTITY, LEARN, MATRIX, PROJECT, REGISTERS, UNIT, VECTOR
+from .isa import ADDRESS_BITS, LEARN, MATRIX, PROJECT, UNIT, VECTOR
 from .issue import ProjectionIssue
 from .lanes import Lanes
 from .learn import LearnUnit
 from .learn_serial import SerialLearnUnit
 from .memory import ChunkMemory, LaneMemory, WordMemory, address_bits
 from .mix import SignatureUnit
+from .observe import observe, trace_ports
+from .registers import registers
 from .sequencer import Sequencer
 from .unit import UnitPipeline
 
@@ -34,20 +35,6 @@ HOST_MEMBERS = {
     "host_write_data": In(32), "host_ready": Out(1),
     "host_read_valid": Out(1), "host_read_data": Out(32),
     "busy": Out(1), "done": Out(1)}
-
-
-def trace_ports(config: EngineConfig) -> dict:
-    """Names and widths of the trace port: one record a cycle, Q units or fewer of one write."""
-    ports = {"trace_valid": 1, "trace_image": 32, "trace_operation": 16, "trace_vector": 8,
-             "trace_unit": 16, "trace_count": 7, "trace_values": 16 * config.update_lanes}
-    if config.learning:
-        # One record a weight word: scalar-side unit, first lane-side unit, lanes that are written,
-        # and whether the lane side are the rows.
-        ports |= {"trace_weight_valid": 1, "trace_weight_image": 32, "trace_weight_operation": 16,
-                  "trace_weight_matrix": 8, "trace_weight_scalar": 16, "trace_weight_first": 16,
-                  "trace_weight_turned": 1, "trace_weight_mask": config.lanes,
-                  "trace_weight_values": 16 * config.lanes}
-    return ports
 
 
 class Engine(wiring.Component):
@@ -131,8 +118,8 @@ class Engine(wiring.Component):
         self._code(m, host, sequencer, halves)
         self._projection(m, host, issue, mac, events, weights, states)
         self._units(m, host, unit, mac, issue, states, flags, chunks, sums)
-        self._observe(m, host, sequencer, unit, signature)
-        self._registers(m, host, sequencer, unit, issue, signature)
+        observe(m, self, host, sequencer, unit, signature)
+        registers(m, self, host, sequencer, unit, issue, signature)
         return m
 
     def _control(self, m, host, sequencer, issue, mac, unit, signature):
@@ -383,127 +370,3 @@ class Engine(wiring.Component):
             for lane in range(config.lanes):
                 m.d.comb += sums.write_lanes[lane].eq(unit.sum_write[lane % quick]
                                                       & (unit.write_chunk == lane // quick))
-
-    def _observe(self, m, host, sequencer, unit, signature):
-        """Signature and trace see the same writes."""
-        m.d.comb += [signature.valid.eq(unit.write_counted), signature.key.eq(sequencer.key),
-                     signature.address.eq(unit.write_unit),
-                     signature.values.eq(unit.write_values)]
-        if self.trace:
-            m.d.comb += [
-                self.trace_valid.eq(unit.write_counted.any()),
-                self.trace_operation.eq(sequencer.count),
-                self.trace_vector.eq(unit.write_number),
-                self.trace_count.eq(_count(unit.write_counted)),
-                self.trace_image.eq(self.image_number)]
-            self._trace_chunk(m, unit)
-        if self.trace and self.learn is not None:
-            learn, number = self.learn, Signal(8)
-            with m.If(learn.start):
-                m.d.sync += number.eq(MATRIX.slice(sequencer.b, "number"))
-            m.d.comb += [
-                self.trace_weight_valid.eq(learn.write & learn.mask.any()),
-                self.trace_weight_image.eq(self.image_number),
-                self.trace_weight_operation.eq(sequencer.count),
-                self.trace_weight_matrix.eq(number),
-                self.trace_weight_scalar.eq(learn.item_index if self.config.serial_learning
-                                            else learn.scalar),
-                self.trace_weight_first.eq(learn.first),
-                self.trace_weight_turned.eq(learn.turned if self.config.serial_learning
-                                            else learn.swapped),
-                self.trace_weight_mask.eq(learn.mask),
-                self.trace_weight_values.eq(host.weight_word if self.config.serial_learning
-                                            else learn.write_data)]
-
-    def _trace_chunk(self, m, unit):
-        """The values of a chunk from its first lane that is written on."""
-        m.d.comb += [self.trace_unit.eq(unit.write_unit),
-                     self.trace_values.eq(unit.write_values)]
-        for lane in reversed(range(1, self.config.update_lanes)):
-            alone = unit.write_counted[lane] & ~unit.write_counted[lane - 1]
-            with m.If(alone):
-                m.d.comb += [self.trace_unit.eq(unit.write_unit + lane),
-                             self.trace_values.eq(unit.write_values >> 16 * lane)]
-
-    def _registers(self, m, host, sequencer, unit, issue, signature):
-        config = self.config
-        number = {name: register.number for name, register in REGISTERS.items()}
-        held = {"seed": Signal(32, name="seed"), "done": Signal(16, name="done"),
-                "image_steps": Signal(16, name="image_steps")}
-        # These and the signature take the four multipliers of the UP5K that have no lane; weight
-        # updates one at a time want one of them.
-        celled = ("image", "writes", "image_cycles")[:2 if config.serial_learning else 3]
-        extra = ("mac_useful", "mac_cycles", "cycles")
-        if not (config.diagnostics or self.trace):
-            extra = ()
-        sums = {name: Accumulator(config.primitives if name in celled else "portable")
-                for name in ("image", "image_cycles", "writes", "saturations", *extra)}
-        for name, total in sums.items():
-            m.submodules[f"register_{name}"] = total
-            held[name] = total.value
-        projecting = Signal()
-        written, clipped = _count(unit.write_counted), unit.clipped
-        if self.learn is not None:
-            # States and weights are never written in one cycle.
-            written, clipped = written | self.learn.written, clipped | self.learn.clipped
-        # From the first beat of a projection to the first issue of the operation behind it.
-        with m.If(issue.beat.valid):
-            m.d.sync += projecting.eq(1)
-        with m.Elif(unit.issue | ~sequencer.active):
-            m.d.sync += projecting.eq(0)
-        finished = Signal()
-        m.d.sync += finished.eq(sequencer.finish)
-        # Adding 0 or 1 instead of enabling leaves a counter one cell a bit.
-        beat = issue.beat.valid
-        amounts = {"writes": written, "saturations": clipped,
-                   "image_cycles": sequencer.active, "image": finished,
-                   "mac_useful": Mux(beat, issue.useful, 0),
-                   "mac_cycles": (projecting & ~unit.issue) | beat, "cycles": sequencer.active}
-        for name, total in sums.items():
-            m.d.comb += total.amount.eq(amounts[name])
-        for name, amount in (("image_steps", sequencer.stepped), ("done", finished)):
-            m.d.sync += held[name].eq(held[name] + amount)
-        with m.If(sequencer.begin):
-            m.d.comb += sums["image_cycles"].load.eq(1)
-            m.d.sync += held["image_steps"].eq(0)
-        m.d.comb += [sequencer.seed.eq(held["seed"]), sequencer.image.eq(held["image"]),
-                     sums["image"].data.eq(host.data),
-                     self.image_number.eq(held["image"]),
-                     sequencer.images.eq(host.data)]
-        shown = {"identity": IDENTITY, "version": ENGINE_VERSION,
-                 "config_hash": int(self.hash, 16),
-                 "shape": config.lanes | config.update_lanes << 8,
-                 "status": Cat(sequencer.active, sequencer.bank, sequencer.ready),
-                 "prediction": unit.winner, "signature": signature.total, **held}
-        # Two steps, registered between them.
-        register = Signal.like(host.register)
-        m.d.sync += register.eq(host.register)
-        for group in range(0, len(REGISTERS), 8):
-            part = Signal(32, name=f"shown{group}", reset_less=True)
-            m.d.sync += part.eq(0)
-            with m.Switch(register[:3]):
-                for name, value in shown.items():
-                    if number[name] & ~7 == group:
-                        with m.Case(number[name] & 7):
-                            m.d.sync += part.eq(value)
-            with m.If(register[3:] == group >> 3):
-                m.d.comb += host.register_data.eq(part)
-        with m.If(host.register_write):
-            with m.Switch(host.register):
-                for name, register in REGISTERS.items():
-                    if "w" not in register.access:
-                        continue
-                    with m.Case(register.number):
-                        if name in sums:
-                            m.d.comb += sums[name].load.eq(1)
-                        elif name in held:
-                            m.d.sync += held[name].eq(host.data if name == "seed" else 0)
-                        elif name == "signature":
-                            m.d.comb += signature.clear.eq(1)
-                        elif name in ("start", "commit"):
-                            m.d.comb += getattr(sequencer, name).eq(1)
-
-
-def _count(flags):
-    """How many of some flags are set."""
-    return sum(flags[1:], flags[0]) if len(flags) > 1 else flags

@@ -7,12 +7,14 @@ nothing above it: everything runs in the work folder, with relative names.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib import metadata
 from pathlib import Path
 
 from ..golden.errors import ApicalError, MisuseError
@@ -91,8 +93,8 @@ def find_tool(name: str, native=False) -> Tool:
 
 @lru_cache
 def _version(command, name):
-    if name == "icepack":  # tells no version; it comes with its place-and-route tool
-        return "unknown"
+    if name == "icepack":  # tells no version, its package does
+        return _packaged(command, TOOLS[name][1])
     option = "-V" if name == "yosys" else "--version"
     try:
         answer = subprocess.run([command, option], capture_output=True, text=True, check=False)
@@ -109,6 +111,14 @@ def _version(command, name):
         if found:
             return form.format(*found.groups())
     return told.strip()
+
+
+def _packaged(command, package):
+    """Name and version of the package of a tool, where it lies beside the running Python."""
+    if command.parent == Path(sys.executable).parent and command.name.startswith("yowasp-"):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            return f"{package} {metadata.version(package)}"
+    return "unknown"
 
 
 def run_tool(tool: Tool, arguments, folder: Path, log: str):

@@ -18,16 +18,15 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from ..golden.program import RATE_SHIFT
 from .config import EngineConfig
 from .draw import DRAW_LATENCY
-from .fixed import exceeds, halves_shift_by, round_shift
 from .isa import Limits, Mode, Post
-from .lanes import Multiplier
 from .memory import address_bits
 from .primitives.portable import delayed
 from .product import ProductSum
 from .table import LATE_STAGE, TableUnit
+from .unit_lane import update_lane
+from .unit_measure import measure
 
 #: Stage of what is added to a state.
 MOVE_STAGE = 4
@@ -138,9 +137,9 @@ class UnitPipeline(wiring.Component):
                 m.d.sync += late.eq(self.post != Post.NONE)
             before, out = (self._either(m, late, stages[late_stage - 1 + i], here)
                            for i, here in enumerate((before, out)))
-        m.d.comb += [self.issue.eq(self._there(issued)), self.taken.eq(self._there(out)),
+        m.d.comb += [self.issue.eq(self.there(issued)), self.taken.eq(self.there(out)),
                      self.take_key.eq(before.first)]
-        lanes = [self._lane(m, lane, stages) for lane in range(quick)]
+        lanes = [update_lane(m, self, lane, stages) for lane in range(quick)]
         self._walk(m, before, out)
         values = Cat(*(value.as_unsigned() for value, _, _, _ in lanes))
         if config.smooth:
@@ -155,13 +154,13 @@ class UnitPipeline(wiring.Component):
         clips = [clip & self.write_counted[lane] & ~late
                  for lane, (_, _, clip, _) in enumerate(lanes)]
         m.d.comb += self.clipped.eq(sum(clips[1:], clips[0]))
-        self._measure(m, out, lanes)
+        measure(m, self, out, lanes)
         # Told one stage before, to be registered.
         m.d.sync += self.busy.eq(
-            Cat(self.issuing, *(self._there(stage) for stage in stages[:-1])).any())
+            Cat(self.issuing, *(self.there(stage) for stage in stages[:-1])).any())
         return m
 
-    def _there(self, stage):
+    def there(self, stage):
         """Whether a stage holds a chunk."""
         return stage.valid if self.serial else stage.lanes[0]
 
@@ -312,104 +311,15 @@ class UnitPipeline(wiring.Component):
         m.d.comb += self.write_chunk.eq(chunk)
         with m.If(before.first):
             m.d.sync += [self.write_word.eq(self.word), chunk.eq(0), number.eq(0)]
-        with m.Elif(self._there(out) & (out.step if self.serial else Const(1))):
+        with m.Elif(self.there(out) & (out.step if self.serial else Const(1))):
             m.d.sync += [chunk.eq(Mux(out.turn, 0, chunk + 1)),
                          self.write_word.eq(self.write_word + out.turn),
                          number.eq(number + Mux(out.turn, last_step, quick))]
 
-    def _lane(self, m, lane, stages):
-        """One update lane from stage 2 on; returns (value, |du|, clipped, old) at stage W."""
-        config = self.config
-        width, frac = config.accumulator_width, config.weight.frac
-
-        def register(shape, value, name):
-            signal = Signal(shape, name=f"{name}_{lane}", reset_less=True)
-            m.d.sync += signal.eq(value)
-            return signal
-
-        a = self.state_a.word_select(lane, 16).as_signed()
-        b = self.state_b.word_select(lane, 16).as_signed()
-        current = self.sums.word_select(lane, width).as_signed()
-        # Stage 2 -> 3; `kept` is what a mode that does not move writes.
-        at = self.at[2]
-        other = Mux(at["relax"], a << frac, 0)
-        if config.smooth:
-            # The exponent of a flow rate is -A / 2 where the state is 1: ~A - (-1).
-            turned = at["flow"] & (a == config.state.one)
-            current = _turned(current, turned)
-            other = Mux(at["relax"], a << frac, turned.replicate(2).as_signed())
-        leaky = register(signed(width + 1), current - other, "leaky")
-        apart = Signal(signed(17), name=f"apart_{lane}")
-        m.d.comb += apart.eq((Mux(at["plain"], 0, a) if config.plain else a) - b)
-        kept = register(signed(17), Mux(at["subtract"], apart, a), "kept3")
-        # The nudge is b - a: the difference is subtracted, or added where beta is negative.
-        minus = at["nudge"] & ~at["nudge_negative"]
-        aligned = Mux(at["nudge"], apart, 0)
-        # Shifted by 0..3 here, by multiples of 4 in the next stage.
-        for i, bit in enumerate(at["nudge_shift"][:2]):
-            aligned = Mux(bit, aligned << (1 << i), aligned)
-        aligned = register(signed(20), aligned, "aligned")
-        minus = register(1, minus, "minus")
-        product = None
-        if config.serial_learning:
-            product = self._serial_product(m, stages[2], a, at).as_signed()
-        if self.scales:
-            m.submodules[f"scale{lane}"] = scale = Multiplier(1, config.primitives)
-            total = sum((self.random.word_select(i, 8) for i in range(1, 4)),
-                        self.random[:8]) - 510
-            m.d.comb += [scale.a.eq(Mux(at["noisy"], total, a) if config.noise else a),
-                         scale.b.eq(at["factor"].as_signed())]
-        # Stage 3 -> 4; nothing moves in other modes.
-        at = self.at[3]
-        for i, bit in enumerate(at["nudge_shift"][2:], 2):
-            aligned = Mux(bit, aligned << (1 << i), aligned)
-        aligned = _turned(aligned, minus)
-        # leaky - x is leaky + ~x + 1; the 1 goes into the carry.
-        force = (Cat(1, leaky).as_signed() + Cat(minus, aligned).as_signed()) >> 1
-        force = Mux(at["moves"], force, 0)
-        if config.learning:
-            product = scale.product if product is None else product
-            force = Mux(at["scale"], product << max(0, frac - RATE_SHIFT), force)
-        force = register(signed(width + 2), force, "force")
-        start = Mux(at["zero"], 0, kept)
-        if config.noise:
-            start = start + Mux(at["noisy"], round_shift(scale.product, RATE_SHIFT), 0)
-        start = register(signed(19 if config.noise else 17), start, "start")
-        kept = register(signed(16), kept, "kept4")
-        # Stage 4 -> W: shift; add, round by the carry; clip
-        def cut(value, name, registers):
-            for i in range(registers):
-                value = register(value.shape(), value, f"{name}{i}_")
-            return value
-
-        second, third, fourth = (int(config.update_latency >= i) for i in (2, 3, 4))
-
-        halves = halves_shift_by(m, force, self.at[4]["shift"], frac - 1, frac + 6,
-                                 f"move_{lane}")
-        wide = Signal(signed(max(len(halves), len(start) + 1) + 1), name=f"wide_{lane}")
-        if config.plain:
-            halves = _turned(halves, self.at[4]["negate"])
-        halves, start = cut(halves, "halves", second), cut(start, "begin", second)
-        m.d.comb += wide.eq((Cat(1, start).as_signed() + halves) >> 1)
-        kept = cut(kept, "stay", second + third + fourth)
-        low, clip, limit = self._clip(cut(wide, "sum", third), self.at["clip"]["limits"])
-        low, clip, limit = (cut(part, f"part{i}_", fourth)
-                            for i, part in enumerate((low, clip, limit)))
-        # A clipped value is 0 but for the bits that its limit has.
-        value = ((low & ~clip.replicate(16)) | limit).as_signed()
-        moved = Signal(signed(17), name=f"moved_{lane}")
-        new = register(signed(16), value, "new")
-        # Its complement is what the subtraction behind it wants.
-        old = ~register(signed(16), ~kept, "old")
-        m.d.comb += moved.eq(new - old)
-        negative = moved[-1]
-        distance = ((moved[:16] ^ negative.replicate(16)) + negative)[:16]
-        return new, distance, register(1, clip, "clip"), old
-
-    def _serial_product(self, m, stage, a, at):
+    def serial_product(self, m, stage, a, at):
         """The multiplier that scaled factors and weight updates take turns at."""
         m.submodules.product = unit = ProductSum(self.config.primitives)
-        there, learning = self._there(stage), self.learning
+        there, learning = self.there(stage), self.learning
         m.d.comb += [unit.a.eq(a), unit.b.eq(Mux(learning, self.learn_value, at["factor"])),
                      unit.subtract.eq(Mux(learning, self.learn_subtract, at["factor_negative"])),
                      unit.load.eq(Mux(learning, self.learn_load, ~there)),
@@ -417,72 +327,3 @@ class UnitPipeline(wiring.Component):
                      unit.begin.eq(Mux(learning, self.learn_begin, 0)),
                      self.total.eq(unit.total)]
         return unit.total
-
-    def _clip(self, wide, code):
-        """(low bits, whether to clip, limit): ranges end at powers of two, bits tell, not sums."""
-        state = self.config.state
-        one, top = state.frac, state.width - 1
-        negative = wide[-1]
-        over_one = ~negative & (wide[one + 1:].any() | (wide[one] & wide[:one].any()))
-        under_one = negative & ~wide[one:].all()
-        over, under = ~negative & wide[top:].any(), negative & ~wide[top:].all()
-        unit, symmetric = code == Limits.UNIT, code == Limits.SYMMETRIC
-        above = Mux(unit | symmetric, over_one, over)
-        below = Mux(unit, negative, Mux(symmetric, under_one, under))
-        clip = above | below
-        high = Mux(unit | symmetric, state.one, state.max)
-        low = Mux(unit, 0, Mux(symmetric, -state.one & 0xFFFF, state.min & 0xFFFF))
-        limit = (Mux(above, high, 0) | Mux(below, low, 0))[:16]
-        return wide[:16], clip, limit
-
-    def _measure(self, m, out, lanes):
-        """Greatest |du| of updates; greatest value (the first of equals) of a decision."""
-        deciding, updating = self.at["write"]["decides"], self.at["write"]["updates"]
-        pairs = []
-        for lane, (value, moved, _, _) in enumerate(lanes):
-            # Offset binary orders signed values; the bit on top tells real lanes from missing ones.
-            rank = Cat(value[:15], ~value[15], 1)
-            score = Signal(17, name=f"score_{lane}")
-            m.d.comb += score.eq(Mux(out.lanes[lane] & (deciding | updating),
-                                     Mux(deciding, rank, moved), 0))
-            pairs.append((score, Const(lane, ceil_log2(self.config.update_lanes))))
-        # Scores are registered, and again behind each step of pairs.
-        unit, decides, counts, starts = (
-            self.number_here, deciding & self._there(out), updating & self._there(out), out.first)
-        measuring, level = [], 0
-
-        def late(value):
-            kept = Signal(len(value), name=f"measured{level}")
-            m.d.sync += kept.eq(value)
-            return kept
-
-        while True:
-            pairs = [(delayed(m, score, 1, "score"), delayed(m, lane, 1, "lane"))
-                     for score, lane in pairs]
-            unit = delayed(m, unit, 1, "unit")
-            decides, counts, starts = map(late, (decides, counts, starts))
-            measuring += [decides, counts]
-            if len(pairs) == 1:
-                break
-            level += 1
-            merged = []
-            for (left, left_lane), (right, right_lane) in zip(pairs[::2], pairs[1::2]):
-                later = right > left
-                merged.append((Mux(later, right, left), Mux(later, right_lane, left_lane)))
-            pairs = merged
-        (best, lane), record, winner = pairs[0], Signal(17), Signal.like(self.number_here)
-        # Complements of both records are kept, see `exceeds`.
-        with m.If(decides & (starts | exceeds(best, ~record))):
-            m.d.sync += [record.eq(~best), winner.eq(unit + lane)]
-        still = Signal(16, init=0xFFFF)
-        m.d.comb += [self.moved.eq(~still), self.winner.eq(winner)]
-        with m.If(self.clear_moved):
-            m.d.sync += still.eq(0xFFFF)
-        with m.Elif(counts & exceeds(best[:16], ~still)):
-            m.d.sync += still.eq(~best[:16])
-        m.d.comb += self.measuring.eq(Cat(*measuring).any())
-
-
-def _turned(value, flag):
-    """A signed value, or its complement."""
-    return (value.as_unsigned() ^ flag.replicate(len(value))).as_signed()

@@ -10,7 +10,8 @@ from pathlib import Path
 from ..golden.errors import MisuseError
 from ..golden.files import write_atomically
 from ..hw.config import EngineConfig
-from ..hw.engine import HOST_MEMBERS, Engine, trace_ports
+from ..hw.engine import HOST_MEMBERS, Engine
+from ..hw.observe import trace_ports
 from ..hw.synthesis import find_tool, netlist
 from ..hw.verilog import engine_verilog
 from .harness import harness
