@@ -86,7 +86,8 @@ def main():
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         # A name that does not change: it is part of the recorded commands.
-        path = f"/tmp/{args.preset or args.board}"
+        path = f"build/{args.preset or args.board}.port"
+        Path(path).parent.mkdir(exist_ok=True)
         child = served(args.board, args.preset, args.baud, path)
         try:
             found = differences(args.board, args.preset, path, args.images, args.abuse,

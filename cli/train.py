@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from pathlib import Path
 
 from ..golden.errors import MisuseError
 from . import train_device, train_fixed, train_machine
@@ -53,6 +54,25 @@ def _whole(text):
         raise MisuseError(f"'{text}' is not a whole number") from error
 
 
+def resumed(resume, checkpoint):
+    """The checkpoint to go on from, or None.
+
+    Parameters
+    ----------
+    resume, checkpoint : str or None
+        As given; an empty `resume` means the checkpoint, where a run was stopped after its first
+        epoch, and the start, where it was stopped before.
+    """
+    if resume != "":
+        return resume
+    if checkpoint is None:
+        raise MisuseError("--resume without a file needs --checkpoint, which says where one is")
+    if not Path(checkpoint).exists():
+        print(f"apical: no checkpoint '{checkpoint}' yet; from the start", file=sys.stderr)
+        return None
+    return checkpoint
+
+
 def add_arguments(parser):
     """Declare the options."""
     whole = argument(_whole)
@@ -88,8 +108,9 @@ def add_arguments(parser):
     parser.add_argument("--save", metavar="MODEL.npz", help="write the trained model")
     parser.add_argument("--json", metavar="FILE", help="write the result as JSON")
     parser.add_argument("--checkpoint", metavar="FILE", help="write the state after every epoch")
-    parser.add_argument("--resume", metavar="FILE",
-                        help="go on from a checkpoint, to the weights of an unbroken run")
+    parser.add_argument("--resume", metavar="FILE", nargs="?", const="",
+                        help="go on from a checkpoint, to the weights of an unbroken run; without "
+                        "a name from that of --checkpoint, or from the start if there is none yet")
     train_fixed.add_arguments(parser, whole)
     train_device.add_arguments(parser)
     parser.add_argument("--quiet", action=argparse.BooleanOptionalAction, default=None,
@@ -98,6 +119,7 @@ def add_arguments(parser):
 
 def run(args) -> int:
     """Train, write, print one line."""
+    args.resume = resumed(args.resume, args.checkpoint)
     device = train_device.wanted(args)
     if device and args.rule != "ep":
         raise MisuseError(f"rule '{args.rule}' does not learn on a device; rule ep does")

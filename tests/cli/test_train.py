@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -68,6 +69,17 @@ def test_resuming_gives_the_model_of_an_unbroken_run(capsys, tmp_path):
     assert run(capsys, *QUICK, "--resume", state, "--save", parts)[0] == 0
     assert all(np.array_equal(load_model(whole).weights[name], values)
                for name, values in load_model(parts).weights.items())
+
+
+def test_resume_without_a_name_is_the_checkpoint(capsys, tmp_path):
+    whole, parts, state = (str(tmp_path / name) for name in ("whole", "parts", "state"))
+    run(capsys, *QUICK, "--save", whole)
+    # Stopped before its first epoch: there is nothing to go on from.
+    code, _, err = run(capsys, *QUICK[:-1], "1", "--checkpoint", state, "--resume")
+    assert (code, err) == (0, f"apical: no checkpoint '{state}' yet; from the start\n")
+    code, _, err = run(capsys, *QUICK, "--checkpoint", state, "--resume", "--save", parts)
+    assert (code, err) == (0, "")
+    assert Path(whole).read_bytes() == Path(parts).read_bytes()
 
 
 def killed(command, state, delay):
@@ -143,6 +155,7 @@ def test_progress_goes_to_a_terminal_only(capsys, monkeypatch):
     (["--batch", "0"], "batch is 0"),
     (["--seed", "-3"], "seed is -3"),
     (["--resume", "/nowhere/state"], "checkpoint '/nowhere/state' does not exist"),
+    (["--resume"], "--resume without a file needs --checkpoint"),
     (["--save", "/nowhere/m.npz"], "folder '/nowhere' does not exist"),
     (["--data", "mnist", "--data-folder", "/nowhere"], "APICAL_DATA names the folder"),
 ])
