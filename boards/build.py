@@ -43,10 +43,11 @@ def board_files(board: Board, config: EngineConfig) -> tuple:
 
 
 def place_and_route(board: Board, folder: Path, seed: int, native=False, tool=None,
-                    detailed=False) -> dict:
+                    *, detailed=False, pack_only=False) -> dict:
     """Run nextpnr on ``top.json`` in a folder; returns figures (`read_report`).
 
-    A detailed report has the arrival times of all endpoints.
+    A detailed report has the arrival times of all endpoints; one of packing only has no fmax, but
+    how many cells of the device are used, even if it has not so many.
     """
     family = board.device.family
     tool = tool or find_tool(f"nextpnr-{family}", native)
@@ -55,7 +56,8 @@ def place_and_route(board: Board, folder: Path, seed: int, native=False, tool=No
     run_tool(tool, [*board.device.nextpnr, "--json", "top.json", *constraints, *output,
                     "--seed", str(seed), "--freq", f"{board.clock / 1e6:g}", "--report",
                     "report.json", "--timing-allow-fail", "--log", "nextpnr.log", "-q",
-                    *(["--detailed-timing-report"] if detailed else [])],
+                    *(["--detailed-timing-report"] if detailed else []),
+                    *(["--pack-only"] if pack_only else [])],
              folder, "nextpnr.out")
     return read_report(folder, family)
 
@@ -66,7 +68,7 @@ def read_report(folder: Path, family: str) -> dict:
     used = {name: cell["used"] for name, cell in report["utilization"].items()}
     clocks = {name: clock["achieved"] for name, clock in report["fmax"].items()}
     # The engine's clock is the one of the PLL; where several are told, the slowest counts.
-    figures = {"fmax_mhz": round(min(clocks.values()), 2), "spram": 0}
+    figures = {"fmax_mhz": round(min(clocks.values()), 2) if clocks else None, "spram": 0}
     figures |= {key: used.get(cell, 0) for key, cell in CELLS[family].items()}
     if "ffs" not in figures:
         figures["ffs"] = flip_flops(folder / "top.json")
