@@ -74,6 +74,7 @@ def results() -> str:
         parts += _table([heading for heading, _ in columns] + ["command"],
                         [[_shown(r["report"].get(key)) for _, key in columns]
                          + [f"`{r['command']}`"] for r in records])
+    parts += docs_boards.areas()
     parts += docs_learn.learning(_records, _shown)
     return "\n".join(parts).rstrip() + "\n"
 

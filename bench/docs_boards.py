@@ -61,6 +61,28 @@ def _built():
                            "tools", "command"), rows)
 
 
+def areas() -> list[str]:
+    """Lines of the table of optional units."""
+    rows = []
+    for record in _records("area-*"):
+        report = record["report"]
+        for made in report["engines"]:
+            rows.append((report["board"], report["lanes"], made["units"],
+                         report["learn_unit"] if made["units"] in ("learning", "all") else "",
+                         f"{made['luts']} of {report['device_luts']}", made["ffs"],
+                         f"{made['dsps']} of {report['device_multipliers']}",
+                         f"{made['rams']} of {report['device_rams']}",
+                         ", ".join(made["lacking"]) or "nothing", f"`{record['command']}`"))
+    if not rows:
+        return []
+    return ["## Optional units", "", "Cells of the top level of a board, packed by nextpnr, with "
+            "the engine of its preset and with other optional units. Where something is lacking, "
+            "the engine does not fit the device.", "",
+            *markdown_table(("board", "lanes", "units", "learning unit", "logic cells",
+                             "flip-flops", "multipliers", "block RAM", "lacking", "command"),
+                            rows)]
+
+
 def _ran():
     parts = []
     runs, trained, tested = (_records(f"board-{kind}-*") for kind in ("run", "train", "selftest"))
