@@ -17,7 +17,7 @@ USERCODE = bytes.fromhex("c2000000")
 PREAMBLE = {"ice40": bytes.fromhex("7eaa997e"), "ecp5": bytes.fromhex("ffffbdb3")}
 
 
-@pytest.fixture(scope="module", params=["icebreaker", "ulx3s-25f"])
+@pytest.fixture(scope="module", params=["icebreaker", "colorlight-i5"])
 def built(request, tmp_path_factory):
     """(record, configuration, manifest, folder) of a board with a small engine."""
     chosen = board(request.param)
