@@ -53,11 +53,11 @@ def place_and_route(board: Board, folder: Path, seed: int, native=False, tool=No
     tool = tool or find_tool(f"nextpnr-{family}", native)
     constraints, output = (("--pcf", "top.pcf"), ("--asc", "top.asc")) if family == "ice40" else \
         (("--lpf", "top.lpf"), ("--textcfg", "top.config"))
-    run_tool(tool, [*board.device.nextpnr, "--json", "top.json", *constraints, *output,
-                    "--seed", str(seed), "--freq", f"{board.clock / 1e6:g}", "--report",
-                    "report.json", "--timing-allow-fail", "--log", "nextpnr.log", "-q",
+    run_tool(tool, [*board.device.nextpnr, "--json", "top.json", *constraints,
+                    *(["--pack-only"] if pack_only else output),
                     *(["--detailed-timing-report"] if detailed else []),
-                    *(["--pack-only"] if pack_only else [])],
+                    "--seed", str(seed), "--freq", f"{board.clock / 1e6:g}", "--report",
+                    "report.json", "--timing-allow-fail", "--log", "nextpnr.log", "-q"],
              folder, "nextpnr.out")
     return read_report(folder, family)
 
