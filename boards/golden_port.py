@@ -153,7 +153,8 @@ class GoldenPort:
         result = self._executor.run(assembly.program, inputs, held["seed"], held["image"],
                                     rates=rates)
         for key, place in assembly.placement.vectors.items():
-            if place.kind == Kind.STATE and not place.banked and key in result.states:
+            if (place.kind == Kind.STATE and not place.banked and key in result.states
+                    and key not in assembly.placement.overwritten):
                 values = np.zeros(place.blocks * self.config.lanes, np.int64)
                 values[:place.size] = result.states[key][0]
                 memory = self._words[Space.STATE]

@@ -36,7 +36,8 @@ from .capability import units_needed
 from .config import EngineConfig
 from .hazards import Instruction, mark_overlaps
 from .isa import ACCUMULATOR, MATRIX, VECTOR, Kind, Limits, Mode, Opcode, Post, encode
-from .placement import GATED, PULL, Placement, place
+from .liveness import PULL
+from .placement import GATED, Placement, place
 
 
 @dataclass(frozen=True)

@@ -145,7 +145,7 @@ def _cannot_learn(network, op, config):
     return reasons
 
 
-def _vectors_read(op, network):
+def vectors_read(op, network):
     """Vectors that an operation reads."""
     state = getattr(op, "population", None), STATE
     pairs = []
@@ -176,7 +176,7 @@ def _unread(network, program):
             if isinstance(op, Relax):
                 scan(op.body if op.steps else ())
                 continue
-            read = _vectors_read(op, network)
+            read = vectors_read(op, network)
             for name, slot in read:
                 if network.population(name).constant and not isinstance(op, Learn | Project):
                     reasons.append(f"{describe(op)}: the constant '{name}' lies in no memory")

@@ -242,8 +242,10 @@ _ULX3S_25F = EngineConfig(
     lanes=22, update_lanes=4, accumulator_width=38, weight=FINE, weight_depth=2560,
     state_depth=16, accumulator_depth=16, event_depth=1024, program_depth=128,
     descriptor_depth=64, loop_counters=2, diagnostics=False, primitives="ecp5")
-# Weight updates keep snapshots, which need more words of states.
-_ULX3S_LEARNING = _ULX3S_25F.replace(state_depth=32, learning=True)
+# Weight updates keep snapshots: 16 words of states hold those of 64 hidden units because they share
+# them, and because targets have one bank.  32 words would take 1,900 logic cells more, and a line
+# brings images a hundred times more slowly than they are run.
+_ULX3S_LEARNING = _ULX3S_25F.replace(input_banks=1, learning=True)
 
 #: Configurations sized for devices, by board name.
 PRESETS = {
@@ -255,11 +257,12 @@ PRESETS = {
     "ulx3s-25f-learning": _ULX3S_LEARNING,
     # 32 lanes: 128 hidden units are 4 blocks, and 3,328 words are 101 of the 108 block RAMs.  43
     # lanes would take 97 for 3 blocks, but 91 % of the logic cells.
-    "ulx3s-45f": _ULX3S_LEARNING.replace(lanes=32, weight_depth=3328, loop_counters=4),
+    "ulx3s-45f": _ULX3S_LEARNING.replace(lanes=32, weight_depth=3328, state_depth=32,
+                                         input_banks=2, loop_counters=4),
     # 52 lanes: 256 hidden units are 5 blocks, and 4,096 words are 186 of the 208 block RAMs (64
     # lanes would take 200).
-    "ulx3s-85f": _ULX3S_LEARNING.replace(lanes=52, weight_depth=4096, accumulator_depth=32,
-                                         loop_counters=4),
+    "ulx3s-85f": _ULX3S_LEARNING.replace(lanes=52, weight_depth=4096, state_depth=32,
+                                         accumulator_depth=32, input_banks=2, loop_counters=4),
 }
 
 

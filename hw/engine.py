@@ -205,7 +205,7 @@ class Engine(wiring.Component):
             learn.item_value.eq(issue.item_value), learn.item_other.eq(issue.item_other),
             learn.last.eq(mac.learned), learn.flags.eq(mac.scalars),
             learn.totals.eq(mac.write_data), learn.lanes_busy.eq(mac.busy),
-            mac.words.eq(learn.words), mac.begin.eq(learn.begin)]
+            mac.begin.eq(learn.begin)]
         with m.If(learn.busy):
             m.d.comb += [issue.start.eq(learn.start_issue), issue.dot.eq(0), issue.blocks.eq(1)]
 

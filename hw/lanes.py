@@ -81,9 +81,9 @@ class Lanes(wiring.Component):
     coming : In(1)
         There may be a beat in the next cycle.
     busy : Out(1)
-    words : In(32 * P), begin : In(width * P), learned : Out(1), scalars : Out(2)
-        Weight updates, see :mod:`apical.hw.learn`: multiplicands of both terms, what a sum starts
-        from at stage S, and whether a sum is complete (stage S + 1).
+    begin : In(width * P), learned : Out(1), scalars : Out(2)
+        Weight updates, see :mod:`apical.hw.learn`: what a sum starts from at stage S, and whether
+        one is complete (stage S + 1).  They multiply `rates` by `value`.
     """
 
     def __init__(self, config: EngineConfig):
@@ -96,8 +96,7 @@ class Lanes(wiring.Component):
             "sum_address": Out(bits), "sums": In(width * lanes),
             "write_lanes": Out(lanes), "write_address": Out(bits),
             "write_data": Out(width * lanes), "coming": In(1), "busy": Out(1),
-            "words": In(32 * lanes), "begin": In(width * lanes), "learned": Out(1),
-            "scalars": Out(2)})
+            "begin": In(width * lanes), "learned": Out(1), "scalars": Out(2)})
 
     def elaborate(self, platform):
         m = Module()
@@ -151,16 +150,17 @@ class Lanes(wiring.Component):
         config = self.config
         value = self._pipe(m, self.value, config.weight_latency, "value")[-1].as_signed()
         meet = beats[config.weight_latency]
-        products = []
+        by_word, products = meet.dot, []
+        if config.pipelined_learning:
+            by_word, before = Signal(), beats[config.weight_latency - 1]
+            m.d.sync += by_word.eq(before.dot | before.learn)
         for lane in range(config.lanes):
             m.submodules[f"multiplier{lane}"] = mul = Multiplier(
                 config.multiplier_latency, config.primitives)
-            rate = Mux(meet.dot, self.rates.word_select(lane, 16).as_signed(), value)
+            rate = Mux(by_word, self.rates.word_select(lane, 16).as_signed(), value)
             weight = self.weights.word_select(lane, 16)
             if config.pipelined_learning:
-                first, second = (self.words.word_select(config.lanes * term + lane, 16)
-                                 for term in range(2))
-                weight = Mux(meet.learn, Mux(meet.term, second, first), weight)
+                weight = Mux(meet.learn, value, weight.as_signed())
             m.d.comb += [mul.a.eq(weight), mul.b.eq(rate)]
             products.append(mul.product)
         return products

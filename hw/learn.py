@@ -2,18 +2,19 @@
 
 Implements :class:`~apical.golden.program.Learn` behind its scaled factors.  One side of the matrix
 is walked as in a broadcast projection (the *scalar side*: events, state words, the constant), the
-other lies in the lanes.  The lanes multiply a scalar by a word of the lane side instead of
-weights, and an accumulator starts from the old weight with the random word below it, so that the
-sum of the products, cut, is the new weight.
+other lies in the lanes.  The lanes multiply a word of the lane side by a scalar instead of weights,
+and an accumulator starts from the old weight with the random word below it, so that the sum of the
+products, cut, is the new weight.
 
 For each block of the lane side::
 
     FILL   lane words of the mix, one a cycle, while the block before comes to an end
-    READ   word of the lane side (of each term) into registers
+    READ   word of the lane side (of each term): which units of it are not 0
     RUN    items of the scalar side: mix of the index (8 cycles), beats of one or two terms
 
 Stages of a beat continue those of :mod:`apical.hw.lanes`::
 
+    LW - 1    word of the lane side asked, to meet the scalar
     S - 2..S  random word; the old weight is read so that it arrives at S
     S + 1     sum of the products (at the last beat)
     S + 2     saturated: written, traced
@@ -60,12 +61,10 @@ class LearnUnit(wiring.Component):
         Weights are still to be written; what was written is on its way to the signature.
     start_issue : Out(1), issuing : In(1), item_* : In
         The issue of projections, which walks the scalar side of term 0 for one block.
-    reading : Out(1), word_address : Out, word : In(16 * P)
-        Port of the state memory, latency 1.
+    word_address : Out, word : In(16 * P)
+        Port of the state memory, latency 1; what is read meets the beat in the lanes.
     beat : Out(beat_layout), value : Out(16)
         Stage 0 of the lanes.
-    words : Out(32 * P)
-        Multiplicands of both terms.
     begin : Out(width * P)
         Where a sum starts, stage S.
     weights : In(16 * P)
@@ -91,8 +90,8 @@ class LearnUnit(wiring.Component):
             "busy": Out(1), "signing": Out(1), "start_issue": Out(1), "issuing": In(1),
             "item_valid": In(1), "item_index": In(16), "item_value": In(16),
             "item_other": In(16),
-            "reading": Out(1), "word_address": Out(states), "word": In(16 * lanes),
-            "beat": Out(beat_layout(config)), "value": Out(16), "words": Out(32 * lanes),
+            "word_address": Out(states), "word": In(16 * lanes),
+            "beat": Out(beat_layout(config)), "value": Out(16),
             "begin": Out(width * lanes), "weights": In(16 * lanes),
             "last": In(1), "flags": In(2), "totals": In(width * lanes), "lanes_busy": In(1),
             "read_address": Out(weights), "write_address": Out(weights), "write": Out(1),
@@ -110,10 +109,11 @@ class LearnUnit(wiring.Component):
                          self.minus.eq(self.negative)]
         m.submodules.hash = self.hash = Hash()
         m.d.comb += self.hash.key.eq(self.key)
-        # What is one for a block: place of its words, its lane-side words and their mix.
+        # What is one for a block: place of its words, the mix of its lane-side units, which of
+        # them there are and are not 0.
         self.base = Signal(len(self.matrix))
         self.lane_mix = Signal(data.ArrayLayout(32, config.lanes), reset_less=True)
-        self.full = Signal(data.ArrayLayout(config.lanes, 2))
+        self.inside, self.full = Signal(config.lanes), Signal(data.ArrayLayout(config.lanes, 2))
         drained = Signal()
         fill, at, ahead = self._blocks(m, drained)
         self._fill(m, fill, at, ahead)
@@ -129,18 +129,16 @@ class LearnUnit(wiring.Component):
         lanes = self.config.lanes
         left, block, at = Signal(10), Signal(len(self.word_address)), Signal(range(lanes + 1))
         limit, fill, term = Signal(7), Signal(), Signal()
-        places = Signal(data.ArrayLayout(len(self.word_address), 2))
+        coming, places = (Signal(data.ArrayLayout(len(self.word_address), 2), name=name)
+                          for name in ("coming", "places"))
         fresh, ahead, wait = Signal(), Signal(16), Signal(range(max(2, self.stage)))
         m.d.comb += [limit.eq(Mux(left == 1, self.tail, lanes)),
-                     self.word_address.eq(places[term])]
-        m.d.sync += [places[i].eq(self.lane_bases[i] + block) for i in range(2)]
-        # Both stand still for long before they are needed.
-        self.there = Signal(lanes)
-        for lane in range(lanes):
-            m.d.sync += self.there[lane].eq(limit > lane)
-            for number in range(2):
-                word = self.words.word_select(lanes * number + lane, 16)
-                m.d.sync += self.full[number][lane].eq(word.any())
+                     self.word_address.eq(places[term]),
+                     term.eq(delayed(m, self.beat.term, self.config.weight_latency - 1, "term"))]
+        # These stand still for long before they are needed.
+        m.d.sync += [coming[i].eq(self.lane_bases[i] + block) for i in range(2)]
+        there = Signal(lanes)
+        m.d.sync += [there[lane].eq(limit > lane) for lane in range(lanes)]
         with m.FSM() as machine:
             with m.State("IDLE"):
                 m.d.sync += at.eq(0)
@@ -158,16 +156,17 @@ class LearnUnit(wiring.Component):
                 with m.If(drained):
                     with m.If(~fresh):
                         m.d.sync += [self.first.eq(ahead), self.base.eq(self.base + self.rows)]
+                    m.d.sync += [places.eq(coming), self.inside.eq(there)]
                     m.next = "READ0"
             with m.State("READ0"):
-                m.d.comb += [self.reading.eq(1), self.start_issue.eq(1)]
+                m.d.comb += [term.eq(0), self.start_issue.eq(1)]
                 m.next = "READ1"
             with m.State("READ1"):
-                m.d.comb += [term.eq(1), self.reading.eq(self.paired)]
-                self._take(m, 0)
+                m.d.comb += term.eq(1)
+                m.d.sync += self.full[0].eq(self._not_zero())
                 m.next = "READ2"
             with m.State("READ2"):
-                self._take(m, 1)
+                m.d.sync += self.full[1].eq(self._not_zero() & self.paired.replicate(lanes))
                 m.next = "RUN"
             with m.State("RUN"):
                 with m.If(~self.issuing):
@@ -203,15 +202,10 @@ class LearnUnit(wiring.Component):
             with m.If(filled & (place == lane)):
                 m.d.sync += self.lane_mix[lane].eq(self.hash.result)
 
-    def _take(self, m, term):
-        """Lane-side word of a term; behind the last unit and without that term it is 0."""
-        lanes = self.config.lanes
-        word = self.words[16 * lanes * term:16 * lanes * (term + 1)]
-        for lane in range(lanes):
-            # Padding weights must stay 0, whatever lies in the padding of states.
-            there = self.there[lane] if term == 0 else self.there[lane] & self.paired
-            m.d.sync += word.word_select(lane, 16).eq(
-                self.word.word_select(lane, 16) & there.replicate(16))
+    def _not_zero(self):
+        """Units of the word that was read that are there and not 0."""
+        return Cat(self.word.word_select(lane, 16).any()
+                   for lane in range(self.config.lanes)) & self.inside
 
     def _items(self, m):
         """Items beside their mix: values of both terms, place of the weight word, scalar."""
@@ -307,7 +301,9 @@ class LearnUnit(wiring.Component):
             ends = Mux(negative, weight.min, weight.max)
             new = Signal(16, name=f"new_{lane}", reset_less=True)
             with m.If(self.last):
-                m.d.sync += [new.eq(Mux(over, ends, wide[:16].as_signed())), clip.eq(over),
+                # Padding weights must stay 0, whatever lies in the padding of states.
+                m.d.sync += [new.eq(Mux(over, ends, wide[:16].as_signed())
+                                    & self.inside[lane].replicate(16)), clip.eq(over),
                              late_x.eq(x), late_y.eq(y)]
             mask = (flags[0] & self.full[0][lane]) | (flags[1] & self.full[1][lane])
             m.d.comb += [self.mask[lane].eq(mask & write),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ..golden.errors import DoesNotFitError
 from ..golden.network import Network
 from ..golden.program import (
+    RATE,
     STATE,
     Clear,
     Decide,
@@ -31,10 +32,9 @@ from ..golden.program import (
 from .capability import too_deep, unsupported
 from .config import EngineConfig
 from .isa import Kind
+from .liveness import PULL, lives, overwritten, share
 from .orientation import blocks_of, choose_orientations, tail_of
 
-#: Slot of the pull of a target on rates, an operand that only the engine has.
-PULL = "(pull)"
 #: Accumulator that takes a current behind its gate: one place for all populations.
 GATED = "(gated)"
 
@@ -96,12 +96,18 @@ class Placement:
     matrices : dict of str to MatrixPlace
     used : dict of str to int
         Words (events) used of each memory depth of the configuration.
+    overwritten : frozenset of (population, slot)
+        Slots in whose words others lie at the end of an image.
+    least_states : int
+        Words of states that would do, if all slots that can share words did.
     """
 
     vectors: dict
     accumulators: dict
     matrices: dict
     used: dict
+    overwritten: frozenset = frozenset()
+    least_states: int = 0
 
 
 def _needs_words(network, program, orientation):
@@ -150,7 +156,8 @@ def place(network: Network, program: Program, config: EngineConfig, density=None
         matrices[matrix.name] = MatrixPlace(weight_words, blocks, tail_of(side, config.lanes),
                                             cols, other)
         weight_words += blocks * other
-    places, state_words, events = _place_vectors(network, program, config, orientation)
+    states = _place_vectors(network, program, config, orientation)
+    places, state_words, events, gone, least = states
     sums, sum_words = {}, 0
     for name, slot in accumulators(network, program):
         size = network.population(name).size
@@ -168,7 +175,7 @@ def place(network: Network, program: Program, config: EngineConfig, density=None
     reasons += too_deep(config, used)
     if reasons:
         raise DoesNotFitError(f"network '{network.name}' does not fit the engine", reasons)
-    return Placement(places, sums, matrices, used)
+    return Placement(places, sums, matrices, used, gone, least)
 
 
 def _gated(network, program):
@@ -179,32 +186,39 @@ def _gated(network, program):
 
 
 def _place_vectors(network, program, config, orientation):
+    """(places, words, events, slots that are overwritten, least words).
+
+    States come first.  Slots have words of their own where there are enough, else they share them.
+    """
     in_words = _needs_words(network, program, orientation)
     read = set(program.inputs(network))
-    places, words, events = {}, 0, 0
-    rates = stored_rates(network)
+    places, words, events, slots = {}, 0, 0, {}
     for number, (name, slot) in enumerate(vectors(network, program)):
         population = network.population(name)
-        blocks = blocks_of(population.size, config.lanes)
-        tail = tail_of(population.size, config.lanes)
         if population.constant or (population.clamped and slot == STATE and name not in read):
             continue
+        size, kept = population.size, slot in (STATE, RATE)
+        blocks, tail = blocks_of(size, config.lanes), tail_of(size, config.lanes)
         clamped = population.clamped and slot == STATE
         if clamped and name not in in_words:
-            places[name, slot] = VectorPlace(events, blocks, tail, Kind.EVENT, True,
-                                             population.size, number)
-            events += population.size
-        else:
-            places[name, slot] = VectorPlace(words, blocks, tail, Kind.STATE, clamped,
-                                             population.size, number)
+            places[name, slot] = VectorPlace(events, blocks, tail, Kind.EVENT, True, size, number)
+            events += size
+        elif kept:
+            places[name, slot] = VectorPlace(words, blocks, tail, Kind.STATE, clamped, size, number)
             words += blocks * (config.input_banks if clamped else 1)
-    for op in walk(program.ops):
-        nudge = getattr(op, "nudge", None)
-        pull = getattr(op, "population", None), PULL
-        if nudge is not None and nudge.of_rate and pull[0] in rates and pull not in places:
-            size = network.population(pull[0]).size
-            blocks = blocks_of(size, config.lanes)
-            places[pull] = VectorPlace(words, blocks, tail_of(size, config.lanes), Kind.STATE,
-                                       False, size, 0)
-            words += blocks
-    return places, words, events
+        else:
+            slots[name, slot] = number
+    living, rates = lives(network, program), stored_rates(network)
+    slots |= {pair: 0 for pair in living if pair[1] == PULL and pair[0] in rates}
+    blocks = {pair: blocks_of(network.population(pair[0]).size, config.lanes) for pair in slots}
+    end, bases = words, {}
+    for pair, count in blocks.items():
+        bases[pair], end = end, end + count
+    shared, least = share(blocks, living, words)
+    if end > config.state_depth:
+        bases, end = shared, least
+    for pair, number in slots.items():
+        size = network.population(pair[0]).size
+        places[pair] = VectorPlace(bases[pair], blocks[pair], tail_of(size, config.lanes),
+                                   Kind.STATE, False, size, number)
+    return places, end, events, overwritten(blocks, living, bases), least

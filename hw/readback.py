@@ -33,12 +33,17 @@ def state_addresses(assembly: Assembly, population: str, slot: str, bank=0) -> n
     Raises
     ------
     MisuseError
-        For a vector that the program has not, or that lies among the events.
+        For a vector that the program has not, that lies among the events, or whose words another
+        one has taken since.
     """
     place = assembly.placement.vectors.get((population, slot))
     if place is None or place.kind != Kind.STATE:
         raise MisuseError(f"program '{assembly.program.name}' keeps no state '{slot}' of "
                           f"population '{population}' that can be read")
+    if (population, slot) in assembly.placement.overwritten:
+        raise MisuseError(f"slot '{slot}' of population '{population}' is gone at the end of an "
+                          "image: the state memory has not the words to keep it; use an engine "
+                          "with more of them")
     base = place.base + (bank * place.blocks if place.banked else 0)
     return word_addresses(Space.STATE, base, place.blocks, assembly.config.lanes)[:place.size]
 

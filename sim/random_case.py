@@ -24,6 +24,7 @@ from ..golden.program import (
 )
 from ..hw.assembler import config_for
 from ..hw.config import MOST_SERIAL_DROP, EngineConfig
+from ..hw.placement import place
 from .random_program import Programs
 
 FORMATS = [(Format(16, 12), Format(16, 12)), (Format(12, 8), Format(10, 7)),
@@ -141,11 +142,16 @@ class Case(Draw):
                         33 + max(0, self.weight.frac - RATE_SHIFT))
         latencies = {"weight_latency": 1 + self.below(4), "multiplier_latency": 1 + self.below(4),
                      "weight_ports": 1 + self.below(2), "update_latency": 1 + self.below(4)}
-        return config_for(self.network, self.program, lanes, self.density, state=self.state,
-                          weight=self.weight, accumulator_width=width,
-                          update_frac=self.update_frac, **latencies, **self.units,
-                          **learn_unit(self, self.units["learning"], quick,
-                                       self.state.frac + self.update_frac))
+        config = config_for(self.network, self.program, lanes, self.density, state=self.state,
+                            weight=self.weight, accumulator_width=width,
+                            update_frac=self.update_frac, **latencies, **self.units,
+                            **learn_unit(self, self.units["learning"], quick,
+                                         self.state.frac + self.update_frac))
+        if self.chance(0.5):
+            # So few words that slots must share them.
+            made = place(self.network, self.program, config, self.density)
+            config = config.replace(state_depth=max(2, made.least_states))
+        return config
 
     def _network(self):
         rates = (*RATES, *(("logistic", "logistic") if self.units["smooth"] else ()))
@@ -245,7 +251,8 @@ def random_engine(number) -> EngineConfig:
     quick = 1 << draw.below(min(lanes, 16).bit_length())
     return EngineConfig(
         lanes=lanes, state=state, weight=weight, accumulator_width=min(48, needed + draw.below(4)),
-        weight_depth=draw.choice([3000, 4096, 8192]), state_depth=draw.choice([200, 256, 512]),
+        weight_depth=draw.choice([3000, 4096, 8192]),
+        state_depth=draw.choice([200, 256, 512] if lanes < 8 else [40, 80, 256]),
         accumulator_depth=draw.choice([128, 200, 256]), event_depth=draw.choice([300, 512]),
         program_depth=draw.choice([500, 1024]), descriptor_depth=draw.choice([200, 256]),
         input_banks=draw.choice([1, 2, 2]), weight_latency=1 + draw.below(4),
