@@ -29,6 +29,9 @@ from .issue import beat_layout
 from .memory import address_bits
 from .primitives import family
 
+#: Lanes that share a register of what the accumulators do, where there are several.
+LANES_A_COPY = 4
+
 
 class Multiplier(wiring.Component):
     """Signed product of a weight and a rate or its negative, `latency` cycles, one a cycle.
@@ -119,19 +122,21 @@ class Lanes(wiring.Component):
             m.d.sync += [control.eq(ask), enables.eq((ask.valid & ~ask.dot).replicate(lanes))]
         m.d.comb += self.sum_address.eq(Mux(dot, dot_ask.start, ask.start))
         learns = control.learn if config.pipelined_learning else Const(0)
+        told = self._copies(m, control, dot, dot_ask, ask)
         term = Signal(signed(width))
         m.d.comb += term.eq(tree)
         for lane, product in enumerate(products):
             total = Signal(signed(width), name=f"total{lane}", reset_less=True)
-            begin = Mux(control.started, self.sums.word_select(lane, width).as_signed(), 0)
+            started, first, dot, negative, learn = told[lane]
+            begin = Mux(started, self.sums.word_select(lane, width).as_signed(), 0)
             if config.pipelined_learning:
-                begin = Mux(learns, self.begin.word_select(lane, width).as_signed(), begin)
-            so_far = Mux(control.first, begin, total)
+                begin = Mux(learn, self.begin.word_select(lane, width).as_signed(), begin)
+            so_far = Mux(first, begin, total)
             # so_far - x is so_far + ~x + 1; the 1 goes into the carry.
-            added = Mux(control.dot, term, product) ^ control.negative.replicate(width)
+            added = Mux(dot, term, product) ^ negative.replicate(width)
             with m.If(enables[lane]):
                 m.d.sync += total.eq(
-                    (Cat(1, so_far).as_signed() + Cat(control.negative, added).as_signed()) >> 1)
+                    (Cat(1, so_far).as_signed() + Cat(negative, added).as_signed()) >> 1)
             m.d.comb += self.write_data.word_select(lane, width).eq(total)
 
         # The last beat of a sum writes it.
@@ -145,6 +150,21 @@ class Lanes(wiring.Component):
             *(beat.valid if stage <= product_stage else beat.valid & beat.dot
               for stage, beat in enumerate(beats[:-1]))).any())
         return m
+
+    def _copies(self, m, control, dot, dot_ask, ask):
+        """(started, first, dot, negative, learn) of each lane.
+
+        Where the device is full they are registers of a few lanes each, which lie near them.
+        """
+        names = ("started", "first", "dot", "negative", "learn")
+        if not self.config.pipelined_learning:
+            return [[*(control[name] for name in names[:4]), None]] * self.config.lanes
+        copies = range(-(-self.config.lanes // LANES_A_COPY))
+        made = [Signal(len(names), name=f"told{i}", reset_less=True) for i in copies]
+        for copy in made:
+            family(self.config.primitives).register(
+                m, Cat(Mux(dot, dot_ask[name], ask[name]) for name in names), copy)
+        return [made[lane // LANES_A_COPY] for lane in range(self.config.lanes)]
 
     def _products(self, m, beats):
         config = self.config

@@ -15,7 +15,8 @@ For each block of the lane side::
 Stages of a beat continue those of :mod:`apical.hw.lanes`::
 
     LW - 1    word of the lane side asked, to meet the scalar
-    S - 2..S  random word; the old weight is read so that it arrives at S
+    S - 2..S  random word; the old weight is read so that it arrives at S (both one cycle sooner
+              where there is time)
     S + 1     sum of the products (at the last beat)
     S + 2     saturated: written, traced
     S + 3..   what is written is mixed into the signature
@@ -102,6 +103,9 @@ class LearnUnit(wiring.Component):
         m = Module()
         config = self.config
         self.stage = config.weight_latency + config.multiplier_latency
+        # Where there is time, what a sum starts from is put together and registered a cycle before.
+        # Of one port reads and writes keep to their own cycles.
+        self.ahead = int(self.stage > CROSS_LATENCY and config.weight_ports == 2)
         # What the last beats and writes look at, when the next instruction is decoded already.
         self.minus = Signal(2)
         with m.If(self.start):
@@ -132,8 +136,7 @@ class LearnUnit(wiring.Component):
         coming, places = (Signal(data.ArrayLayout(len(self.word_address), 2), name=name)
                           for name in ("coming", "places"))
         fresh, ahead, wait = Signal(), Signal(16), Signal(range(max(2, self.stage)))
-        m.d.comb += [limit.eq(Mux(left == 1, self.tail, lanes)),
-                     self.word_address.eq(places[term]),
+        m.d.comb += [self.word_address.eq(places[term]),
                      term.eq(delayed(m, self.beat.term, self.config.weight_latency - 1, "term"))]
         # These stand still for long before they are needed.
         m.d.sync += [coming[i].eq(self.lane_bases[i] + block) for i in range(2)]
@@ -144,6 +147,7 @@ class LearnUnit(wiring.Component):
                 m.d.sync += at.eq(0)
                 with m.If(self.start):
                     m.d.sync += [left.eq(self.blocks), block.eq(0), self.first.eq(0), ahead.eq(0),
+                                 limit.eq(Mux(self.blocks == 1, self.tail, lanes)),
                                  self.base.eq(self.matrix), fresh.eq(1)]
                     m.next = "FILL"
             with m.State("FILL"):
@@ -171,6 +175,7 @@ class LearnUnit(wiring.Component):
             with m.State("RUN"):
                 with m.If(~self.issuing):
                     m.d.sync += [left.eq(left - 1), ahead.eq(ahead + lanes), fresh.eq(0),
+                                 limit.eq(Mux(left == 2, self.tail, lanes)),
                                  block.eq(block + 1),
                                  at.eq(0), wait.eq(max(0, self.stage - 4))]
                     m.next = "SETTLE"
@@ -236,7 +241,7 @@ class LearnUnit(wiring.Component):
                          beat.negative.eq(self.minus[1]), value.eq(later)]
         # The random word meets its beat at stage S.
         return {"busy": Cat(valid, waiting, self.beat.valid).any(), "place": at, "scalar": scalar,
-                "mix": delayed(m, mix, self.stage - CROSS_LATENCY, "mix")}
+                "mix": delayed(m, mix, self.stage - CROSS_LATENCY - self.ahead, "mix")}
 
     @staticmethod
     def _kept(m, flag, cycles, name):
@@ -256,10 +261,11 @@ class LearnUnit(wiring.Component):
         config = self.config
         lanes, width, weight, drop = (config.lanes, config.accumulator_width, config.weight,
                                       config.drop)
-        address = delayed(m, sent["place"], config.multiplier_latency, "read_at")
+        read_stage = config.multiplier_latency - self.ahead
+        address = delayed(m, sent["place"], read_stage, "read_at")
         m.d.comb += self.read_address.eq(address)
         # A second term ends one cycle later
-        write_at = delayed(m, address, self.stage + 2 - config.multiplier_latency, "write_at")
+        write_at = delayed(m, address, self.stage + 2 - read_stage, "write_at")
         # (and of one port keeps to the cycles that reads leave).
         more = 1 + (config.weight_ports == 1)
         write_late = delayed(m, write_at, more, "write_late")
@@ -286,13 +292,15 @@ class LearnUnit(wiring.Component):
             word = Const(0, 1) if drop == 0 else cross.y
             below = Cat(Const(0, drop - 16), word) if drop >= 16 else word[16 - drop:]
             old = self.weights.word_select(lane, 16).as_signed()[:weight.width].as_signed()
-            begin = Cat(below, old).as_signed()
+            begin = delayed(m, Cat(below, old), self.ahead, f"begin_{lane}").as_signed()
             m.d.comb += self.begin.word_select(lane, width).eq(begin)
             # The random word of an element stays for its signature.
             x, y, late_x, late_y = (Signal(16, name=f"{name}_{lane}", reset_less=True)
                                     for name in ("x", "y", "late_x", "late_y"))
+            found = [delayed(m, half, self.ahead, f"{name}_{lane}") for name, half in (
+                ("cross_x", cross.x), ("cross_y", cross.y))]
             with m.If(first):
-                m.d.sync += [x.eq(cross.x), y.eq(cross.y)]
+                m.d.sync += [x.eq(found[0]), y.eq(found[1])]
             total = self.totals.word_select(lane, width).as_signed() >> drop
             wide, clip = Signal.like(total, name=f"wide_{lane}"), Signal(name=f"clip_{lane}")
             m.d.comb += wide.eq(total)

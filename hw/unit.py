@@ -280,7 +280,15 @@ class UnitPipeline(wiring.Component):
                 m.d.sync += sub.eq(Mux(issued.step, 0, sub + 1))
             m.d.comb += [issued.valid.eq(going),
                          issued.step.eq(~one | issued.turn | (sub == quick - 1))]
-        m.d.comb += [limit.eq(Mux(left == 1, tail, lanes)), self.issuing.eq(walking),
+        if self.config.pipelined_learning:
+            # Told with the block, as a device so full has no time to find it out.
+            with m.If(self.start):
+                m.d.sync += limit.eq(Mux(self.blocks == 1, self.tail, lanes))
+            with m.Elif(going & issued.turn):
+                m.d.sync += limit.eq(Mux(left == 2, tail, lanes))
+        else:
+            m.d.comb += limit.eq(Mux(left == 1, tail, lanes))
+        m.d.comb += [self.issuing.eq(walking),
                      self.a_address.eq(a), self.b_address.eq(b), self.sum_address.eq(c),
                      issued.first.eq(first & going), issued.turn.eq(end >= limit)]
         for lane in range(quick):

@@ -1,11 +1,12 @@
 """Cells of device families behind the memories and the multiplier of the engine.
 
-Each family is one module with seven functions, ``word_memory(m, memory)``,
+Each family is one module with eight functions, ``word_memory(m, memory)``,
 ``lane_memory(m, memory)``, ``chunk_memory(m, memory)``, ``multiplier(m, multiplier)``,
 ``accumulator(m, accumulator)`` and ``product_sum(m, product)``: they add to module `m` what drives
 the outputs of a component of :mod:`apical.hw.memory`, :mod:`apical.hw.lanes`,
 :mod:`apical.hw.counter` or :mod:`apical.hw.product` from its inputs; and
-``select(m, word, select, size, name)``, which returns one of the parts of a word.
+``select(m, word, select, size, name)``, which returns one of the parts of a word, and
+``register(m, value, late)``, one of several registers of the same value.
 Latency and ports belong to the component, so that all families behave alike, cycle by cycle.
 """
 

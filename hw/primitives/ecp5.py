@@ -208,3 +208,12 @@ def product_sum(m, product):
 def select(m, word, select, size, name):
     """As the portable form."""
     return portable.select(m, word, select, size, name)
+
+
+def register(m, value, late):
+    """Flip-flops that stay apart from others of the same value: Yosys merges what it may."""
+    for i, bit in enumerate(value):
+        m.submodules += Instance(
+            "TRELLIS_FF", p_GSR="DISABLED", p_CEMUX="1", p_CLKMUX="CLK", p_LSRMUX="LSR",
+            p_SRMODE="LSR_OVER_CE", p_REGSET="RESET", i_CLK=ClockSignal(), i_LSR=Const(0),
+            i_DI=bit, o_Q=late[i])

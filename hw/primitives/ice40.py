@@ -219,3 +219,8 @@ def _port(value):
 
 def _bit(value):
     return Const(value, 1) if isinstance(value, int) else value
+
+
+def register(m, value, late):
+    """As the portable form: slow enough without copies."""
+    m.d.sync += late.eq(value)

@@ -21,6 +21,11 @@ def delayed(m, value, cycles, name):
     return value
 
 
+def register(m, value, late):
+    """A register beside others of the same value; synthesis may make one of them."""
+    m.d.sync += late.eq(value)
+
+
 def word_memory(m, memory, attrs=None):
     """Memory with one read port and registers behind it."""
     m.submodules.cells = cells = Memory(shape=unsigned(memory.width), depth=memory.depth, init=[],
