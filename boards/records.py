@@ -138,6 +138,9 @@ _BOARDS = (
 
 BOARDS = {board.name: board for board in _BOARDS}
 
+#: Engines that fill their device so far that they run at a lower clock, Hz.
+SLOWER = {"ulx3s-25f-learning": 80_000_000}
+
 
 def board(name: str, engine: str | None = None) -> Board:
     """The board of that name; `MisuseError` lists the known ones.
@@ -156,4 +159,5 @@ def board(name: str, engine: str | None = None) -> Board:
     if family not in ("portable", chosen.device.family):
         raise MisuseError(f"preset '{engine}' is made of {family} cells, board '{name}' has "
                           f"{chosen.device.family}")
-    return replace(chosen, preset=engine)
+    return replace(chosen, preset=engine,
+                   clock=min(chosen.clock, SLOWER.get(engine, chosen.clock)))

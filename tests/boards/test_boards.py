@@ -99,6 +99,10 @@ def test_another_preset_for_a_board():
     chosen = board("ulx3s-25f", "ulx3s-25f-learning")
     assert preset(chosen.preset).learning
     assert board("ulx3s-25f").preset == "ulx3s-25f"
+    # Where the device is nearly full, the clock is lower, and the serial rate still divides it.
+    assert chosen.clock == 80_000_000 < board("ulx3s-25f").clock
+    assert chosen.divisor * chosen.baud == chosen.clock
+    assert board("orangecrab-25f", "ulx3s-25f-learning").clock == board("orangecrab-25f").clock
     with pytest.raises(MisuseError, match="^preset 'icebreaker' is made of ice40 cells, board"):
         board("ulx3s-25f", "icebreaker")
 
