@@ -100,6 +100,9 @@ class Board:
         return round(self.clock / self.baud)
 
 
+#: Engines that run at a lower clock than their board could have, Hz: those that learn.
+SLOWER = dict.fromkeys(("ulx3s-25f-learning", "ulx3s-45f", "ulx3s-85f"), 80_000_000)
+
 _ULX3S = {
     "clock_in": 25_000_000, "clock": 100_000_000, "baud": 2_000_000,
     "leds": {"alive": ("led", 0), "busy": ("led", 1), "error": ("led", 2)},
@@ -121,7 +124,8 @@ _BOARDS = (
           leds={"alive": ("led_g", 0), "error": ("led_r", 0)}, baud=3_000_000,
           sram=("iceprog", "-S"), flash=("iceprog",)),
     *(Board(f"ulx3s-{size}f", f"ULX3S with LFE5U-{size}F",
-            f"amaranth_boards.ulx3s:ULX3S_{size}F_Platform", device, preset, **_ULX3S)
+            f"amaranth_boards.ulx3s:ULX3S_{size}F_Platform", device, preset,
+            **{**_ULX3S, "clock": SLOWER.get(preset, _ULX3S["clock"])})
       for size, device, preset in ((12, ECP5_12, "ulx3s-25f"), (25, ECP5_25, "ulx3s-25f"),
                                    (45, ECP5_45, "ulx3s-45f"), (85, ECP5_85, "ulx3s-85f"))),
     *(Board(f"orangecrab-{size}f", f"OrangeCrab r0.2 with LFE5U-{size}F",
@@ -137,9 +141,6 @@ _BOARDS = (
 )
 
 BOARDS = {board.name: board for board in _BOARDS}
-
-#: Engines that fill their device so far that they run at a lower clock, Hz.
-SLOWER = {"ulx3s-25f-learning": 80_000_000}
 
 
 def board(name: str, engine: str | None = None) -> Board:

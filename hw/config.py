@@ -255,13 +255,12 @@ PRESETS = {
                                                key_ahead=True),
     "ulx3s-25f": _ULX3S_25F,
     "ulx3s-25f-learning": _ULX3S_LEARNING,
-    # 32 lanes: 128 hidden units are 4 blocks, and 3,328 words are 101 of the 108 block RAMs.  43
-    # lanes would take 97 for 3 blocks, but 91 % of the logic cells.
-    "ulx3s-45f": _ULX3S_LEARNING.replace(lanes=32, weight_depth=3328, state_depth=32,
+    # Lanes so few that the engine can be routed: 32 of them (69 % of the cells of the 45F, 3,328
+    # words) or 43 (91 %) would be quicker.  5,120 words are 100 of the 108 block RAMs.
+    "ulx3s-45f": _ULX3S_LEARNING.replace(weight_depth=5120, state_depth=32, accumulator_depth=32,
                                          input_banks=2, loop_counters=4),
-    # 52 lanes: 256 hidden units are 5 blocks, and 4,096 words are 186 of the 208 block RAMs (64
-    # lanes would take 200).
-    "ulx3s-85f": _ULX3S_LEARNING.replace(lanes=52, weight_depth=4096, state_depth=32,
+    # 256 hidden units are 8 blocks of 32 lanes, and 7,168 words are 200 of the 208 block RAMs.
+    "ulx3s-85f": _ULX3S_LEARNING.replace(lanes=32, weight_depth=7168, state_depth=64,
                                          accumulator_depth=32, input_banks=2, loop_counters=4),
 }
 
