@@ -11,8 +11,8 @@ from apical.hw.config import EngineConfig
 
 pytestmark = pytest.mark.boards
 
-#: Command of an ECP5 bitstream that sets the user code: here the hash of the configuration.
-USERCODE = bytes.fromhex("c2000000")
+#: Command of an ECP5 bitstream (with its CRC bit) that sets the user code: the hash of the engine.
+USERCODE = bytes.fromhex("c2800000")
 #: How the bitstreams of the families begin, behind comments.
 PREAMBLE = {"ice40": bytes.fromhex("7eaa997e"), "ecp5": bytes.fromhex("ffffbdb3")}
 

@@ -68,7 +68,7 @@ PROGRAMS = {"inference": inference, "contrast": contrast_program, "words": words
 #: What is wrong: (module, text, text instead, where it is used, name there, options of `run`).
 MUTANTS = {
     "rounding is floor": (
-        "unit", "Cat(1, start)", "Cat(0, start)", "engine", "UnitPipeline", {}),
+        "unit_lane", "Cat(1, start)", "Cat(0, start)", "unit", "update_lane", {}),
     "the sign of one lane": (
         "lanes", "mul.b.eq(rate)", "mul.b.eq(-rate if lane == 1 else rate)", "engine", "Lanes", {}),
     "one block too many in dot direction": (
@@ -88,20 +88,20 @@ MUTANTS = {
     "events behind the last one": (
         "issue", "valid & event[31]", "0", "engine", "ProjectionIssue", {}),
     "sums do not start from their accumulator": (
-        "lanes", "Mux(control.started, ", "Mux(0, ", "engine", "Lanes", {}),
+        "lanes", "Mux(started, ", "Mux(0, ", "engine", "Lanes", {}),
     "the sign of the nudge": (
-        "unit", 'at["nudge"] & ~at["nudge_negative"]', 'at["nudge"]', "engine", "UnitPipeline",
+        "unit_lane", 'at["nudge"] & ~at["nudge_negative"]', 'at["nudge"]', "unit", "update_lane",
         {"program": "contrast", "sign": -1}),
     "the operands of a difference": (
-        "unit", 'Mux(at["subtract"], apart, a)', 'Mux(at["subtract"], -apart, a)',
-        "engine", "UnitPipeline", {"program": "contrast"}),
+        "unit_lane", 'Mux(at["subtract"], apart, a)', 'Mux(at["subtract"], -apart, a)',
+        "unit", "update_lane", {"program": "contrast"}),
     "the upper limit is one less": (
-        "unit", "symmetric, state.one, state.max)", "symmetric, state.one - 1, state.max)",
-        "engine", "UnitPipeline", {}),
+        "unit_lane", "symmetric, state.one, state.max)", "symmetric, state.one - 1, state.max)",
+        "unit", "update_lane", {}),
     "padding of a word is written": (
         "unit", "Mux(left == 1, tail, lanes)", "lanes", "engine", "UnitPipeline", {}),
     "the last of equal values wins": (
-        "unit", "later = right > left", "later = right >= left", "engine", "UnitPipeline",
+        "unit_measure", "later = right > left", "later = right >= left", "unit", "measure",
         {"reach": 0}),
     "settled means less than the threshold": (
         "sequencer", '"threshold"), self.moved)', '"threshold"), self.moved | 1)', "engine",
