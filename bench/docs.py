@@ -44,6 +44,10 @@ TABLES = (
         ("MAC utilization", "mac_utilization"), ("cycles/s", "cycles_per_second"),
         ("seconds", "seconds")),
      "cosim-*"),
+    ("Online learning in raw integers: the compiled road against the NumPy road", (
+        ("network", "layers"), ("ratio", "ratio"), ("images/s compiled", "compiled_images_per_second"),
+        ("images/s in NumPy", "numpy_images_per_second"), ("rounds", "rounds")),
+     "speed-fixed"),
     ("Co-simulation speed against a bare Verilator loop", (
         ("ratio", "ratio"), ("cycles/s through cocotb", "cocotb_cycles_per_second"),
         ("cycles/s of the bare loop", "bare_cycles_per_second"), ("rounds", "rounds")),

@@ -15,8 +15,8 @@ For each block of the lane side::
 Stages of a beat continue those of :mod:`apical.hw.lanes`::
 
     LW - 1    word of the lane side asked, to meet the scalar
-    S - 2..S  random word; the old weight is read so that it arrives at S (both one cycle sooner
-              where there is time)
+    S - 2..S  random word (one cycle sooner where there is time, to be registered); the old weight
+              is read so that it arrives at S
     S + 1     sum of the products (at the last beat)
     S + 2     saturated: written, traced
     S + 3..   what is written is mixed into the signature
@@ -103,9 +103,8 @@ class LearnUnit(wiring.Component):
         m = Module()
         config = self.config
         self.stage = config.weight_latency + config.multiplier_latency
-        # Where there is time, what a sum starts from is put together and registered a cycle before.
-        # Of one port reads and writes keep to their own cycles.
-        self.ahead = int(self.stage > CROSS_LATENCY and config.weight_ports == 2)
+        # Where there is time, the random word is registered before it meets the old weight.
+        self.ahead = int(self.stage > CROSS_LATENCY)
         # What the last beats and writes look at, when the next instruction is decoded already.
         self.minus = Signal(2)
         with m.If(self.start):
@@ -119,8 +118,8 @@ class LearnUnit(wiring.Component):
         self.lane_mix = Signal(data.ArrayLayout(32, config.lanes), reset_less=True)
         self.inside, self.full = Signal(config.lanes), Signal(data.ArrayLayout(config.lanes, 2))
         drained = Signal()
-        fill, at, ahead = self._blocks(m, drained)
-        self._fill(m, fill, at, ahead)
+        fill, at, unit = self._blocks(m, drained)
+        self._fill(m, fill, at, unit)
         values, place, index, coming = self._items(m)
         sent = self._beats(m, values, place, index)
         write, signing = self._write(m, sent)
@@ -129,13 +128,15 @@ class LearnUnit(wiring.Component):
         return m
 
     def _blocks(self, m, drained):
-        """Walk the blocks of the lane side; returns (fill, lane, first unit) of the block ahead."""
+        """Walk the blocks of the lane side; returns (fill, lane, unit) of the block ahead."""
         lanes = self.config.lanes
         left, block, at = Signal(10), Signal(len(self.word_address)), Signal(range(lanes + 1))
         limit, fill, term = Signal(7), Signal(), Signal()
         coming, places = (Signal(data.ArrayLayout(len(self.word_address), 2), name=name)
                           for name in ("coming", "places"))
         fresh, ahead, wait = Signal(), Signal(16), Signal(range(max(2, self.stage)))
+        # The unit whose mix is asked for; all of a block have passed when the next one begins.
+        unit = Signal(16)
         m.d.comb += [self.word_address.eq(places[term]),
                      term.eq(delayed(m, self.beat.term, self.config.weight_latency - 1, "term"))]
         # These stand still for long before they are needed.
@@ -147,13 +148,14 @@ class LearnUnit(wiring.Component):
                 m.d.sync += at.eq(0)
                 with m.If(self.start):
                     m.d.sync += [left.eq(self.blocks), block.eq(0), self.first.eq(0), ahead.eq(0),
+                                 unit.eq(0), fill.eq(1),
                                  limit.eq(Mux(self.blocks == 1, self.tail, lanes)),
                                  self.base.eq(self.matrix), fresh.eq(1)]
                     m.next = "FILL"
             with m.State("FILL"):
-                m.d.comb += fill.eq(1)
-                m.d.sync += at.eq(at + 1)
+                m.d.sync += [at.eq(at + 1), unit.eq(unit + 1)]
                 with m.If(at == limit - 1):
+                    m.d.sync += fill.eq(0)
                     m.next = "DRAIN"
             with m.State("DRAIN"):
                 # Nothing may look at the words of the block before any more.
@@ -186,19 +188,20 @@ class LearnUnit(wiring.Component):
                 # block's comes out.
                 m.d.sync += wait.eq(wait - 1)
                 with m.If(wait == 0):
+                    m.d.sync += fill.eq(1)
                     m.next = "FILL"
             with m.State("END"):
                 m.d.comb += self.closing.eq(1)
                 with m.If(drained):
                     m.next = "IDLE"
             m.d.comb += self.busy.eq(~machine.ongoing("IDLE"))
-        return fill, at, ahead
+        return fill, at, unit
 
-    def _fill(self, m, fill, at, ahead):
+    def _fill(self, m, fill, at, unit):
         """Lane words of the mix, and the way of scalars into it."""
         # Lane words of the mix come out of the pipeline in order, before the first item.
         number = Signal(16)
-        m.d.comb += [number.eq(Mux(fill, ahead + at, self.item_index)),
+        m.d.comb += [number.eq(Mux(fill, unit, self.item_index)),
                      self.hash.valid.eq(fill | self.item_valid),
                      self.hash.word.eq(Cat(number, fill ^ self.swapped))]
         filled = delayed(m, fill, KEY_ROUNDS, "fill")
@@ -227,11 +230,13 @@ class LearnUnit(wiring.Component):
         """One beat a term; the mix of the scalar arrives where `Cross` begins."""
         valid, first, second = values
         beat, value = self.beat, self.value
-        waiting, later, flags = Signal(), Signal(16), Signal(2)
-        mix, at, scalar = Signal(32), Signal(len(place)), Signal(16)
+        waiting, later, flags = Signal(), Signal(16, reset_less=True), Signal(2)
+        mix, at, scalar = (Signal(bits, name=name, reset_less=True) for bits, name in (
+            (32, "mix"), (len(place), "at"), (16, "scalar")))
         m.d.comb += flags.eq(Cat(first.any(), second.any()))
         m.d.sync += [beat.valid.eq(valid | waiting), waiting.eq(valid & self.paired)]
         with m.If(valid):
+            # The second term finds mix and place of the first.
             m.d.sync += [beat.first.eq(1), beat.last.eq(~self.paired), beat.term.eq(0),
                          beat.scalars.eq(flags), beat.negative.eq(self.minus[0]),
                          beat.learn.eq(1), value.eq(first), later.eq(second),
@@ -261,7 +266,7 @@ class LearnUnit(wiring.Component):
         config = self.config
         lanes, width, weight, drop = (config.lanes, config.accumulator_width, config.weight,
                                       config.drop)
-        read_stage = config.multiplier_latency - self.ahead
+        read_stage = config.multiplier_latency
         address = delayed(m, sent["place"], read_stage, "read_at")
         m.d.comb += self.read_address.eq(address)
         # A second term ends one cycle later
@@ -282,8 +287,8 @@ class LearnUnit(wiring.Component):
             late_flags = Mux(self.paired, delayed(m, late_flags, 1, "flags_late"), late_flags)
         m.d.sync += [write.eq(late), flags.eq(late_flags)]
         m.d.comb += self.write.eq(write)
-        first = Signal()
-        m.d.comb += first.eq(delayed(m, self.beat.valid & self.beat.first, self.stage, "started"))
+        # Of one port a write may wait.
+        taken = self.last if config.weight_ports == 1 else Const(1)
         mixed, clips = [], []
         for lane in range(lanes):
             m.submodules[f"cross{lane}"] = cross = CrossUnit()
@@ -291,16 +296,14 @@ class LearnUnit(wiring.Component):
                          Cat(cross.d, cross.c).eq(self.lane_mix[lane])]
             word = Const(0, 1) if drop == 0 else cross.y
             below = Cat(Const(0, drop - 16), word) if drop >= 16 else word[16 - drop:]
+            below = delayed(m, below, self.ahead, f"below_{lane}")
             old = self.weights.word_select(lane, 16).as_signed()[:weight.width].as_signed()
-            begin = delayed(m, Cat(below, old), self.ahead, f"begin_{lane}").as_signed()
-            m.d.comb += self.begin.word_select(lane, width).eq(begin)
+            m.d.comb += self.begin.word_select(lane, width).eq(Cat(below, old).as_signed())
             # The random word of an element stays for its signature.
-            x, y, late_x, late_y = (Signal(16, name=f"{name}_{lane}", reset_less=True)
-                                    for name in ("x", "y", "late_x", "late_y"))
-            found = [delayed(m, half, self.ahead, f"{name}_{lane}") for name, half in (
-                ("cross_x", cross.x), ("cross_y", cross.y))]
-            with m.If(first):
-                m.d.sync += [x.eq(found[0]), y.eq(found[1])]
+            x, y = (delayed(m, half, 1 + self.ahead, f"{name}_{lane}_")
+                    for name, half in (("x", cross.x), ("y", cross.y)))
+            late_x, late_y = (Signal(16, name=f"{name}_{lane}", reset_less=True)
+                              for name in ("late_x", "late_y"))
             total = self.totals.word_select(lane, width).as_signed() >> drop
             wide, clip = Signal.like(total, name=f"wide_{lane}"), Signal(name=f"clip_{lane}")
             m.d.comb += wide.eq(total)
@@ -308,7 +311,7 @@ class LearnUnit(wiring.Component):
             over = Mux(negative, ~wide[weight.width - 1:].all(), wide[weight.width - 1:].any())
             ends = Mux(negative, weight.min, weight.max)
             new = Signal(16, name=f"new_{lane}", reset_less=True)
-            with m.If(self.last):
+            with m.If(taken):
                 # Padding weights must stay 0, whatever lies in the padding of states.
                 m.d.sync += [new.eq(Mux(over, ends, wide[:16].as_signed())
                                     & self.inside[lane].replicate(16)), clip.eq(over),

@@ -7,6 +7,7 @@ from amaranth.hdl import Cat, Mux, Signal
 from .config import ENGINE_VERSION
 from .counter import Accumulator
 from .isa import IDENTITY, REGISTERS
+from .primitives.portable import delayed
 
 
 def registers(m, engine, host, sequencer, unit, issue, signature):
@@ -31,6 +32,9 @@ def registers(m, engine, host, sequencer, unit, issue, signature):
     if engine.learn is not None:
         # States and weights are never written in one cycle.
         written, clipped = written | engine.learn.written, clipped | engine.learn.clipped
+    if config.pipelined_learning:
+        # There is time: signatures take longer.
+        written, clipped = delayed(m, written, 1, "written"), delayed(m, clipped, 1, "clipped")
     # From the first beat of a projection to the first issue of the operation behind it.
     with m.If(issue.beat.valid):
         m.d.sync += projecting.eq(1)
