@@ -20,7 +20,7 @@ class Device:
     name, family : str
         `family` is that of the primitives.
     nextpnr : tuple of str
-        Options that name device and package.
+        Options that name device and package, and how cells are placed.
     luts, multipliers, rams, spram : int
         Logic cells, multipliers, small and large block RAMs.
     """
@@ -36,19 +36,23 @@ class Device:
 
 UP5K = Device("iCE40UP5K", "ice40", ("--up5k", "--package", "sg48"), 5280, 8, 30, 4)
 
-def _ecp5(name, size, luts, multipliers, rams, package="CABGA381", speed="6"):
-    return Device(name, "ecp5", (f"--{size}", "--package", package, "--speed", speed), luts,
-                  multipliers, rams)
+def _ecp5(name, size, luts, multipliers, rams, package="CABGA381", speed="6", options=()):
+    return Device(name, "ecp5", (f"--{size}", "--package", package, "--speed", speed, *options),
+                  luts, multipliers, rams)
 
+
+#: Where a device has room, this placer leaves a sixth less wire than the usual one, and an engine
+#: that fills the block RAM can be routed.
+STATIC = ("--placer", "static")
 
 ECP5_25 = _ecp5("LFE5U-25F", "25k", 24288, 28, 56)
 #: The 12F is the die of the 25F under another identity code.
 ECP5_12 = _ecp5("LFE5U-12F", "12k", 24288, 28, 56)
 ECP5_45 = _ecp5("LFE5U-45F", "45k", 43848, 72, 108)
-ECP5_85 = _ecp5("LFE5U-85F", "85k", 83640, 156, 208)
+ECP5_85 = _ecp5("LFE5U-85F", "85k", 83640, 156, 208, options=STATIC)
 #: In the OrangeCrab.
 ECP5_25_285 = _ecp5("LFE5U-25F", "25k", 24288, 28, 56, "CSFBGA285", "8")
-ECP5_85_285 = _ecp5("LFE5U-85F", "85k", 83640, 156, 208, "CSFBGA285", "8")
+ECP5_85_285 = _ecp5("LFE5U-85F", "85k", 83640, 156, 208, "CSFBGA285", "8", STATIC)
 
 
 @dataclass(frozen=True)
