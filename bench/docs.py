@@ -45,7 +45,8 @@ TABLES = (
         ("seconds", "seconds")),
      "cosim-*"),
     ("Online learning in raw integers: the compiled road against the NumPy road", (
-        ("network", "layers"), ("ratio", "ratio"), ("images/s compiled", "compiled_images_per_second"),
+        ("network", "layers"), ("ratio", "ratio"),
+        ("images/s compiled", "compiled_images_per_second"),
         ("images/s in NumPy", "numpy_images_per_second"), ("rounds", "rounds")),
      "speed-fixed"),
     ("Co-simulation speed against a bare Verilator loop", (

@@ -54,11 +54,11 @@ def _built():
                      made["idle_multipliers"], f"{made['rams']} of {made['device_rams']}",
                      made["spram"], made["seed"], ", ".join(made["tools"].values()),
                      f"`{record['command']}`"))
-    if not rows:
-        return ["Nothing is recorded yet.", ""]
-    return markdown_table(("board", "preset", "engine", "fmax, MHz", "clock, MHz", "logic cells",
-                           "flip-flops", "multipliers", "left idle", "block RAM", "SPRAM", "seed",
-                           "tools", "command"), rows)
+    missing = [f"`{name}`" for name in BOARDS if name not in {row[0] for row in rows}]
+    told = [f"No bitstream is recorded yet for {', '.join(missing)}.", ""] if missing else []
+    heads = ("board", "preset", "engine", "fmax, MHz", "clock, MHz", "logic cells", "flip-flops",
+             "multipliers", "left idle", "block RAM", "SPRAM", "seed", "tools", "command")
+    return told + markdown_table(heads, rows)
 
 
 def areas() -> list[str]:

@@ -259,8 +259,8 @@ PRESETS = {
     # words) or 43 (91 %) would be quicker.  5,120 words are 100 of the 108 block RAMs.
     "ulx3s-45f": _ULX3S_LEARNING.replace(weight_depth=5120, state_depth=32, accumulator_depth=32,
                                          input_banks=2, loop_counters=4),
-    # 256 hidden units are 10 blocks of 26 lanes, and 8,192 words are 188 of the 208 block RAMs.  With
-    # 32 lanes there are a quarter more wires.
+    # 256 hidden units are 10 blocks of 26 lanes, and 8,192 words are 188 of the 208 block RAMs.
+    # 32 lanes would have a quarter more wires.
     "ulx3s-85f": _ULX3S_LEARNING.replace(lanes=26, weight_depth=8192, state_depth=48,
                                          accumulator_depth=32, input_banks=2, loop_counters=4),
 }
