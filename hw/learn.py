@@ -134,7 +134,7 @@ class LearnUnit(wiring.Component):
         limit, fill, term = Signal(7), Signal(), Signal()
         coming, places = (Signal(data.ArrayLayout(len(self.word_address), 2), name=name)
                           for name in ("coming", "places"))
-        fresh, wait = Signal(), Signal(range(max(2, self.stage)))
+        fresh, ahead, wait = Signal(), Signal(16), Signal(range(max(2, self.stage)))
         # The unit whose mix is asked for; all of a block have passed when the next one begins.
         unit = Signal(16)
         m.d.comb += [self.word_address.eq(places[term]),
@@ -147,8 +147,8 @@ class LearnUnit(wiring.Component):
             with m.State("IDLE"):
                 m.d.sync += at.eq(0)
                 with m.If(self.start):
-                    m.d.sync += [left.eq(self.blocks), block.eq(0), self.first.eq(0), unit.eq(0),
-                                 fill.eq(1),
+                    m.d.sync += [left.eq(self.blocks), block.eq(0), self.first.eq(0), ahead.eq(0),
+                                 unit.eq(0), fill.eq(1),
                                  limit.eq(Mux(self.blocks == 1, self.tail, lanes)),
                                  self.base.eq(self.matrix), fresh.eq(1)]
                     m.next = "FILL"
@@ -161,8 +161,7 @@ class LearnUnit(wiring.Component):
                 # Nothing may look at the words of the block before any more.
                 with m.If(drained):
                     with m.If(~fresh):
-                        m.d.sync += [self.first.eq(self.first + lanes),
-                                     self.base.eq(self.base + self.rows)]
+                        m.d.sync += [self.first.eq(ahead), self.base.eq(self.base + self.rows)]
                     m.d.sync += [places.eq(coming), self.inside.eq(there)]
                     m.next = "READ0"
             with m.State("READ0"):
@@ -177,9 +176,10 @@ class LearnUnit(wiring.Component):
                 m.next = "RUN"
             with m.State("RUN"):
                 with m.If(~self.issuing):
-                    m.d.sync += [left.eq(left - 1), block.eq(block + 1), fresh.eq(0), at.eq(0),
+                    m.d.sync += [left.eq(left - 1), ahead.eq(ahead + lanes), fresh.eq(0),
                                  limit.eq(Mux(left == 2, self.tail, lanes)),
-                                 wait.eq(max(0, self.stage - 4))]
+                                 block.eq(block + 1),
+                                 at.eq(0), wait.eq(max(0, self.stage - 4))]
                     m.next = "SETTLE"
                     with m.If(left == 1):
                         m.next = "END"

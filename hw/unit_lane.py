@@ -102,11 +102,7 @@ def update_lane(m, unit, lane, stages):
     old = ~register(signed(16), ~kept, "old")
     m.d.comb += moved.eq(new - old)
     negative = moved[-1]
-    if config.pipelined_learning:
-        # Where the device is full two carry chains in a row are too long: both differences.
-        distance = Mux(negative, (old - new)[:16], moved[:16])
-    else:
-        distance = ((moved[:16] ^ negative.replicate(16)) + negative)[:16]
+    distance = ((moved[:16] ^ negative.replicate(16)) + negative)[:16]
     return new, distance, register(1, clip, "clip"), old
 
 
