@@ -41,17 +41,18 @@ def _ecp5(name, size, luts, multipliers, rams, package="CABGA381", speed="6", op
                   luts, multipliers, rams)
 
 
-#: On the 85F this placer leaves a seventh less wire than the usual one (wirelen in nextpnr's log).
-STATIC = ("--placer", "static")
+#: On the 85F this placer leaves a seventh less wire than the usual one (wirelen in nextpnr's log),
+#: and this router takes minutes instead of hours.
+LARGE = ("--placer", "static", "--router", "router2")
 
 ECP5_25 = _ecp5("LFE5U-25F", "25k", 24288, 28, 56)
 #: The 12F is the die of the 25F under another identity code.
 ECP5_12 = _ecp5("LFE5U-12F", "12k", 24288, 28, 56)
 ECP5_45 = _ecp5("LFE5U-45F", "45k", 43848, 72, 108)
-ECP5_85 = _ecp5("LFE5U-85F", "85k", 83640, 156, 208, options=STATIC)
+ECP5_85 = _ecp5("LFE5U-85F", "85k", 83640, 156, 208, options=LARGE)
 #: In the OrangeCrab.
 ECP5_25_285 = _ecp5("LFE5U-25F", "25k", 24288, 28, 56, "CSFBGA285", "8")
-ECP5_85_285 = _ecp5("LFE5U-85F", "85k", 83640, 156, 208, "CSFBGA285", "8", STATIC)
+ECP5_85_285 = _ecp5("LFE5U-85F", "85k", 83640, 156, 208, "CSFBGA285", "8", LARGE)
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ class Board:
 
 
 #: Engines that run at a lower clock than their board could have, Hz: those that learn.
-SLOWER = dict.fromkeys(("ulx3s-25f-learning", "ulx3s-45f", "ulx3s-85f"), 80_000_000)
+SLOWER = {"ulx3s-25f-learning": 80_000_000, "ulx3s-45f": 80_000_000, "ulx3s-85f": 40_000_000}
 
 _ULX3S = {
     "clock_in": 25_000_000, "clock": 100_000_000, "baud": 2_000_000,
@@ -132,7 +133,8 @@ _BOARDS = (
       for size, device, preset in ((12, ECP5_12, "ulx3s-25f"), (25, ECP5_25, "ulx3s-25f"),
                                    (45, ECP5_45, "ulx3s-45f"), (85, ECP5_85, "ulx3s-85f"))),
     *(Board(f"orangecrab-{size}f", f"OrangeCrab r0.2 with LFE5U-{size}F",
-            f"apical.boards.platforms:OrangeCrab{size}F", device, preset, **_ORANGECRAB)
+            f"apical.boards.platforms:OrangeCrab{size}F", device, preset,
+            **{**_ORANGECRAB, "clock": SLOWER.get(preset, _ORANGECRAB["clock"])})
       for size, device, preset in ((25, ECP5_25_285, "ulx3s-25f"),
                                    (85, ECP5_85_285, "ulx3s-85f"))),
     Board("colorlight-i5", "Colorlight i5 v7.0 with extension board",

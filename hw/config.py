@@ -259,10 +259,12 @@ PRESETS = {
     # words) or 43 (91 %) would be quicker.  5,120 words are 100 of the 108 block RAMs.
     "ulx3s-45f": _ULX3S_LEARNING.replace(weight_depth=5120, state_depth=32, accumulator_depth=32,
                                          input_banks=2, loop_counters=4),
-    # 256 hidden units are 10 blocks of 26 lanes, and 8,192 words are 188 of the 208 block RAMs.
-    # 32 lanes would have a quarter more wires.
-    "ulx3s-85f": _ULX3S_LEARNING.replace(lanes=26, weight_depth=8192, state_depth=48,
-                                         accumulator_depth=32, input_banks=2, loop_counters=4),
+    # 256 hidden units are 16 blocks of 16 lanes, and 12,800 words are 182 of the 208 block RAMs,
+    # all over the device: addresses and words are registered on the way.  26 lanes (8,192 words)
+    # need fewer cycles, but router2 did not end with them in 55 rounds; with 16 it took 50.
+    "ulx3s-85f": _ULX3S_LEARNING.replace(lanes=16, weight_depth=12800, weight_latency=4,
+                                         state_depth=80, accumulator_depth=64, input_banks=2,
+                                         loop_counters=4),
 }
 
 

@@ -55,6 +55,9 @@ def word_memory(m, memory):
         portable.word_memory(m, memory, attrs={"ram_style": "distributed"})
         return
     registered = memory.latency >= 2
+    # Where there is time, the read address is registered before it goes to all block RAMs.
+    ahead = int(memory.latency >= 4)
+    read_address = delayed(m, memory.read_address, ahead, "asked")
     outputs, base = [], 0
     # Largest first, so that segments start at multiples of their length.
     chosen = sorted(segments(memory.width, memory.depth), reverse=True)
@@ -68,7 +71,7 @@ def word_memory(m, memory):
             output = Signal(len(part), name=f"output{number}_{low}")
             m.submodules[f"ebr{number}_{low}"] = _block(
                 words, registered, memory.write & mine, memory.write_address[:bits], part,
-                memory.read_address[:bits], output)
+                read_address[:bits], output)
             columns.append(output)
         outputs.append((base, words, Cat(*columns)))
         base += words
@@ -78,10 +81,10 @@ def word_memory(m, memory):
         terms = []
         for base, words, output in outputs:
             here = Signal(name=f"here{base}")
-            m.d.comb += here.eq(memory.read_address >> ceil_log2(words) == base // words)
+            m.d.comb += here.eq(read_address >> ceil_log2(words) == base // words)
             terms.append(output & delayed(m, here, cycles, f"chosen{base}_").replicate(len(output)))
         word = functools.reduce(lambda left, right: left | right, terms)
-    m.d.comb += memory.read_data.eq(delayed(m, word, memory.latency - cycles, "late"))
+    m.d.comb += memory.read_data.eq(delayed(m, word, memory.latency - cycles - ahead, "late"))
 
 
 def _pins(prefix, value, bits):

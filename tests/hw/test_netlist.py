@@ -32,7 +32,7 @@ from apical.sim.simulator import engine_ports, trace_streams
 IMAGES = 2
 #: Small, and weights deep enough to lie in SPRAM; the other family's test is among the slow ones.
 FORMS = {"ice40": {"primitives": "ice40", "weight_depth": 4096, "weight_latency": 1},
-         "ecp5": {"primitives": "ecp5", "weight_depth": 600, "weight_latency": 2}}
+         "ecp5": {"primitives": "ecp5", "weight_depth": 600, "weight_latency": 4}}
 
 
 def case(family):
