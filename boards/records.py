@@ -81,6 +81,8 @@ class Board:
         Programmer command, to which the bitstream is appended: until power off, and for good.
     connect : str
         How the board is found by the host, for the line that says it is not there.
+    seed : int
+        Of the placer, to begin with: with others the router of a large device may not end.
     """
 
     name: str
@@ -97,6 +99,7 @@ class Board:
     sram: tuple | None = None
     flash: tuple | None = None
     connect: str = "connect it by USB"
+    seed: int = 1
 
     @property
     def divisor(self) -> int:
@@ -133,10 +136,10 @@ _BOARDS = (
       for size, device, preset in ((12, ECP5_12, "ulx3s-25f"), (25, ECP5_25, "ulx3s-25f"),
                                    (45, ECP5_45, "ulx3s-45f"), (85, ECP5_85, "ulx3s-85f"))),
     *(Board(f"orangecrab-{size}f", f"OrangeCrab r0.2 with LFE5U-{size}F",
-            f"apical.boards.platforms:OrangeCrab{size}F", device, preset,
+            f"apical.boards.platforms:OrangeCrab{size}F", device, preset, seed=seed,
             **{**_ORANGECRAB, "clock": SLOWER.get(preset, _ORANGECRAB["clock"])})
-      for size, device, preset in ((25, ECP5_25_285, "ulx3s-25f"),
-                                   (85, ECP5_85_285, "ulx3s-85f"))),
+      for size, device, preset, seed in ((25, ECP5_25_285, "ulx3s-25f", 1),
+                                         (85, ECP5_85_285, "ulx3s-85f", 2))),
     Board("colorlight-i5", "Colorlight i5 v7.0 with extension board",
           "apical.boards.platforms:ColorlightI5", ECP5_25, "ulx3s-25f", 25_000_000, 80_000_000,
           leds={"alive": ("led", 0)}, baud=460_800,

@@ -20,7 +20,7 @@ def add_arguments(parser):
     parser.add_argument("--layers", type=argument(parse_layers), metavar="N-H-M",
                         help="refuse, before synthesis, unless this network fits")
     parser.add_argument("--seed", type=int, help="seed of the placer, this one only (default: "
-                        f"the first of 1 to {TRIES} that reaches the clock)")
+                        f"the first of {TRIES} from the board's on that reaches the clock)")
     parser.add_argument("--tools", choices=("yowasp", "native"), default="yowasp",
                         help="yowasp: those beside the running Python, else on PATH; "
                              "native: on PATH")
@@ -48,7 +48,7 @@ def run(args) -> int:
                               f"{'; '.join(why)}; {suggestion(args.layers, config)}")
     if args.json is not None:
         check_writable(args.json)
-    made = build(chosen, args.output, seed=1 if args.seed is None else args.seed,
+    made = build(chosen, args.output, seed=chosen.seed if args.seed is None else args.seed,
                  tries=TRIES if args.seed is None else 1, native=args.tools == "native",
                  keep=args.keep, say=lambda text: print(text, file=sys.stderr, flush=True))
     if args.json is not None:

@@ -25,6 +25,7 @@ from apical.hw.assembler import reasons
 from apical.hw.config import preset
 from apical.hw.primitives.ecp5 import block_rams, segments
 
+RECORDED = Path(__file__).resolve().parents[2] / "docs" / "recorded"
 REPORT = {"utilization": {"ICESTORM_LC": {"used": 4000}, "ICESTORM_DSP": {"used": 4},
                           "ICESTORM_RAM": {"used": 28}, "ICESTORM_SPRAM": {"used": 4}},
           "fmax": {"clk": {"achieved": 31.4, "constraint": 24.0}}}
@@ -69,6 +70,13 @@ def test_records_are_whole(name):
     assert chosen.divisor >= 4
     # What the receiver makes of a byte depends on the last of its ten bits.
     assert abs(chosen.divisor * chosen.baud / chosen.clock - 1) < 0.02
+
+
+@pytest.mark.parametrize("path", sorted(RECORDED.glob("build-*.json")), ids=lambda path: path.stem)
+def test_a_board_begins_with_the_seed_that_was_recorded(path):
+    made = json.loads(path.read_text())["report"]
+    assert made["seed"] == board(made["board"]).seed
+    assert made["fmax_mhz"] >= made["clock_mhz"] == board(made["board"]).clock / 1e6
 
 
 def test_an_unknown_board_is_refused_with_the_known_ones():
