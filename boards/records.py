@@ -42,7 +42,7 @@ def _ecp5(name, size, luts, multipliers, rams, package="CABGA381", speed="6", op
 
 
 #: On the 85F this placer leaves a seventh less wire than the usual one (wirelen in nextpnr's log),
-#: and this router takes minutes instead of hours.
+#: and this router ends, if it does (it depends on the seed), in minutes.
 LARGE = ("--placer", "static", "--router", "router2")
 
 ECP5_25 = _ecp5("LFE5U-25F", "25k", 24288, 28, 56)
@@ -110,6 +110,12 @@ class Board:
 #: Engines that run at a lower clock than their board could have, Hz: those that learn.
 SLOWER = {"ulx3s-25f-learning": 80_000_000, "ulx3s-45f": 80_000_000, "ulx3s-85f": 40_000_000}
 
+
+def _clock(engine, fastest):
+    """Clock of an engine on a board that could have the other one, Hz."""
+    return min(fastest, SLOWER.get(engine, fastest))
+
+
 _ULX3S = {
     "clock_in": 25_000_000, "clock": 100_000_000, "baud": 2_000_000,
     "leds": {"alive": ("led", 0), "busy": ("led", 1), "error": ("led", 2)},
@@ -132,12 +138,12 @@ _BOARDS = (
           sram=("iceprog", "-S"), flash=("iceprog",)),
     *(Board(f"ulx3s-{size}f", f"ULX3S with LFE5U-{size}F",
             f"amaranth_boards.ulx3s:ULX3S_{size}F_Platform", device, preset,
-            **{**_ULX3S, "clock": SLOWER.get(preset, _ULX3S["clock"])})
+            **{**_ULX3S, "clock": _clock(preset, _ULX3S["clock"])})
       for size, device, preset in ((12, ECP5_12, "ulx3s-25f"), (25, ECP5_25, "ulx3s-25f"),
                                    (45, ECP5_45, "ulx3s-45f"), (85, ECP5_85, "ulx3s-85f"))),
     *(Board(f"orangecrab-{size}f", f"OrangeCrab r0.2 with LFE5U-{size}F",
             f"apical.boards.platforms:OrangeCrab{size}F", device, preset, seed=seed,
-            **{**_ORANGECRAB, "clock": SLOWER.get(preset, _ORANGECRAB["clock"])})
+            **{**_ORANGECRAB, "clock": _clock(preset, _ORANGECRAB["clock"])})
       for size, device, preset, seed in ((25, ECP5_25_285, "ulx3s-25f", 1),
                                          (85, ECP5_85_285, "ulx3s-85f", 2))),
     Board("colorlight-i5", "Colorlight i5 v7.0 with extension board",
@@ -168,5 +174,4 @@ def board(name: str, engine: str | None = None) -> Board:
     if family not in ("portable", chosen.device.family):
         raise MisuseError(f"preset '{engine}' is made of {family} cells, board '{name}' has "
                           f"{chosen.device.family}")
-    return replace(chosen, preset=engine,
-                   clock=min(chosen.clock, SLOWER.get(engine, chosen.clock)))
+    return replace(chosen, preset=engine, clock=_clock(engine, chosen.clock))

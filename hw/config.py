@@ -261,7 +261,7 @@ PRESETS = {
                                          input_banks=2, loop_counters=4),
     # 256 hidden units are 16 blocks of 16 lanes, and 12,800 words are 182 of the 208 block RAMs,
     # all over the device: addresses and words are registered on the way.  26 lanes (8,192 words)
-    # need fewer cycles, but router2 did not end with them in 55 rounds; with 16 it took 50.
+    # need fewer cycles and more wires.  router2 ends with some seeds only, of either.
     "ulx3s-85f": _ULX3S_LEARNING.replace(lanes=16, weight_depth=12800, weight_latency=4,
                                          state_depth=80, accumulator_depth=64, input_banks=2,
                                          loop_counters=4),
