@@ -13,8 +13,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from apical.boards.build import board_files, place_and_route, tools_for
+from apical.boards.build import board_files, tools_for
 from apical.boards.records import BOARDS, board
+from apical.boards.routing import place_and_route
 from apical.cli.common import write_json
 from apical.hw.config import preset
 from apical.hw.synthesis import synthesize

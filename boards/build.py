@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -13,15 +12,10 @@ from pathlib import Path
 from ..golden.errors import ApicalError, MisuseError
 from ..golden.files import check_writable, write_atomically
 from ..hw.config import ENGINE_VERSION, EngineConfig, preset
-from ..hw.synthesis import find_tool, run_tool, synthesize
+from ..hw.synthesis import StoppedError, find_tool, run_tool, synthesize
 from .records import Board
+from .routing import place_and_route
 
-#: nextpnr's names of cells, by family -> key of the report.
-CELLS = {
-    "ice40": {"luts": "ICESTORM_LC", "dsps": "ICESTORM_DSP", "rams": "ICESTORM_RAM",
-              "spram": "ICESTORM_SPRAM"},
-    "ecp5": {"luts": "TRELLIS_COMB", "ffs": "TRELLIS_FF", "dsps": "MULT18X18D", "rams": "DP16KD"},
-}
 PACKERS = {"ice40": ("icepack", "top.asc", "top.bin"), "ecp5": ("ecppack", "top.config", "top.bit")}
 
 
@@ -42,44 +36,6 @@ def board_files(board: Board, config: EngineConfig) -> tuple:
     return text["top.il"], text[f"top.{ending}"]
 
 
-def place_and_route(board: Board, folder: Path, seed: int, native=False, tool=None,
-                    *, detailed=False, pack_only=False) -> dict:
-    """Run nextpnr on ``top.json`` in a folder; returns figures (`read_report`).
-
-    A detailed report has the arrival times of all endpoints; one of packing only has no fmax, but
-    how many cells of the device are used, even if it has not so many.
-    """
-    family = board.device.family
-    tool = tool or find_tool(f"nextpnr-{family}", native)
-    constraints, output = (("--pcf", "top.pcf"), ("--asc", "top.asc")) if family == "ice40" else \
-        (("--lpf", "top.lpf"), ("--textcfg", "top.config"))
-    run_tool(tool, [*board.device.nextpnr, "--json", "top.json", *constraints,
-                    *(["--pack-only"] if pack_only else output),
-                    *(["--detailed-timing-report"] if detailed else []),
-                    "--seed", str(seed), "--freq", f"{board.clock / 1e6:g}", "--report",
-                    "report.json", "--timing-allow-fail", "--log", "nextpnr.log", "-q"],
-             folder, "nextpnr.out")
-    return read_report(folder, family)
-
-
-def read_report(folder: Path, family: str) -> dict:
-    """Figures of a placed and routed design: fmax_mhz, luts, ffs, dsps, rams, spram."""
-    report = json.loads((folder / "report.json").read_text())
-    used = {name: cell["used"] for name, cell in report["utilization"].items()}
-    clocks = {name: clock["achieved"] for name, clock in report["fmax"].items()}
-    # The engine's clock is the one of the PLL; where several are told, the slowest counts.
-    figures = {"fmax_mhz": round(min(clocks.values()), 2) if clocks else None, "spram": 0}
-    figures |= {key: used.get(cell, 0) for key, cell in CELLS[family].items()}
-    if "ffs" not in figures:
-        figures["ffs"] = flip_flops(folder / "top.json")
-    return figures
-
-
-def flip_flops(path: Path) -> int:
-    """Flip-flops of a synthesized design (nextpnr packs those of the iCE40 into logic cells)."""
-    return len(re.findall(r'"type": "SB_DFF', path.read_text()))
-
-
 def build(board: Board, output, *, seed=1, tries=1, native=False, config=None, keep=None,
           say=lambda text: None) -> dict:
     """Build a bitstream with its manifest.
@@ -92,7 +48,8 @@ def build(board: Board, output, *, seed=1, tries=1, native=False, config=None, k
     output : path
         Folder for ``BOARD.bin`` (``.bit``) and ``BOARD.json``, its manifest.
     seed, tries : int
-        Of the placer; the next seeds are tried, so many in all, while the clock is not reached.
+        Of the placer; the next seeds are tried, so many in all, while routing does not end or the
+        clock is not reached.
     native : bool
         Tools on PATH instead of the YoWASP ones.
     config : EngineConfig, optional
@@ -110,7 +67,7 @@ def build(board: Board, output, *, seed=1, tries=1, native=False, config=None, k
     Raises
     ------
     ApicalError
-        When a tool is missing or fails, the clock is not reached, or a multiplier was lost.
+        When a tool is missing or fails, no seed reaches the clock, or a multiplier was lost.
     """
     config = config or preset(board.preset)
     output = Path(output).resolve()
@@ -182,7 +139,12 @@ def _in_time(board, config, work, seeds, native, nextpnr, say):
     clock, reached = board.clock / 1e6, {}
     for seed in seeds:
         say(f"place and route: {nextpnr.version}, seed {seed}")
-        figures = place_and_route(board, work, seed, native, nextpnr)
+        try:
+            figures = place_and_route(board, work, seed, native, nextpnr)
+        except StoppedError as error:
+            reached[seed] = None
+            say(f"seed {seed}: {error}")
+            continue
         if figures["dsps"] < config.lanes:
             raise ApicalError(f"synthesis lost multipliers: {config.lanes} lanes, "
                               f"{figures['dsps']} in the netlist")
@@ -190,7 +152,8 @@ def _in_time(board, config, work, seeds, native, nextpnr, say):
         if reached[seed] >= clock:
             return figures, reached
         say(f"seed {seed} reaches {reached[seed]} MHz, the board runs at {clock:g}")
-    found = ", ".join(f"{fmax} MHz" for fmax in reached.values())
+    found = ", ".join("not routed" if fmax is None else f"{fmax} MHz"
+                      for fmax in reached.values())
     raise ApicalError(f"timing is not met with {'seeds' if len(reached) > 1 else 'seed'} "
                       f"{', '.join(map(str, reached))}: {found}, the board runs at {clock:g}; try "
                       f"--seed {max(reached) + 1}")

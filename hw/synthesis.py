@@ -121,13 +121,26 @@ def _packaged(command, package):
     return "unknown"
 
 
-def run_tool(tool: Tool, arguments, folder: Path, log: str):
+class StoppedError(ApicalError):
+    """A tool was stopped, for it would not have ended."""
+
+
+def run_tool(tool: Tool, arguments, folder: Path, log: str, watch=None, every=2.0):
     """Run a tool in a folder with its output in a log there.
 
     The child ends with this process's call, whatever ends it.
 
+    Parameters
+    ----------
+    watch : callable, optional
+        Asked now and then; stops the tool when it answers why.
+    every : float
+        So often, in seconds.
+
     Raises
     ------
+    StoppedError
+        One line with the answer of `watch`.
     ApicalError
         One line with the first error the tool told.
     """
@@ -135,7 +148,14 @@ def run_tool(tool: Tool, arguments, folder: Path, log: str):
         child = subprocess.Popen([tool.command, *arguments], cwd=folder, stdin=subprocess.DEVNULL,
                                  stdout=output, stderr=subprocess.STDOUT)
         try:
-            code = child.wait()
+            code = None
+            while code is None:
+                try:
+                    code = child.wait(None if watch is None else every)
+                except subprocess.TimeoutExpired:
+                    if why := watch():
+                        raise StoppedError(f"{tool.name} was stopped: {why} "
+                                           f"(log: {folder / log})") from None
         finally:
             if child.poll() is None:
                 child.terminate()

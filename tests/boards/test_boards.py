@@ -1,5 +1,6 @@
 """Board records, what fits, the build flow with stand-in tools, and refusals of the programmer."""
 
+import itertools
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ import pytest
 
 from apical.boards import build as building
 from apical.boards import flash as flashing
+from apical.boards import routing
 from apical.boards.fit import fits, greatest_hidden, suggestion, with_weight_bits
 from apical.boards.golden_port import GoldenPort
 from apical.boards.links import Link
@@ -235,6 +237,42 @@ def test_seeds_are_tried_until_the_clock_is_reached(tools, tmp_path):
     assert made["seed"] == 2 and made["fmax_by_seed"] == {"1": 23.5, "2": 31.4}
     with pytest.raises(ApicalError, match="not met with seeds 3, 4: 23.5 MHz, 23.5 MHz, "):
         make(tmp_path / "late", seed=3, tries=2)
+
+
+#: What nextpnr tells after a round of its router; below, one that ends and one that does not.
+ROUND = "Info:     iter={} wires=600 overused={} overuse={} archfail=NA"
+ENDING = [900, 300, 90, 9, 9, 8, *[9] * 12, 7, 1, *[1] * 9, 2, 0]
+ENDLESS = [900, 300, 186, *range(187, 187 + routing.PATIENCE)]
+
+
+def rounds(overused):
+    return "\n".join(ROUND.format(*row) for row in
+                     zip(itertools.count(1), overused, overused, strict=False))
+
+
+def test_a_router_that_will_not_end_is_told_from_one_that_will(tmp_path):
+    log = tmp_path / "nextpnr.log"
+    assert routing.stalled(log) is None
+    for text in ("Info: Routing..", rounds(ENDLESS[:-1]),
+                 *(rounds(ENDING[:count]) for count in range(1, len(ENDING) + 1))):
+        log.write_text(text)
+        assert routing.stalled(log) is None
+    log.write_text(rounds(ENDLESS))
+    assert routing.stalled(log) == (f"routing does not end, {ENDLESS[-1]} wires are wanted by "
+                                    "several nets, 186 were 20 rounds before")
+
+
+def test_a_seed_whose_routing_does_not_end_gives_way_to_the_next(tools, tmp_path):
+    tools("nextpnr-ice40", f"""case "$*" in *'--seed 2'*) sleep 3; echo '{json.dumps(REPORT)}' \
+        > report.json; touch top.asc;; *) echo '{rounds(ENDLESS)}' > nextpnr.log; exec sleep 600;;
+        esac""")
+    told = []
+    made = make(tmp_path / "out", tries=2, say=told.append)
+    assert made["seed"] == 2 and made["fmax_by_seed"] == {"1": None, "2": 31.4}
+    assert any(line.startswith("seed 1: nextpnr-ice40 was stopped: routing does not end, 206 ")
+               for line in told)
+    with pytest.raises(ApicalError, match="not met with seed 1: not routed, the board runs at 24"):
+        make(tmp_path / "never")
 
 
 def test_an_interrupted_build_leaves_the_old_files(tools, tmp_path):
