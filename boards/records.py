@@ -137,10 +137,12 @@ _BOARDS = (
           leds={"alive": ("led_g", 0), "error": ("led_r", 0)}, baud=3_000_000,
           sram=("iceprog", "-S"), flash=("iceprog",)),
     *(Board(f"ulx3s-{size}f", f"ULX3S with LFE5U-{size}F",
-            f"amaranth_boards.ulx3s:ULX3S_{size}F_Platform", device, preset,
+            f"amaranth_boards.ulx3s:ULX3S_{size}F_Platform", device, preset, seed=seed,
             **{**_ULX3S, "clock": _clock(preset, _ULX3S["clock"])})
-      for size, device, preset in ((12, ECP5_12, "ulx3s-25f"), (25, ECP5_25, "ulx3s-25f"),
-                                   (45, ECP5_45, "ulx3s-45f"), (85, ECP5_85, "ulx3s-85f"))),
+      for size, device, preset, seed in ((12, ECP5_12, "ulx3s-25f", 1),
+                                         (25, ECP5_25, "ulx3s-25f", 1),
+                                         (45, ECP5_45, "ulx3s-45f", 1),
+                                         (85, ECP5_85, "ulx3s-85f", 4))),
     *(Board(f"orangecrab-{size}f", f"OrangeCrab r0.2 with LFE5U-{size}F",
             f"apical.boards.platforms:OrangeCrab{size}F", device, preset, seed=seed,
             **{**_ORANGECRAB, "clock": _clock(preset, _ORANGECRAB["clock"])})
