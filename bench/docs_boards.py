@@ -54,7 +54,8 @@ def _built():
                      made["idle_multipliers"], f"{made['rams']} of {made['device_rams']}",
                      made["spram"], made["seed"], ", ".join(made["tools"].values()),
                      f"`{record['command']}`"))
-    missing = [f"`{name}`" for name in BOARDS if name not in {row[0] for row in rows}]
+    missing = [f"`{board.name}`" for board in BOARDS.values()
+               if (board.name, board.preset) not in {row[:2] for row in rows}]
     told = [f"No bitstream is recorded yet for {', '.join(missing)}.", ""] if missing else []
     heads = ("board", "preset", "engine", "fmax, MHz", "clock, MHz", "logic cells", "flip-flops",
              "multipliers", "left idle", "block RAM", "SPRAM", "seed", "tools", "command")

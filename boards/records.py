@@ -82,7 +82,7 @@ class Board:
     connect : str
         How the board is found by the host, for the line that says it is not there.
     seed : int
-        Of the placer, to begin with: with others the router of a large device may not end.
+        Of the placer, to begin with (`SEEDS`).
     """
 
     name: str
@@ -107,8 +107,13 @@ class Board:
         return round(self.clock / self.baud)
 
 
-#: Engines that run at a lower clock than their board could have, Hz: those that learn.
-SLOWER = {"ulx3s-25f-learning": 80_000_000, "ulx3s-45f": 80_000_000, "ulx3s-85f": 40_000_000}
+#: Engines that run at a lower clock than their board could have, Hz.
+SLOWER = {"ulx3s-45f": 80_000_000, "ulx3s-85f": 40_000_000}
+
+#: (board, engine) -> seed of the placer that a build begins with, as recorded, where the first one
+#: misses the clock, or routing does not end with it.
+SEEDS = {("ulx3s-25f", "ulx3s-25f-learning"): 2, ("ulx3s-85f", "ulx3s-85f"): 4,
+         ("orangecrab-85f", "ulx3s-85f"): 2}
 
 
 def _clock(engine, fastest):
@@ -137,17 +142,15 @@ _BOARDS = (
           leds={"alive": ("led_g", 0), "error": ("led_r", 0)}, baud=3_000_000,
           sram=("iceprog", "-S"), flash=("iceprog",)),
     *(Board(f"ulx3s-{size}f", f"ULX3S with LFE5U-{size}F",
-            f"amaranth_boards.ulx3s:ULX3S_{size}F_Platform", device, preset, seed=seed,
+            f"amaranth_boards.ulx3s:ULX3S_{size}F_Platform", device, preset,
             **{**_ULX3S, "clock": _clock(preset, _ULX3S["clock"])})
-      for size, device, preset, seed in ((12, ECP5_12, "ulx3s-25f", 1),
-                                         (25, ECP5_25, "ulx3s-25f", 1),
-                                         (45, ECP5_45, "ulx3s-45f", 1),
-                                         (85, ECP5_85, "ulx3s-85f", 4))),
+      for size, device, preset in ((12, ECP5_12, "ulx3s-25f"), (25, ECP5_25, "ulx3s-25f"),
+                                   (45, ECP5_45, "ulx3s-45f"), (85, ECP5_85, "ulx3s-85f"))),
     *(Board(f"orangecrab-{size}f", f"OrangeCrab r0.2 with LFE5U-{size}F",
-            f"apical.boards.platforms:OrangeCrab{size}F", device, preset, seed=seed,
+            f"apical.boards.platforms:OrangeCrab{size}F", device, preset,
             **{**_ORANGECRAB, "clock": _clock(preset, _ORANGECRAB["clock"])})
-      for size, device, preset, seed in ((25, ECP5_25_285, "ulx3s-25f", 1),
-                                         (85, ECP5_85_285, "ulx3s-85f", 2))),
+      for size, device, preset in ((25, ECP5_25_285, "ulx3s-25f"),
+                                   (85, ECP5_85_285, "ulx3s-85f"))),
     Board("colorlight-i5", "Colorlight i5 v7.0 with extension board",
           "apical.boards.platforms:ColorlightI5", ECP5_25, "ulx3s-25f", 25_000_000, 80_000_000,
           leds={"alive": ("led", 0)}, baud=460_800,
@@ -156,7 +159,8 @@ _BOARDS = (
           connect="connect the USB port of the extension board"),
 )
 
-BOARDS = {board.name: board for board in _BOARDS}
+BOARDS = {board.name: replace(board, seed=SEEDS.get((board.name, board.preset), 1))
+          for board in _BOARDS}
 
 
 def board(name: str, engine: str | None = None) -> Board:
@@ -176,4 +180,5 @@ def board(name: str, engine: str | None = None) -> Board:
     if family not in ("portable", chosen.device.family):
         raise MisuseError(f"preset '{engine}' is made of {family} cells, board '{name}' has "
                           f"{chosen.device.family}")
-    return replace(chosen, preset=engine, clock=_clock(engine, chosen.clock))
+    return replace(chosen, preset=engine, clock=_clock(engine, chosen.clock),
+                   seed=SEEDS.get((name, engine), 1))
