@@ -39,8 +39,8 @@ def add_arguments(parser):
     parser.add_argument("--inject", choices=("weight-bit", "state-bit"),
                         help="flip one bit through the host port; the bench must name the place")
     parser.add_argument("--netlist", metavar="BOARD",
-                        help="simulate the netlist that synthesis makes of the board's engine: "
-                        "with trace port, every write; as shipped, signatures")
+                        help="simulate the netlist that synthesis makes of the board's engine, or "
+                        "of --preset: with trace port, every write; as shipped, signatures")
     add_learn_arguments(parser, lambda *limits: argument(whole(*limits)))
     parser.add_argument("--json", metavar="FILE", help="write the report")
 
@@ -90,10 +90,9 @@ def _preset(args):
         return args.preset
     from ..boards.records import board
 
-    if args.preset is not None or args.lanes is not None:
-        raise MisuseError("--netlist names a board, whose engine it takes; drop --preset and "
-                          "--lanes")
-    return board(args.netlist).preset
+    if args.lanes is not None:
+        raise MisuseError("--netlist takes the engine of a board, or --preset NAME; drop --lanes")
+    return board(args.netlist, args.preset).preset
 
 
 def _refuse(args):

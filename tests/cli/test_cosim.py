@@ -4,11 +4,13 @@ import json
 import os
 import re
 import shutil
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
 
 from apical import cli
+from apical.cli import cosim
 from apical.sim import tools
 
 ROOT = Path(__file__).parents[2]
@@ -73,6 +75,7 @@ def test_a_fault_is_found_and_the_exit_code_says_so(capsys, tmp_path, kind):
     (["--update-lanes", "3"], 2, r"update lanes is 3; it must be a power of two"),
     (["--update-lanes", "8"], 2, r"update lanes is 8; it goes from 1 to 4"),
     (["--preset", "icebreaker"], 2, r"--preset and --lanes exclude each other"),
+    (["--netlist", "icebreaker"], 2, r"--netlist takes the engine of a board, or --preset NAME; "),
     (["--weight", "s8.8"], 2, r"matrix 'W2': weight .* outside format s8\.8"),
     (["--weight", "16.12"], 2, r"'16\.12' is not a number format"),
     (["--weight", "s32.12"], 2, r"weight format s32\.12 is not a signed one of at most 16 bits"),
@@ -94,6 +97,21 @@ def test_what_cannot_be_is_one_line(capsys, argv, code, message):
     got, out, lines = run(capsys, *QUICK, *argv)
     assert (got, out, len(lines)) == (code, "", 1), lines
     assert lines[0].startswith("apical") and re.search(message, lines[0]), lines
+
+
+@pytest.mark.parametrize(("netlist", "preset", "engine"), [
+    ("icebreaker", None, "icebreaker-learning"), ("ulx3s-25f", None, "ulx3s-25f"),
+    ("ulx3s-25f", "ulx3s-25f-learning", "ulx3s-25f-learning"), (None, "ulx3s-45f", "ulx3s-45f"),
+])
+def test_the_engine_of_a_netlist_is_that_of_the_board_or_a_preset(netlist, preset, engine):
+    assert cosim._preset(Namespace(netlist=netlist, preset=preset, lanes=None)) == engine
+
+
+def test_a_preset_of_another_family_has_no_netlist_for_a_board(capsys):
+    code, out, lines = run(capsys, "cosim", "--netlist", "icebreaker", "--preset", "ulx3s-25f")
+    assert (code, out) == (2, "")
+    assert lines == ["apical: preset 'ulx3s-25f' is made of ecp5 cells, board 'icebreaker' "
+                     "has ice40"]
 
 
 @pytest.mark.parametrize(("preset", "message"), [
