@@ -33,8 +33,8 @@ def seeds(name: str, count: int, preset_name=None, keep=None, say=lambda text: N
     keep : path, optional
         Keep netlist, logs and the arrival times of all endpoints here, in one folder a seed.
     """
-    place = board(name)
-    config = preset(preset_name or place.preset)
+    place = board(name, preset_name)
+    config = preset(place.preset)
     tools = tools_for(place)
     family = place.device.family
     with tempfile.TemporaryDirectory() as folder:
@@ -51,7 +51,7 @@ def seeds(name: str, count: int, preset_name=None, keep=None, say=lambda text: N
             say(f"{name}, seed {seed}: {runs[-1]['fmax_mhz']} MHz")
     reached = [run["fmax_mhz"] for run in runs]
     return {
-        "board": name, "preset": preset_name or place.preset, "device": place.device.name,
+        "board": name, "preset": place.preset, "device": place.device.name,
         "config_hash": config.hash, "lanes": config.lanes, "clock_mhz": place.clock / 1e6,
         "seeds": count, "fmax_mhz": reached, "fmax_min": min(reached),
         "fmax_median": statistics.median(reached), "fmax_max": max(reached),

@@ -67,8 +67,8 @@ class Board:
     device : Device
     preset : str
         Engine configuration that is built for it.
-    clock_in, clock : int
-        Oscillator and engine clock, Hz.
+    clock_in, fastest : int
+        Oscillator, and clock of engines that need none lower (`SLOWER`), Hz.
     leds : dict of str to (str, int)
         Resource of ``alive``, ``busy`` and ``error``; without ``busy``, ``alive`` blinks faster.
     baud : int
@@ -81,8 +81,6 @@ class Board:
         Programmer command, to which the bitstream is appended: until power off, and for good.
     connect : str
         How the board is found by the host, for the line that says it is not there.
-    seed : int
-        Of the placer, to begin with (`SEEDS`).
     """
 
     name: str
@@ -91,7 +89,7 @@ class Board:
     device: Device
     preset: str
     clock_in: int
-    clock: int
+    fastest: int
     leds: dict
     baud: int = 1_000_000
     uart: tuple = ("uart", 0)
@@ -99,7 +97,16 @@ class Board:
     sram: tuple | None = None
     flash: tuple | None = None
     connect: str = "connect it by USB"
-    seed: int = 1
+
+    @property
+    def clock(self) -> int:
+        """Clock of the engine, Hz."""
+        return min(self.fastest, SLOWER.get(self.preset, self.fastest))
+
+    @property
+    def seed(self) -> int:
+        """Seed of the placer that a build begins with."""
+        return SEEDS.get((self.name, self.preset), 1)
 
     @property
     def divisor(self) -> int:
@@ -110,19 +117,13 @@ class Board:
 #: Engines that run at a lower clock than their board could have, Hz.
 SLOWER = {"ulx3s-45f": 80_000_000, "ulx3s-85f": 40_000_000}
 
-#: (board, engine) -> seed of the placer that a build begins with, as recorded, where the first one
-#: misses the clock, or routing does not end with it.
+#: (board, engine) -> recorded seed of the placer, where the first one misses the clock, or routing
+#: does not end with it.
 SEEDS = {("ulx3s-25f", "ulx3s-25f-learning"): 2, ("ulx3s-85f", "ulx3s-85f"): 4,
          ("orangecrab-85f", "ulx3s-85f"): 2}
 
-
-def _clock(engine, fastest):
-    """Clock of an engine on a board that could have the other one, Hz."""
-    return min(fastest, SLOWER.get(engine, fastest))
-
-
 _ULX3S = {
-    "clock_in": 25_000_000, "clock": 100_000_000, "baud": 2_000_000,
+    "clock_in": 25_000_000, "fastest": 100_000_000, "baud": 2_000_000,
     "leds": {"alive": ("led", 0), "busy": ("led", 1), "error": ("led", 2)},
     "sram": ("openFPGALoader", "-b", "ulx3s", "-m"),
     "flash": ("openFPGALoader", "-b", "ulx3s", "-f"),
@@ -130,7 +131,7 @@ _ULX3S = {
 }
 
 _ORANGECRAB = {
-    "clock_in": 48_000_000, "clock": 72_000_000,
+    "clock_in": 48_000_000, "fastest": 72_000_000,
     "leds": {"alive": ("led", 0), "busy": ("led", 1), "error": ("led", 2)},
     "flash": ("dfu-util", "-d", "1209:5af0", "-a", "0", "-D"),
     "connect": "connect it by USB with its button held down, and the serial adapter",
@@ -143,12 +144,12 @@ _BOARDS = (
           sram=("iceprog", "-S"), flash=("iceprog",)),
     *(Board(f"ulx3s-{size}f", f"ULX3S with LFE5U-{size}F",
             f"amaranth_boards.ulx3s:ULX3S_{size}F_Platform", device, preset,
-            **{**_ULX3S, "clock": _clock(preset, _ULX3S["clock"])})
+            **_ULX3S)
       for size, device, preset in ((12, ECP5_12, "ulx3s-25f"), (25, ECP5_25, "ulx3s-25f"),
                                    (45, ECP5_45, "ulx3s-45f"), (85, ECP5_85, "ulx3s-85f"))),
     *(Board(f"orangecrab-{size}f", f"OrangeCrab r0.2 with LFE5U-{size}F",
             f"apical.boards.platforms:OrangeCrab{size}F", device, preset,
-            **{**_ORANGECRAB, "clock": _clock(preset, _ORANGECRAB["clock"])})
+            **_ORANGECRAB)
       for size, device, preset in ((25, ECP5_25_285, "ulx3s-25f"),
                                    (85, ECP5_85_285, "ulx3s-85f"))),
     Board("colorlight-i5", "Colorlight i5 v7.0 with extension board",
@@ -159,8 +160,7 @@ _BOARDS = (
           connect="connect the USB port of the extension board"),
 )
 
-BOARDS = {board.name: replace(board, seed=SEEDS.get((board.name, board.preset), 1))
-          for board in _BOARDS}
+BOARDS = {board.name: board for board in _BOARDS}
 
 
 def board(name: str, engine: str | None = None) -> Board:
@@ -180,5 +180,4 @@ def board(name: str, engine: str | None = None) -> Board:
     if family not in ("portable", chosen.device.family):
         raise MisuseError(f"preset '{engine}' is made of {family} cells, board '{name}' has "
                           f"{chosen.device.family}")
-    return replace(chosen, preset=engine, clock=_clock(engine, chosen.clock),
-                   seed=SEEDS.get((name, engine), 1))
+    return replace(chosen, preset=engine)

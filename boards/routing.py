@@ -18,7 +18,7 @@ CELLS = {
 
 LOG = "nextpnr.log"
 #: Rounds of the router without a new least number of overused wires, after which it will not end:
-#: runs that ended had at most 12 (seeds of the 85F), others went on, with ever more such wires.
+#: three runs that ended (85F) had at most 9, the others went on, with ever more such wires.
 PATIENCE = 20
 
 

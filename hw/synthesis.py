@@ -121,11 +121,15 @@ def _packaged(command, package):
     return "unknown"
 
 
+#: A tool that is watched is looked at so often, in seconds.
+WATCH = 2.0
+
+
 class StoppedError(ApicalError):
     """A tool was stopped, for it would not have ended."""
 
 
-def run_tool(tool: Tool, arguments, folder: Path, log: str, watch=None, every=2.0):
+def run_tool(tool: Tool, arguments, folder: Path, log: str, watch=None):
     """Run a tool in a folder with its output in a log there.
 
     The child ends with this process's call, whatever ends it.
@@ -134,8 +138,6 @@ def run_tool(tool: Tool, arguments, folder: Path, log: str, watch=None, every=2.
     ----------
     watch : callable, optional
         Asked now and then; stops the tool when it answers why.
-    every : float
-        So often, in seconds.
 
     Raises
     ------
@@ -148,24 +150,29 @@ def run_tool(tool: Tool, arguments, folder: Path, log: str, watch=None, every=2.
         child = subprocess.Popen([tool.command, *arguments], cwd=folder, stdin=subprocess.DEVNULL,
                                  stdout=output, stderr=subprocess.STDOUT)
         try:
-            code = None
-            while code is None:
-                try:
-                    code = child.wait(None if watch is None else every)
-                except subprocess.TimeoutExpired:
-                    if why := watch():
-                        raise StoppedError(f"{tool.name} was stopped: {why} "
-                                           f"(log: {folder / log})") from None
+            why = _wait(child, watch)
         finally:
             if child.poll() is None:
                 child.terminate()
                 child.wait()
-    if code:
+    if why:
+        raise StoppedError(f"{tool.name} was stopped: {why}")
+    if child.returncode:
         lines = (folder / log).read_text(errors="replace").splitlines()
         told = next((line for line in lines if line.upper().startswith("ERROR")),
                     (lines or [""])[-1])
         raise ApicalError(f"{tool.name} failed: {re.sub('(?i)^error: *', '', told)} "
                           f"(log: {folder / log})")
+
+
+def _wait(child, watch):
+    """Wait until a child ends, or for the reason to stop it."""
+    while True:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(None if watch is None else WATCH)
+            return None
+        if why := watch():
+            return why
 
 
 def check_warnings(text: str, what="Yosys"):
