@@ -12,12 +12,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from apical.boards.build import board_files, tools_for
-from apical.boards.records import BOARDS, board
-from apical.boards.routing import place_and_route
+from apical.boards.build.build import board_files, tools_for
+from apical.boards.build.catalog import BOARDS, board
+from apical.boards.build.routing import place_and_route
 from apical.cli.common import write_json
-from apical.hw.config import preset
-from apical.hw.synthesis import synthesize
+from apical.hw.export.synthesis import synthesize
+from apical.hw.interface.config import preset
 
 #: Optional units by name -> what they change in a configuration without any.
 UNITS = {

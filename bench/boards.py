@@ -23,9 +23,9 @@ from pathlib import Path
 
 import numpy as np
 
-from apical.boards.records import board
-from apical.golden.store import load_model
-from apical.hw.config import preset
+from apical.boards.build.catalog import board
+from apical.golden.storage.model import load_model
+from apical.hw.interface.config import preset
 from bench.record import record
 
 APICAL = str(Path(sys.executable).with_name("apical"))

@@ -14,11 +14,11 @@ import time
 
 from apical.cli.common import write_json
 from apical.cli.train_machine import CHAINS, TEMPERATURES
-from apical.golden.annealed import estimate_log_z
-from apical.golden.boltzmann import binarize, starting_weights
-from apical.golden.data import load
-from apical.golden.references_boltzmann import scikit_learn_machine
-from apical.golden.training_flow import evaluate
+from apical.golden.learning.data import load
+from apical.golden.learning.flow import evaluate
+from apical.golden.network.boltzmann import binarize, starting_weights
+from apical.golden.references.annealed import estimate_log_z
+from apical.golden.references.boltzmann import scikit_learn_machine
 
 
 def main():

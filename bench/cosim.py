@@ -13,10 +13,10 @@ import tempfile
 from pathlib import Path
 
 from apical.cli.common import parse_layers, write_json
-from apical.sim.cosim import CosimOptions, resolve
-from apical.sim.job import inference_job
-from apical.sim.play import play
-from apical.sim.simulator import build_engine
+from apical.sim.bench.job import inference_job
+from apical.sim.bench.play import play
+from apical.sim.cosim.inference import CosimOptions, resolve
+from apical.sim.simulators.simulator import build_engine
 
 
 def measure(options: CosimOptions, rounds=5) -> dict:

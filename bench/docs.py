@@ -13,19 +13,20 @@ import re
 import sys
 from pathlib import Path
 
-from apical.golden import operations as golden_operations
-from apical.golden import program, tables
-from apical.hw.verilog import markdown_table as _table
-from apical.hw.verilog import memory_map
+from apical.golden import program
+from apical.golden.numbers import tables
+from apical.golden.program import operations as golden_operations
+from apical.hw.export.verilog import markdown_table as _table
+from apical.hw.export.verilog import memory_map
 from bench import docs_boards, docs_golden, docs_learn
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 
 def operations() -> str:
-    """The page of operations, from the docstrings of golden/program.py and operations.py."""
+    """The page of operations, from the docstrings of golden/program."""
     parts = ["# Operations", "",
-             "Generated from `golden/program.py` and `golden/operations.py`; do not edit.", "",
+             "Generated from the docstrings of `golden/program/`; do not edit.", "",
              inspect.getdoc(program).split("\n", 1)[1].strip(), ""]
     items = dict(inspect.getmembers(golden_operations, dataclasses.is_dataclass))
     for _, item in sorted({**items, "Program": program.Program}.items()):

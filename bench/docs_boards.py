@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from apical.boards.records import BOARDS
-from apical.hw.config import PRESETS, preset
-from apical.hw.verilog import markdown_table
+from apical.boards.build.catalog import BOARDS
+from apical.hw.export.verilog import markdown_table
+from apical.hw.interface.config import PRESETS, preset
 
 RECORDED = Path(__file__).resolve().parent.parent / "docs" / "recorded"
 
 _INTRO = """\
-Generated from `boards/records.py`, the presets and `docs/recorded` by `python -m bench.docs`; do
-not edit.
+Generated from `boards/build/catalog.py`, the presets and `docs/recorded` by `python -m bench.docs`;
+do not edit.
 
 A board is a record: its platform, its device, the engine configuration that is built for it (a
 *preset*), clocks, serial rate, programmer. [A first board](first-board.md) goes through all
@@ -33,9 +33,10 @@ events or as one byte a unit, whichever is less, though what goes over the line 
 _NEW = """\
 ## A board that is not here
 
-A `Board` in `boards/records.py`: device, oscillator, clock, rate, LEDs, programmer, and a platform
-class of `amaranth-boards` (or one in `boards/platforms.py`). If none of the presets suits the
-device, one more in `hw/config.py`. The tests make the build plan of every board without any tool,
+A `Board` in `boards/build/catalog.py`: device, oscillator, clock, rate, LEDs, programmer, and a
+platform class of `amaranth-boards` (or one in `boards/build/platforms.py`). If none of the presets
+suits the device, one more in `hw/interface/config.py`. The tests make the build plan of every board
+without any tool,
 check that the rate can be divided from the clock, and that the memories of the preset fit."""
 
 

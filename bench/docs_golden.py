@@ -11,7 +11,7 @@ import json
 import statistics
 from pathlib import Path
 
-from apical.hw.verilog import markdown_table as _table
+from apical.hw.export.verilog import markdown_table as _table
 
 RECORDED = Path(__file__).resolve().parent.parent / "docs" / "recorded"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from apical.hw.verilog import markdown_table
+from apical.hw.export.verilog import markdown_table
 
 _SYSTEMS = (("system", "name"), ("network", "layers"), ("data", "data"), ("lanes", "lanes"),
             ("images", "images"), ("compared", "compared"), ("weights", "weights_compared"),

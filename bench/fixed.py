@@ -13,12 +13,12 @@ import time
 import numpy as np
 
 from apical.cli.common import parse_layers, write_json
-from apical.golden.equilibrium import learning_rates, training
-from apical.golden.fixed import FixedExecutor
+from apical.golden.executors.compiled.executor import OnlineExecutor
+from apical.golden.executors.fixed.executor import FixedExecutor
+from apical.golden.learning.float import TrainingConfig, starting_weights
 from apical.golden.network import layered
-from apical.golden.online import OnlineExecutor
-from apical.golden.quantize import quantize_network
-from apical.golden.training import TrainingConfig, starting_weights
+from apical.golden.numbers.quantize import quantize_network
+from apical.golden.systems.equilibrium import learning_rates, training
 
 
 def measure(layers=(784, 64, 10), images=200, fast_images=4000, rounds=5, density=0.19, seed=0):

@@ -12,11 +12,11 @@ import argparse
 import numpy as np
 
 from apical.cli.common import write_json
-from apical.golden.cases import learning_case
-from apical.golden.formats import dequantize
-from apical.golden.ghost_units import free_phase, ghost_learning, hidden
-from apical.golden.online import OnlineExecutor
+from apical.golden.executors.compiled.executor import OnlineExecutor
+from apical.golden.numbers.formats import dequantize
 from apical.golden.program import RATE, Program, Snapshot
+from apical.golden.systems.cases import learning_case
+from apical.golden.systems.ghost_units import free_phase, ghost_learning, hidden
 
 #: Exponents of the rates of V and v, and of B.
 GHOST, CANCEL = range(2, 7), range(2, 9)

@@ -22,12 +22,12 @@ import time
 import numpy as np
 
 from apical.cli.common import write_json
-from apical.golden.data import one_hot
-from apical.golden.equilibrium import learning_rates, training
-from apical.golden.floating import FloatExecutor
+from apical.golden.executors.float.executor import FloatExecutor
+from apical.golden.learning.data import one_hot
+from apical.golden.learning.float import TrainingConfig, starting_weights
 from apical.golden.network import layered
+from apical.golden.systems.equilibrium import learning_rates, training
 from apical.golden.threads import VARIABLES
-from apical.golden.training import TrainingConfig, starting_weights
 
 #: Relaxation steps of both phases, from zero states; eps and beta are 1/2.
 FREE_STEPS, NUDGE_STEPS, EPS, BETA = 20, 4, 0.5, 0.5

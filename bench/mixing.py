@@ -10,7 +10,7 @@ import argparse
 import numpy as np
 
 from apical.cli.common import write_json
-from apical.golden.mix import (
+from apical.golden.numbers.addressed import (
     draw_key,
     draw_words,
     mix_element,

@@ -14,12 +14,12 @@ import argparse
 import numpy as np
 
 from apical.cli.common import write_json
-from apical.golden.data import load
-from apical.golden.energy import projected_force
-from apical.golden.floating import FloatExecutor
-from apical.golden.layered import inference
+from apical.golden.executors.float.executor import FloatExecutor
+from apical.golden.learning.data import load
+from apical.golden.network.energy import projected_force
 from apical.golden.program import STATE
-from apical.golden.store import load_model
+from apical.golden.program.layered import inference
+from apical.golden.storage.model import load_model
 
 #: Residuals asked for, and numbers of steps at which the test error is told.
 LEVELS, TOLD = (0.1, 0.03, 0.01, 0.003, 0.001), (0, 1, 2, 3, 4, 6, 8, 10, 15, 20, 30, 50, 100)

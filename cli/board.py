@@ -32,9 +32,9 @@ def add_arguments(parser):
 
 def run(args) -> int:
     """Run the command; returns the exit code."""
-    from ..boards.records import board
-    from ..hw.config import preset
-    from ..hw.uart import LEAST_DIVISOR
+    from ..boards.build.catalog import board
+    from ..hw.interface.config import preset
+    from ..hw.link.uart import LEAST_DIVISOR
 
     if not args.sim:
         raise MisuseError("only simulated boards can be served; say so: apical board serve --sim")
@@ -85,10 +85,10 @@ def run(args) -> int:
 
 
 def virtual_board(chosen, config):
-    """A running virtual board (:class:`apical.sim.virtual.VirtualBoard`)."""
-    from ..boards.build import board_files
-    from ..boards.top import pin_names
-    from ..sim.virtual import Pins, VirtualBoard, board_bench
+    """A running virtual board (:class:`apical.sim.simulators.virtual.VirtualBoard`)."""
+    from ..boards.build.build import board_files
+    from ..boards.build.top import pin_names
+    from ..sim.simulators.virtual import Pins, VirtualBoard, board_bench
 
     rtlil, _ = board_files(chosen, config)
     bench = board_bench(rtlil, chosen.device.family, Pins(**pin_names(chosen)))

@@ -14,9 +14,9 @@ def add_arguments(parser):
 
 def run(args) -> int:
     """Run the command; returns the exit code."""
-    from ..boards.fit import FAMILIES, what_fits
-    from ..boards.records import BOARDS
-    from ..hw.config import preset
+    from ..boards.build.catalog import BOARDS
+    from ..boards.build.fit import FAMILIES, what_fits
+    from ..hw.interface.config import preset
 
     if args.json is not None:
         check_writable(args.json)

@@ -32,15 +32,15 @@ def add_arguments(parser):
 
 def run(args) -> int:
     """Run the command; returns the exit code."""
-    from ..boards.build import build
-    from ..boards.records import board
+    from ..boards.build.build import build
+    from ..boards.build.catalog import board
     from ..golden.errors import MisuseError
-    from ..hw.config import preset
+    from ..hw.interface.config import preset
 
     chosen = board(args.board, args.preset)
     config = preset(chosen.preset)
     if args.layers is not None:
-        from ..boards.fit import fits, suggestion
+        from ..boards.build.fit import fits, suggestion
 
         why = fits(args.layers, config)
         if why:

@@ -8,7 +8,7 @@ import math
 import re
 
 from ..golden.errors import MisuseError
-from ..golden.files import check_writable, write_atomically
+from ..golden.storage.atomic import check_writable, write_atomically
 
 __all__ = ["argument", "check_writable", "parse_layers", "table", "write_json"]
 

@@ -54,7 +54,7 @@ def run(args) -> int:
         return run_fuzz(args) if args.fuzz is not None else run_systems(args, _preset(args))
     if args.learn or args.train_epochs is not None:
         raise MisuseError("--learn and --train-epochs need a --system NAME; 'all' runs every one")
-    from ..sim.cosim import CosimOptions, cosim
+    from ..sim.cosim.inference import CosimOptions, cosim
 
     options = CosimOptions(
         layers=args.layers, lanes=args.lanes, preset=_preset(args), engine=engine_changes(args),
@@ -88,7 +88,7 @@ def _preset(args):
     """Name of the preset that is asked for, or None."""
     if args.netlist is None:
         return args.preset
-    from ..boards.records import board
+    from ..boards.build.catalog import board
 
     if args.lanes is not None:
         raise MisuseError("--netlist takes the engine of a board, or --preset NAME; drop --lanes")

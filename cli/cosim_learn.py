@@ -30,7 +30,7 @@ def _say(text):
 
 def run_systems(args, preset) -> int:
     """Run ``--system`` on an engine, by name of its preset; returns the exit code."""
-    from ..sim.learning import LearnOptions, cosim_systems, system_names
+    from ..sim.cosim.learning import LearnOptions, cosim_systems, system_names
 
     if not args.learn:
         raise MisuseError("--system needs --learn; inference of a network is co-simulated "
@@ -41,7 +41,7 @@ def run_systems(args, preset) -> int:
     start = time.perf_counter()
     given = (args.data, args.layers, args.train_epochs, args.images)
     if any(value is not None for value in given):
-        from ..sim.training import TrainOptions, cosim_training
+        from ..sim.cosim.training import TrainOptions, cosim_training
 
         report = cosim_training(TrainOptions(
             **common, data=args.data, layers=args.layers, epochs=args.train_epochs,
@@ -81,7 +81,7 @@ def _row(name, report):
 
 def run_fuzz(args) -> int:
     """Run ``--fuzz``; returns the exit code."""
-    from ..sim.campaign import fuzz
+    from ..sim.random.campaign import fuzz
 
     start = time.perf_counter()
     report = fuzz(args.fuzz, args.configs, args.seed, args.sim, say=_say)

@@ -34,7 +34,7 @@ def add_device_arguments(parser):
 
 def manifest_config(path):
     """Engine configuration of a manifest, and its board's name or None."""
-    from ..hw.config import EngineConfig
+    from ..hw.interface.config import EngineConfig
 
     try:
         with open(path) as file:
@@ -55,8 +55,8 @@ def manifest_config(path):
 
 def engine_of(args):
     """(configuration or None, board or None) that the options name."""
-    from ..boards.records import BOARDS, board
-    from ..hw.config import preset
+    from ..boards.build.catalog import BOARDS, board
+    from ..hw.interface.config import preset
 
     if args.manifest is not None:
         if args.board is not None or args.preset is not None:
@@ -71,17 +71,17 @@ def engine_of(args):
 
 def make_link(kind, config, **options):
     """A link without a board."""
-    from ..boards.links import Link
+    from ..boards.host.links import Link
 
     if kind == "golden":
-        from ..boards.golden_port import GoldenPort
+        from ..boards.host.golden_port import GoldenPort
 
         return Link.over_port(GoldenPort(config), config, "the fixed executor", **options)
     if kind == "pysim":
-        from ..sim.ports import PysimPort
+        from ..sim.simulators.ports import PysimPort
 
         return Link.over_port(PysimPort(config), config, "Amaranth's simulator", **options)
-    from ..sim.ports import VerilatorPort
+    from ..sim.simulators.ports import VerilatorPort
 
     return Link.over_port(VerilatorPort(config), config, "the simulator", **options)
 
@@ -95,9 +95,9 @@ def open_device(args, config=None):
     config : EngineConfig, optional
         The engine, where no option names one.
     """
-    from ..boards.device import Device
-    from ..boards.links import Link
-    from ..hw.config import preset
+    from ..boards.host.device import Device
+    from ..boards.host.links import Link
+    from ..hw.interface.config import preset
 
     if (args.port is None) == (args.link is None):
         raise MisuseError(f"name a board's --port, or a --link: {', '.join(LINKS)}")
@@ -107,7 +107,7 @@ def open_device(args, config=None):
     config = named or config
     recorder = None
     if getattr(args, "record", None) is not None:
-        from ..boards.recording import Recorder
+        from ..boards.host.recording import Recorder
 
         recorder = Recorder(args.record)
     try:

@@ -36,7 +36,7 @@ def whole(name, low, high):
 
 def engine_changes(args) -> dict:
     """Configuration fields that the options set, without ``lanes``."""
-    from ..golden.formats import Format
+    from ..golden.numbers.formats import Format
 
     names = "update_lanes", "accumulator_width", "learn_unit"
     changes = {name: getattr(args, name) for name in names
@@ -49,7 +49,7 @@ def engine_changes(args) -> dict:
 
 def engine_config(args):
     """The configuration that the options describe (a preset, or defaults with some lanes)."""
-    from ..hw.config import EngineConfig, preset
+    from ..hw.interface.config import EngineConfig, preset
 
     changes = engine_changes(args)
     if args.preset is not None:

@@ -19,7 +19,7 @@ def draw(figure, folder) -> Path:
 
     Parameters
     ----------
-    figure : apical.golden.reproduce.Figure
+    figure : apical.golden.claims.Figure
     folder : path-like
 
     Returns

@@ -25,8 +25,8 @@ def add_arguments(parser):
 
 def run(args) -> int:
     """Run the command; returns the exit code."""
-    from ..boards.flash import check_bitstream, command, flash, read_back
-    from ..boards.records import board
+    from ..boards.build.catalog import board
+    from ..boards.build.flash import check_bitstream, command, flash, read_back
 
     chosen = board(args.board)
     manifest = args.manifest or Path("build") / "boards" / f"{chosen.name}.json"

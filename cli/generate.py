@@ -50,8 +50,8 @@ def _identifier(text):
 def run(args) -> int:
     """Run the command; returns the exit code."""
     from ..golden.errors import ApicalError
-    from ..golden.files import check_writable, write_atomically
-    from ..hw.verilog import engine_verilog, manifest, memories, memory_map
+    from ..golden.storage.atomic import check_writable, write_atomically
+    from ..hw.export.verilog import engine_verilog, manifest, memories, memory_map
 
     config = engine_config(args)
     folder = Path(args.output)

@@ -24,7 +24,7 @@ def add_arguments(parser):
 
 def run(args) -> int:
     """Run the command; returns the exit code."""
-    from ..boards.watch import watch
+    from ..boards.host.watch import watch
 
     for path in (args.json_lines, args.record):
         if path is not None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from ..golden.errors import MisuseError
-from ..golden.formats import STATE, WEIGHT, Format
-from ..golden.quantize import quantize_network
-from ..golden.store import Model, load_model, save_model
+from ..golden.numbers.formats import STATE, WEIGHT, Format
+from ..golden.numbers.quantize import quantize_network
+from ..golden.storage.model import Model, load_model, save_model
 from . import quantize_sweep
 from .common import argument, check_writable, table, write_json
 

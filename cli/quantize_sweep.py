@@ -48,8 +48,8 @@ def add_arguments(parser, model):
 
 def run(args) -> int:
     """Train, write, print the table of mean test errors."""
-    from ..golden.data import load
-    from ..golden.quantize_sweep import sweep, sweep_ghosts
+    from ..golden.learning.data import load
+    from ..golden.learning.sweep import sweep, sweep_ghosts
 
     rows, study = [], sweep if args.system == "ep" else sweep_ghosts
     for row in study(args.layers, load(args.data), args.state_bits, args.weight_bits,

@@ -16,7 +16,7 @@ def add_arguments(parser):
 
 def run(args) -> int:
     """Run the command; returns the exit code."""
-    from ..boards.recording import read_recording, replay
+    from ..boards.host.recording import read_recording, replay
 
     for path in (args.json, args.record):
         if path is not None:

@@ -31,7 +31,7 @@ def add_arguments(parser):
 
 def run(args) -> int:
     """Run the checks, print a line for each; 1 when one is outside its tolerance."""
-    from ..golden.reproduce import SYSTEMS, Row, reproduce
+    from ..golden.claims import SYSTEMS, Row, reproduce
 
     if args.name != "all" and args.name not in SYSTEMS:
         raise MisuseError(f"unknown system '{args.name}'; known: {', '.join(SYSTEMS)}, all")
@@ -39,7 +39,7 @@ def run(args) -> int:
         check_writable(args.json)
     draw = None
     if args.plots is not None:
-        from .figures import draw  # before the work: says at once when matplotlib is missing
+        from .figures import draw
         Path(args.plots).mkdir(parents=True, exist_ok=True)
     rows, begin = [], time.perf_counter()
     for item in reproduce(args.name, args.seed, args.executor):

@@ -34,7 +34,7 @@ def add_workload_arguments(parser):
 
 def made_workload(args, config):
     """What the options ask for, in the formats of an engine."""
-    from ..boards.workload import workload
+    from ..boards.host.workload import workload
 
     return workload(config, args.data, args.layers, args.images, seed=args.seed, steps=args.steps,
                     model=args.model)

@@ -6,7 +6,7 @@ import io
 import math
 
 from ..golden.errors import ApicalError, MisuseError
-from ..golden.files import write_atomically
+from ..golden.storage.atomic import write_atomically
 from .common import argument, check_writable
 
 
@@ -35,8 +35,8 @@ def run(args) -> int:
     """Draw, write, print one line."""
     import numpy as np
 
-    from ..golden.sampling import sample
-    from ..golden.store import load_model
+    from ..golden.learning.sampling import sample
+    from ..golden.storage.model import load_model
 
     for path in (args.save, args.png):
         if path is not None:

@@ -19,7 +19,7 @@ def add_arguments(parser):
 
 def run(args) -> int:
     """Run the command; returns the exit code."""
-    from ..boards.selftest import selftest
+    from ..boards.host.selftest import selftest
 
     for path in (args.json, args.record):
         if path is not None:
@@ -44,8 +44,8 @@ def run(args) -> int:
 
 def _abuse(device, count, full):
     """(plain report, `Check`) of link abuse."""
-    from ..boards.abuse import abuse
-    from ..boards.selftest import Check
+    from ..boards.host.abuse import abuse
+    from ..boards.host.selftest import Check
 
     found = abuse(device, count, full=full)
     told = ", ".join(f"{n} {name}" for name, n in sorted(found.statuses.items()))

@@ -130,10 +130,10 @@ def run(args) -> int:
         return train_machine.run(args)
     train_machine.refuse(args)
 
-    from ..golden.data import load
-    from ..golden.rules import rule
-    from ..golden.store import Model, save_model
-    from ..golden.training import default_config, train
+    from ..golden.learning.data import load
+    from ..golden.learning.float import default_config, train
+    from ..golden.storage.model import Model, save_model
+    from ..golden.systems.rules import rule
 
     for path in (args.save, args.json, args.checkpoint):
         if path is not None:

@@ -34,11 +34,11 @@ def wanted(args) -> bool:
 
 def run(args, layers) -> int:
     """Train, evaluate on the device, write, print one line."""
-    from ..boards.training import DeviceExecutor
-    from ..golden.layered import inference
+    from ..boards.host.training import DeviceExecutor
+    from ..golden.learning.fixed import default_fixed_config, raw_values, train_fixed
     from ..golden.network import layered
-    from ..golden.store import Model, save_model
-    from ..golden.training_fixed import default_fixed_config, raw_values, train_fixed
+    from ..golden.program.layered import inference
+    from ..golden.storage.model import Model, save_model
 
     for name in ("state", "weight", "update_frac"):
         if getattr(args, name) is not None:
@@ -101,7 +101,7 @@ def run(args, layers) -> int:
 
 def _learning():
     """Names of the presets that have a learning unit."""
-    from ..hw.config import PRESETS
+    from ..hw.interface.config import PRESETS
 
     return [name for name, config in PRESETS.items() if config.learning]
 
@@ -110,7 +110,7 @@ def _part(args, layers):
     """The data set, or the first images of it."""
     from dataclasses import replace
 
-    from ..boards.workload import dataset_for
+    from ..boards.host.workload import dataset_for
 
     dataset = dataset_for(layers, args.data)
     train, test = args.images or len(dataset.train), args.test_images or len(dataset.test)

@@ -10,7 +10,7 @@ from .common import argument, write_json
 
 def add_arguments(parser, whole):
     """Declare the options that only raw integers have; `whole` parses whole numbers."""
-    from ..golden.formats import Format
+    from ..golden.numbers.formats import Format
 
     parser.add_argument("--executor", choices=("float", "fixed"), default="float",
                         help="float: real numbers, batches; fixed: raw integers, image by image, "
@@ -44,11 +44,11 @@ def run(args, layers, show) -> int:
     show : callable or None
         Takes an `EpochReport` after each epoch.
     """
-    from ..golden.data import load
-    from ..golden.layered import inference
+    from ..golden.learning.data import load
+    from ..golden.learning.fixed import default_fixed_config, train_fixed
     from ..golden.network import layered
-    from ..golden.store import Model, save_model
-    from ..golden.training_fixed import default_fixed_config, train_fixed
+    from ..golden.program.layered import inference
+    from ..golden.storage.model import Model, save_model
 
     config = default_fixed_config(
         args.data, layers, args.rule, epochs=args.epochs, batch=args.batch, rates=args.rates,

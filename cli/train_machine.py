@@ -53,11 +53,11 @@ def refuse(args):
 
 def run(args) -> int:
     """Train a machine, write, print one line."""
-    from ..golden.annealed import schedule
-    from ..golden.data import load
-    from ..golden.probability_flow import reconstruction
-    from ..golden.store import Model, save_model
-    from ..golden.training_flow import EPOCH_CORRUPTION, default_config, machine, train
+    from ..golden.learning.data import load
+    from ..golden.learning.flow import EPOCH_CORRUPTION, default_config, machine, train
+    from ..golden.references.annealed import schedule
+    from ..golden.storage.model import Model, save_model
+    from ..golden.systems.probability_flow import reconstruction
 
     for name in _FOREIGN:
         if getattr(args, name) is not None:
@@ -118,9 +118,9 @@ def _likelihood(network, result, dataset, temperatures):
     """Log-likelihood of the test images by annealed importance sampling, as report entries."""
     if not temperatures:
         return {}
-    from ..golden.annealed import estimate_log_z
-    from ..golden.boltzmann import binarize, starting_weights
-    from ..golden.sampling import is_restricted
+    from ..golden.learning.sampling import is_restricted
+    from ..golden.network.boltzmann import binarize, starting_weights
+    from ..golden.references.annealed import estimate_log_z
 
     # Best started from independent pixels, each as often 1 as in the training images.
     base = starting_weights(network, binarize(dataset.train), 0)["bv"][0]

@@ -5,16 +5,21 @@ Uses Amaranth's own simulator, so it needs no compiler: ``python examples/engine
 
 import numpy as np
 
-from apical.golden.fixed import FixedExecutor
-from apical.golden.formats import STATE, quantize
-from apical.golden.layered import inference
+from apical.golden.executors.fixed.executor import FixedExecutor
+from apical.golden.learning.pretrained import random_weights
 from apical.golden.network import layered
-from apical.golden.quantize import quantize_network
-from apical.golden.trained import random_weights
-from apical.hw.assembler import assemble, config_for
-from apical.hw.image import input_writes, program_writes, register_write, weight_writes
-from apical.hw.isa import disassemble
-from apical.sim.pysim import PysimEngine
+from apical.golden.numbers.formats import STATE, quantize
+from apical.golden.numbers.quantize import quantize_network
+from apical.golden.program.layered import inference
+from apical.hw.assembler.assembler import assemble, config_for
+from apical.hw.assembler.image import (
+    input_writes,
+    program_writes,
+    register_write,
+    weight_writes,
+)
+from apical.hw.interface.isa import disassemble
+from apical.sim.simulators.pysim import PysimEngine
 
 
 def main():

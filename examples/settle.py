@@ -8,13 +8,13 @@ import sys
 
 import numpy as np
 
-from apical.golden.data import load
-from apical.golden.energy import energy
-from apical.golden.floating import FloatExecutor
-from apical.golden.layered import drive, start_state, step
+from apical.golden.executors.float.executor import FloatExecutor
+from apical.golden.learning.data import load
+from apical.golden.learning.float import default_config, starting_weights
 from apical.golden.network import layered
+from apical.golden.network.energy import energy
 from apical.golden.program import Program, Relax
-from apical.golden.training import default_config, starting_weights
+from apical.golden.program.layered import drive, start_state, step
 
 #: Steps that are shown, and steps after which the networks count as settled.
 SHOWN, STEPS = 12, 100

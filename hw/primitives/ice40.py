@@ -14,7 +14,7 @@ from __future__ import annotations
 from amaranth.hdl import Cat, ClockSignal, Const, Instance, Mux, ResetSignal, Signal
 from amaranth.utils import ceil_log2
 
-from ..config import SPRAM_LEAST
+from ..interface.config import SPRAM_LEAST
 from .portable import delayed, select_chunk, select_late
 
 SPRAM_WORDS, SPRAM_WIDTH = 1 << 14, 16

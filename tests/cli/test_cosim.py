@@ -11,7 +11,7 @@ import pytest
 
 from apical import cli
 from apical.cli import cosim
-from apical.sim import tools
+from apical.sim.simulators import tools
 
 ROOT = Path(__file__).parents[2]
 #: The common engine of the tests of co-simulation, so that it is built once.
@@ -157,7 +157,8 @@ def only(monkeypatch, tmp_path):
 ])
 def test_missing_tools_are_named_before_the_work(capsys, only, monkeypatch, present, sim, message):
     only(*present)
-    monkeypatch.setattr("apical.sim.cosim.resolve", lambda *_: pytest.fail("work was started"))
+    monkeypatch.setattr("apical.sim.cosim.inference.resolve",
+                        lambda *_: pytest.fail("work was started"))
     code, out, lines = run(capsys, *QUICK, "--sim", sim)
     assert (code, out, len(lines)) == (1, "", 1) and re.search(message, lines[0]), lines
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-import apical.sim.campaign
-import apical.sim.learning
+import apical.sim.cosim.learning
+import apical.sim.random.campaign
 from apical import cli
 
 ROOT = Path(__file__).parents[2]
@@ -40,7 +40,7 @@ def test_a_system_that_learns(capsys, tmp_path):
 
 
 def test_dead_weights_end_with_an_error(capsys, monkeypatch):
-    monkeypatch.setattr(apical.sim.learning, "LEAST_CHANGED", 2.0)
+    monkeypatch.setattr(apical.sim.cosim.learning, "LEAST_CHANGED", 2.0)
     code, out, _ = run(capsys, "--system", "stdp-one-way", "--learn", "--fast")
     assert code == 1 and out.endswith("FAILS\n") and "of the weights that take part changed" in out
 
@@ -55,7 +55,7 @@ def test_random_cases(capsys, tmp_path):
 
 
 def test_a_case_that_fails_says_how_to_run_it_again(capsys, monkeypatch):
-    monkeypatch.setattr(apical.sim.campaign, "run_cases", lambda config, seeds, *_: {
+    monkeypatch.setattr(apical.sim.random.campaign, "run_cases", lambda config, seeds, *_: {
         "cases": len(seeds), "compared": 9, "weights_compared": 2, "mismatches": 5,
         "failing": [max(seeds)], "failures": [f"seed {max(seeds)}: differs"]})
     code, out, _ = run(capsys, "--fuzz", "6", "--configs", "2", "--seed", "10")

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from apical.cli import main
-from apical.golden.data import load
+from apical.golden.learning.data import load
+from apical.golden.learning.pretrained import random_weights
 from apical.golden.network import layered
-from apical.golden.store import Model, save_model
-from apical.golden.trained import random_weights
-from apical.hw.config import preset
+from apical.golden.storage.model import Model, save_model
+from apical.hw.interface.config import preset
 
 LAYERS = (64, 12, 10)
 

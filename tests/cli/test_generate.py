@@ -6,7 +6,7 @@ import re
 import pytest
 
 from apical import cli
-from apical.hw.config import EngineConfig
+from apical.hw.interface.config import EngineConfig
 
 SMALL = ["generate", "--lanes", "3", "--update-lanes", "2"]
 
@@ -59,7 +59,7 @@ def test_what_cannot_be_is_one_line(capsys, tmp_path, argv, message):
 
 def test_unwritable_output(capsys, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
-    monkeypatch.setattr("apical.hw.verilog.engine_verilog",
+    monkeypatch.setattr("apical.hw.export.verilog.engine_verilog",
                         lambda *_: pytest.fail("work was started"))
     code, out, lines = run(capsys, *SMALL, "-o", str(tmp_path / "file" / "x"))
     assert (code, out, len(lines)) == (1, "", 1)

@@ -16,7 +16,7 @@ import apical.cli as cli
 from apical.cli import common
 from apical.golden.errors import ApicalError, DoesNotFitError, MisuseError
 from apical.golden.network import glorot, layered
-from apical.golden.store import Model, load_model, save_model
+from apical.golden.storage.model import Model, load_model, save_model
 
 NET = layered([5, 4, 3])
 

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from apical import cli
-from apical.golden import reproduce
-from apical.golden.reproduce import Figure, Row
+from apical.golden import claims as reproduce
+from apical.golden.claims import Figure, Row
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 
 from apical import cli
 from apical.cli import train
-from apical.golden.store import load_model
+from apical.golden.storage.model import load_model
 
 QUICK = ["train", "--layers", "64-12-10", "--epochs", "2"]
 

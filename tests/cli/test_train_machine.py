@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from apical import cli
-from apical.golden.store import load_model
+from apical.golden.storage.model import load_model
 
 QUICK = ["train", "--rule", "flow", "--layers", "64-16", "--epochs", "2", "--temperatures", "200"]
 

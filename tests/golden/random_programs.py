@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from apical.golden.formats import Format
 from apical.golden.network import Matrix, Network, Population, Projection
+from apical.golden.numbers.formats import Format
 from apical.golden.program import (
     RATE,
     STATE,

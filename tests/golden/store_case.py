@@ -4,12 +4,10 @@
 
 import numpy as np
 
-from apical.golden import layered as lay
 from apical.golden.network import glorot, layered
-from apical.golden.quantize import quantize_network
-from apical.golden.store import (
-    Model,
-)
+from apical.golden.numbers.quantize import quantize_network
+from apical.golden.program import layered as lay
+from apical.golden.storage.model import Model
 
 NET = layered([5, 4, 3])
 

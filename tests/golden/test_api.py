@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import apical.golden
-from apical.golden.reproduce import SYSTEMS
+from apical.golden.claims import SYSTEMS
 
 ROOT = Path(__file__).parents[2]
 

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from apical.golden.fixed import FixedExecutor
-from apical.golden.fixed_learning import multipliers
-from apical.golden.layered import inference
+from apical.golden.executors.fixed.executor import FixedExecutor
+from apical.golden.executors.fixed.weights import multipliers
 from apical.golden.network import layered
-from apical.hw.assembler import assemble, config_for
-from apical.hw.image import (
+from apical.golden.program.layered import inference
+from apical.hw.assembler.assembler import assemble, config_for
+from apical.hw.assembler.image import (
     input_writes,
     program_writes,
     rate_writes,
@@ -15,8 +15,8 @@ from apical.hw.image import (
     weight_writes,
     weights_from,
 )
-from apical.hw.isa import LANE_BITS, Space, address, lane_address
-from apical.sim.pysim import PysimEngine
+from apical.hw.interface.isa import LANE_BITS, Space, address, lane_address
+from apical.sim.simulators.pysim import PysimEngine
 
 REPORTED = ("prediction", "image_steps", "signature", "writes", "saturations")
 SEED = 77

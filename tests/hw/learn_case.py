@@ -4,14 +4,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from apical.golden.fixed import FixedExecutor
-from apical.golden.fixed_learning import multipliers
-from apical.golden.formats import STATE, WEIGHT
-from apical.hw.assembler import assemble, config_for
-from apical.sim.compare import Comparison, Expectation, compare_reports, compare_trace
-from apical.sim.job import answers, learning_job, read_weights
-from apical.sim.learning import joined
-from apical.sim.pysim import PysimEngine
+from apical.golden.executors.fixed.executor import FixedExecutor
+from apical.golden.executors.fixed.weights import multipliers
+from apical.golden.numbers.formats import STATE, WEIGHT
+from apical.hw.assembler.assembler import assemble, config_for
+from apical.sim.bench.job import answers, learning_job, read_weights
+from apical.sim.compare.compare import (
+    Comparison,
+    Expectation,
+    compare_reports,
+    compare_trace,
+)
+from apical.sim.cosim.learning import joined
+from apical.sim.simulators.pysim import PysimEngine
 
 SEED = 77
 

@@ -10,15 +10,15 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.utils import ceil_log2
 
-from apical.hw.counter import Accumulator
-from apical.hw.engine import HOST_MEMBERS
-from apical.hw.lanes import Multiplier
-from apical.hw.memory import ChunkMemory, LaneMemory, WordMemory
-from apical.hw.product import ProductSum
-from apical.sim import host
-from apical.sim.harness import component_ports, component_verilog, harness
-from apical.sim.netlist import with_models
-from apical.sim.runner import build
+from apical.hw.engine.counter import Accumulator
+from apical.hw.engine.engine import HOST_MEMBERS
+from apical.hw.engine.lanes import Multiplier
+from apical.hw.engine.memory import ChunkMemory, LaneMemory, WordMemory
+from apical.hw.engine.product import ProductSum
+from apical.sim.bench import host
+from apical.sim.bench.harness import component_ports, component_verilog, harness
+from apical.sim.simulators.netlist import with_models
+from apical.sim.simulators.runner import build
 
 
 class Pairs(wiring.Component):

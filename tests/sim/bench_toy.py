@@ -8,8 +8,8 @@ import numpy as np
 from cocotb.triggers import Timer
 
 from apical.golden.errors import ApicalError
-from apical.sim import host
-from apical.sim.host import HostPort
+from apical.sim.bench import host
+from apical.sim.bench.host import HostPort
 
 TOY_FAIL_LIMIT = 2
 LANES = int(os.environ.get("TOY_LANES", "3"))

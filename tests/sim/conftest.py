@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from apical.sim.harness import harness_component
-from apical.sim.runner import build
-from apical.sim.streams import state_stream
+from apical.sim.bench.harness import harness_component
+from apical.sim.bench.streams import state_stream
+from apical.sim.simulators.runner import build
 
 FOLDER = Path(__file__).parent
 sys.path.insert(0, str(FOLDER))  # the toy design, here and inside the simulator

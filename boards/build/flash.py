@@ -1,0 +1,113 @@
+"""Loading a bitstream into a board, after checking that it is the right one."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+from ...golden.errors import ApicalError, MisuseError
+from ...hw.interface.config import PRESETS, EngineConfig, preset
+from .build import load_manifest
+from ..host.device import Device
+from ..host.links import Link
+from .catalog import Board
+
+_PACKAGES = {"openFPGALoader": "openfpgaloader", "iceprog": "fpga-icestorm",
+             "dfu-util": "dfu-util"}
+
+
+def check_bitstream(board: Board, manifest_path) -> tuple:
+    """(bitstream, manifest), or why it must not be loaded.
+
+    Raises
+    ------
+    MisuseError
+        For another board's bitstream, one that was changed, or one of an older configuration.
+    """
+    manifest = load_manifest(manifest_path)
+    if manifest["board"] != board.name:
+        raise MisuseError(f"'{manifest_path}' is for board '{manifest['board']}', "
+                          f"not for '{board.name}'")
+    # The file beside the manifest: both may have been moved together.
+    path = Path(manifest_path).with_name(Path(manifest["bitstream"]).name)
+    try:
+        bits = path.read_bytes()
+    except OSError as error:
+        raise MisuseError(f"no bitstream '{path}' ({error.strerror.lower()}); build it with: "
+                          f"apical build --board {board.name}") from error
+    if hashlib.sha256(bits).hexdigest() != manifest["sha256"]:
+        raise MisuseError(f"'{path}' is not the bitstream its manifest describes (sha256 differs); "
+                          f"build it again with: apical build --board {board.name}")
+    # A bitstream may hold another preset than the board's own.
+    name = manifest.get("preset")
+    current = preset(name if name in PRESETS else board.preset).hash
+    if manifest["config_hash"] != current:
+        raise MisuseError(f"'{path}' is stale: it holds engine {manifest['config_hash']}, this "
+                          f"version has {current}; build it again with: "
+                          f"apical build --board {board.name}")
+    return path, manifest
+
+
+def command(board: Board, bitstream, target: str) -> list:
+    """The programmer command, word by word.
+
+    Parameters
+    ----------
+    target : {"sram", "flash"}
+    """
+    words = {"sram": board.sram, "flash": board.flash}[target]
+    if words is None:
+        raise MisuseError(f"board '{board.name}' cannot be loaded into {target}")
+    return [*words, str(bitstream)]
+
+
+def flash(board: Board, words) -> None:
+    """Run a programmer command.
+
+    Raises
+    ------
+    ApicalError
+        One line: the programmer is not installed, or what it said last.
+    """
+    if shutil.which(words[0]) is None:
+        raise ApicalError(f"{words[0]} is not installed; install the package "
+                          f"'{_PACKAGES[words[0]]}' (apt install {_PACKAGES[words[0]]})")
+    answer = subprocess.run(words, capture_output=True, text=True, check=False)
+    if answer.returncode:
+        lines = [line.strip() for line in (answer.stderr + answer.stdout).splitlines()
+                 if line.strip()]
+        said = lines[-1] if lines else f"exit code {answer.returncode}"
+        raise ApicalError(f"{words[0]} failed: {said}; is the board there? {board.connect}, and "
+                          "check that this user may use it (udev rules)")
+
+
+def read_back(board: Board, manifest: dict, port: str, attempts=5):
+    """Ask a board that was just loaded which engine it holds.
+
+    Raises
+    ------
+    ApicalError
+        When it does not answer, or is another engine than the manifest's.
+    """
+    config = EngineConfig.from_dict(manifest["config"])
+    for attempt in range(attempts):
+        # A board needs a moment to start, and its port to come back.
+        time.sleep(0.5)
+        try:
+            link = Link.serial(port, manifest.get("baud", board.baud))
+            try:
+                Device.open(link, config)
+                return
+            finally:
+                link.close()
+        except MisuseError as error:
+            if "there is no port" not in str(error):
+                raise ApicalError(f"loaded, but not what was meant: {error}") from error
+            failure = error
+        except ApicalError as error:
+            failure = error
+        if attempt == attempts - 1:
+            raise ApicalError(f"loaded, but the board cannot be asked: {failure}")

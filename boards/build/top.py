@@ -1,0 +1,190 @@
+"""Top level of a board: clock, engine, serial port, LEDs."""
+
+from __future__ import annotations
+
+import importlib
+
+from amaranth.hdl import (
+    ClockDomain,
+    Const,
+    Elaboratable,
+    Instance,
+    Module,
+    Mux,
+    ResetInserter,
+    Signal,
+)
+from amaranth.lib import io, wiring
+from amaranth.lib.cdc import FFSynchronizer
+from amaranth.lib.wiring import In, Out
+
+from ...golden.errors import ApicalError
+from ...hw.interface.config import EngineConfig
+from ...hw.link.endpoint import Endpoint
+from ...hw.engine.engine import Engine
+from ...hw.interface.protocol import unpacks
+from ...hw.link.uart import Receiver, Transmitter
+from ...hw.link.unpack import Unpacker
+from .catalog import Board
+
+
+def platform_of(board: Board):
+    """A new platform of a board; one can be used once only."""
+    module, _, name = board.platform.partition(":")
+    try:
+        return getattr(importlib.import_module(module), name)()
+    except ModuleNotFoundError as error:
+        raise ApicalError(f"board '{board.name}' needs the package amaranth-boards; "
+                          "install it with: pip install amaranth-boards") from error
+
+
+class SerialEngine(wiring.Component):
+    """An engine behind a serial line, without pins: the part of a board that can be simulated.
+
+    Members
+    -------
+    receive : In(1), transmit : Out(1)
+        Serial line, idle high.
+    busy, error : Out(1)
+    """
+
+    def __init__(self, config: EngineConfig, divisor: int):
+        self.config, self.divisor = config, divisor
+        super().__init__({"receive": In(1, init=1), "transmit": Out(1, init=1), "busy": Out(1),
+                          "error": Out(1)})
+
+    def elaborate(self, platform):
+        m = Module()
+        # The unpacker does not hold its requests, and is too far from the memories.
+        engine = Engine(self.config, held=not unpacks(self.config))
+        m.submodules.host = host = Endpoint(self.config.lanes, self.config.primitives)
+        stop = Signal()
+        m.d.sync += stop.eq(host.stop)
+        m.submodules.engine = ResetInserter(stop)(engine)
+        m.submodules.receiver = receiver = Receiver(self.divisor)
+        m.submodules.transmitter = transmitter = Transmitter(self.divisor)
+        m.d.comb += [
+            receiver.line.eq(self.receive), self.transmit.eq(transmitter.line),
+            host.received.eq(receiver.valid), host.received_byte.eq(receiver.byte),
+            transmitter.valid.eq(host.send), transmitter.byte.eq(host.send_byte),
+            host.send_ready.eq(transmitter.ready), host.done.eq(engine.done),
+            self.busy.eq(engine.busy), self.error.eq(host.error)]
+        if unpacks(self.config):
+            unpacker = Unpacker(self.config)
+            m.submodules.unpacker = ResetInserter(stop)(unpacker)
+            _request(m, host, "host", unpacker, "host")
+            _request(m, unpacker, "port", engine, "host")
+        else:
+            _request(m, host, "host", engine, "host")
+        for name in ("read_valid", "read_data"):
+            m.d.comb += getattr(host, f"host_{name}").eq(getattr(engine, f"host_{name}"))
+        return m
+
+
+def _request(m, source, out, sink, into):
+    """Connect two ends of requests, whose members begin with `out` and `into`."""
+    for name in ("valid", "write", "address", "write_data"):
+        m.d.comb += getattr(sink, f"{into}_{name}").eq(getattr(source, f"{out}_{name}"))
+    m.d.comb += getattr(source, f"{out}_ready").eq(getattr(sink, f"{into}_ready"))
+
+
+class BoardTop(Elaboratable):
+    """What a bitstream holds.
+
+    Parameters
+    ----------
+    board : Board
+    config : EngineConfig
+    """
+
+    def __init__(self, board: Board, config: EngineConfig):
+        self.board, self.config = board, config
+
+    def elaborate(self, platform):
+        m = Module()
+        board = self.board
+        clock = platform.request(platform.default_clk, dir="-")
+        m.domains.sync = domain = ClockDomain("sync")
+        m.domains.start = start = ClockDomain("start", reset_less=True, local=True)
+        make = {"ice40": _ice40_pll, "ecp5": _ecp5_pll}[board.device.family]
+        made, locked = make(m, board, clock)
+        # The clock is not to be trusted before the PLL has locked.
+        steady, wait = Signal(), Signal(4)
+        m.submodules.steady = FFSynchronizer(locked, steady, o_domain="start")
+        m.d.start += wait.eq(Mux(steady, wait + (wait != 15), 0))
+        m.d.comb += [domain.clk.eq(made), start.clk.eq(made), domain.rst.eq(wait != 15)]
+        m.submodules.engine = engine = SerialEngine(self.config, board.divisor)
+        lines = {line.name: "-" for line in platform.lookup(*board.uart).ios}
+        uart = platform.request(*board.uart, dir=lines)
+        m.submodules.rx = rx = io.Buffer("i", uart.rx)
+        m.submodules.tx = tx = io.Buffer("o", uart.tx)
+        m.d.comb += [engine.receive.eq(rx.i), tx.o.eq(engine.transmit)]
+        count = Signal(range(board.clock // 2))
+        m.d.sync += count.eq(count + 1)
+        slow, fast = count[-1], count[-3]
+        shown = {"alive": slow, "busy": engine.busy, "error": engine.error}
+        if "busy" not in board.leds:
+            shown["alive"] = (slow & ~engine.busy) | (fast & engine.busy)
+        outputs = [(place, shown[name]) for name, place in board.leds.items()]
+        outputs += [(place, Const(1)) for place in board.high]
+        for (name, number), value in outputs:
+            pin = platform.request(name, number, dir="-")
+            m.submodules[f"pin_{name}_{number}"] = buffer = io.Buffer("o", pin)
+            m.d.comb += buffer.o.eq(value)
+        return m
+
+
+def _ice40_pll(m, board, clock):
+    """SB_PLL40_PAD: the clock pin of the board is the pad of the PLL."""
+    divf, divq = ice40_divisors(board.clock_in, board.clock)
+    locked, made = Signal(), Signal(name="pll_clock")
+    m.submodules.pll = Instance(
+        "SB_PLL40_PAD", p_FEEDBACK_PATH="SIMPLE", p_PLLOUT_SELECT="GENCLK",
+        p_DIVR=Const(0, 4), p_DIVF=Const(divf, 7), p_DIVQ=Const(divq, 3),
+        p_FILTER_RANGE=Const(1, 3), i_PACKAGEPIN=clock.io, i_RESETB=Const(1), i_BYPASS=Const(0),
+        o_PLLOUTGLOBAL=made, o_LOCK=locked)
+    return made, locked
+
+
+def ice40_divisors(clock_in: int, clock: int) -> tuple:
+    """(DIVF, DIVQ) of the PLL: clock = clock_in * (DIVF + 1) / 2**DIVQ, its oscillator in range."""
+    for divq in range(1, 7):
+        oscillator = clock << divq
+        if 533_000_000 <= oscillator <= 1_066_000_000 and oscillator % clock_in == 0:
+            return oscillator // clock_in - 1, divq
+    raise ValueError(f"no PLL setting from {clock_in} to {clock} Hz")
+
+
+def _ecp5_pll(m, board, clock):
+    """EHXPLLL, output fed back."""
+    divide, feed, out = ecp5_divisors(board.clock_in, board.clock)
+    m.submodules.clock_pin = pin = io.Buffer("i", clock)
+    locked, made = Signal(), Signal(name="pll_clock")
+    m.submodules.pll = Instance(
+        "EHXPLLL", a_ICP_CURRENT="12", a_LPF_RESISTOR="8", a_MFG_ENABLE_FILTEROPAMP="1",
+        a_MFG_GMCREF_SEL="2", p_PLLRST_ENA="DISABLED", p_INTFB_WAKE="DISABLED",
+        p_STDBY_ENABLE="DISABLED", p_DPHASE_SOURCE="DISABLED", p_OUTDIVIDER_MUXA="DIVA",
+        p_CLKOP_ENABLE="ENABLED", p_CLKI_DIV=divide, p_CLKFB_DIV=feed, p_CLKOP_DIV=out,
+        p_CLKOP_CPHASE=out // 2, p_CLKOP_FPHASE=0, p_FEEDBK_PATH="CLKOP",
+        i_RST=Const(0), i_STDBY=Const(0), i_CLKI=pin.i, i_CLKFB=made, i_PHASESEL0=Const(0),
+        i_PHASESEL1=Const(0), i_PHASEDIR=Const(1), i_PHASESTEP=Const(1), i_PHASELOADREG=Const(1),
+        i_PLLWAKESYNC=Const(0), i_ENCLKOP=Const(0), o_CLKOP=made, o_LOCK=locked)
+    return made, locked
+
+
+def ecp5_divisors(clock_in: int, clock: int) -> tuple:
+    """(CLKI_DIV, CLKFB_DIV, CLKOP_DIV): clock = clock_in * CLKFB_DIV / CLKI_DIV, 400..800 MHz."""
+    for divide in range(1, 9):
+        if clock * divide % clock_in == 0 and clock_in // divide >= 3_125_000:
+            for out in range(1, 129):
+                if 550_000_000 <= clock * out <= 800_000_000:
+                    return divide, clock * divide // clock_in, out
+    raise ValueError(f"no PLL setting from {clock_in} to {clock} Hz")
+
+
+def pin_names(board: Board) -> dict:
+    """Ports of the top level, by what a bench calls them: clock, receive, transmit."""
+    platform = platform_of(board)
+    name, number = board.uart
+    return {"clock": f"{platform.default_clk}_0__io",
+            "receive": f"{name}_{number}__rx__io", "transmit": f"{name}_{number}__tx__io"}

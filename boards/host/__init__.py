@@ -1,0 +1,1 @@
+"""Host: what a computer does with a board.  No Amaranth."""

@@ -1,0 +1,51 @@
+"""Training on a device: the run of `apical.golden.learning.fixed` with an engine as executor."""
+
+from __future__ import annotations
+
+from ...golden.executors.fixed.executor import FixedResult
+from .device import Device
+from .workload import density
+
+
+class DeviceExecutor:
+    """An engine in the place of the fixed executor: runs programs, keeps the weights.
+
+    Parameters
+    ----------
+    device : Device
+    network, weights, state, weight, update_frac
+        As for :class:`~apical.golden.executors.fixed.executor.FixedExecutor`; formats and bits must
+        be those of the engine.
+    progress : callable, optional
+        Called as ``progress(images done in this part, results of the last image)``.
+    """
+
+    def __init__(self, device: Device, network, weights, state, weight, update_frac,
+                 progress=None):
+        config = device.config
+        assert (state, weight, update_frac) == (config.state, config.weight, config.update_frac)
+        self.device, self.network, self.progress = device, network, progress
+        self._first, self._program, self._rates, self._next = weights, None, None, None
+
+    def run(self, program, inputs, seed=0, first_image=0, rates=None, collect=False) -> FixedResult:
+        """Run a program on images, in order; the states of an image are not read back."""
+        device = self.device
+        if program is not self._program:
+            weights = self._first if self._program is None else device.weights()
+            device.load(self.network, program, weights, seed=seed, first_image=first_image,
+                        density=density(inputs), rates=rates)
+            self._program, self._rates = program, rates
+        elif rates != self._rates:
+            device.set_rates(rates)
+            self._rates = rates
+        if self._next not in (None, first_image):
+            device.set_register("image", first_image)
+        found = device.run(inputs, self.progress)
+        self._next = first_image + len(found.steps)
+        return FixedResult({}, found.predictions, found.steps, None, found.writes,
+                           found.saturations, found.signatures)
+
+    @property
+    def weights(self) -> dict:
+        """The raw weights that the device holds."""
+        return self._first if self._program is None else self.device.weights()

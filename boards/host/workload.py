@@ -1,0 +1,125 @@
+"""What a board is given to do: a network, its weights, images; in raw integers of its engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...golden.errors import MisuseError
+from ...golden.learning.data import Dataset, load
+from ...golden.learning.fixed import raw_values
+from ...golden.learning.pretrained import trained_model
+from ...golden.network import Network, layered
+from ...golden.numbers.quantize import quantize_network
+from ...golden.program import Program
+from ...golden.program.layered import inference
+from ...golden.storage.model import load_model
+from ...hw.assembler.assembler import assemble
+from ...hw.interface.config import EngineConfig
+
+#: Layers where none are given, by data.
+LAYERS = {"digits": (64, 32, 10), "mnist": (784, 64, 10), "fashion-mnist": (784, 64, 10)}
+
+
+@dataclass(frozen=True, eq=False)
+class Workload:
+    """Images for a network.
+
+    Attributes
+    ----------
+    network : Network
+    program : Program
+    weights : dict of str to ndarray of int64
+        Raw.
+    inputs : dict of str to ndarray of shape (images, n), int
+        Raw.
+    labels : ndarray of shape (images,), int64
+    data : str
+    """
+
+    network: Network
+    program: Program
+    weights: dict
+    inputs: dict
+    labels: np.ndarray
+    data: str
+
+    @property
+    def density(self) -> dict:
+        """Share of inputs that are not zero, by population."""
+        return density(self.inputs)
+
+    def accuracy(self, predictions) -> float:
+        """Share of right predictions."""
+        return float(np.mean(predictions == self.labels))
+
+
+def density(inputs) -> dict:
+    """Share of values that are not zero, by population."""
+    return {name: float(np.count_nonzero(values)) / max(1, values.size)
+            for name, values in inputs.items() if name == "x"}
+
+
+def dataset_for(layers, name) -> Dataset:
+    """A data set whose images and classes are those of the layers."""
+    dataset = load(name)
+    if dataset.width != layers[0] or dataset.classes != layers[-1]:
+        raise MisuseError(f"data '{name}' have {dataset.width} pixels and {dataset.classes} "
+                          f"classes, layers {'-'.join(map(str, layers))} need {layers[0]} and "
+                          f"{layers[-1]}; change --layers or --data")
+    return dataset
+
+
+def workload(config: EngineConfig, data="digits", layers=None, images=100, *, seed=0, steps=6,
+             model=None, progress=None) -> Workload:
+    """Test images of a data set with trained weights.
+
+    Parameters
+    ----------
+    config : EngineConfig
+        Its number formats.
+    data : str
+    layers : tuple of int, optional
+        By default those of the data, or of the model.
+    images : int
+    seed : int
+        Of the default weights.
+    steps : int
+        Relaxation steps.
+    model : path, optional
+        A model file; without it, weights are trained once by the defaults and kept.
+    progress : callable, optional
+        Of that training.
+    """
+    if data not in LAYERS:
+        raise MisuseError(f"unknown data '{data}'; known: {', '.join(LAYERS)}")
+    state, weight = config.state, config.weight
+    raw = None
+    if model is not None:
+        stored = load_model(model)
+        network = stored.network
+        sizes = (network.population("x").size, *(p.size for p in network.free))
+        if layers is not None and tuple(layers) != sizes:
+            raise MisuseError(f"model '{model}' has layers {'-'.join(map(str, sizes))}, asked for "
+                              f"are {'-'.join(map(str, layers))}")
+        dataset = dataset_for(sizes, data)
+        if stored.quantized and stored.formats == (state, weight):
+            raw = {name: np.asarray(w, np.int64) for name, w in stored.weights.items()}
+        else:
+            raw = quantize_network(network, stored.real_weights(), state, weight).weights
+    else:
+        sizes = tuple(layers or LAYERS[data])
+        dataset = dataset_for(sizes, data)
+        network = layered(sizes)
+    if not 1 <= images <= len(dataset.test):
+        raise MisuseError(f"{images} images are asked for; data '{data}' have 1 to "
+                          f"{len(dataset.test)} test images")
+    inputs = {"x": raw_values(dataset.test[:images], state).astype(np.int64)}
+    program = inference(network, steps)
+    if raw is None:
+        # Tells what does not fit before minutes go by.
+        assemble(network, program, config, density(inputs))
+        raw = quantize_network(network, trained_model(sizes, dataset, seed, progress=progress)
+                               .weights, state, weight).weights
+    return Workload(network, program, raw, inputs, dataset.test_labels[:images], data)

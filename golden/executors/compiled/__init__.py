@@ -1,0 +1,1 @@
+"""Compiled executor: programs on raw integers, one image at a time, the same to the bit."""

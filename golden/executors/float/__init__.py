@@ -1,0 +1,1 @@
+"""Float executor: programs on real numbers, a batch of images at a time."""

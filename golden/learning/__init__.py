@@ -1,0 +1,1 @@
+"""Learning: data, training runs of every executor, what trained machines are asked."""

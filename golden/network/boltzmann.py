@@ -1,0 +1,218 @@
+"""Binary Boltzmann machines as networks: visible-only, restricted, layered, with lateral couplings.
+
+The energy of states s in {0, 1} (paper 3: Liu, Quek and Lin, arXiv 1711.07732) is
+
+.. math:: E(s) = -\\tfrac12 s^T W s - b^T s, \\qquad W = W^T, \\; W_{ii} = 0
+
+and the field of a unit is :math:`a_i = \\sum_j W_{ij} s_j + b_i`.
+
+Three decisions turn it into populations and projections:
+
+* A layer with lateral couplings is split into colour groups, each a population; couplings run
+  between groups only.  Then a group is sampled at once (its units are independent given the
+  others: block Gibbs sampling is exact), no self-coupling exists, and one matrix used both ways
+  keeps the couplings symmetric.  A fully connected layer of n units is n groups of one unit.
+* The visible units stand twice: ``x`` holds the image (clamped, so its drive is accumulated once
+  and zeros cost nothing), ``v`` takes the fields of the visible units, which clamped populations
+  cannot.  A program copies x to v, or samples v and lets it drive the others.
+* Biases are matrix rows from the constant population ``one``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..errors import MisuseError
+from . import Matrix, Network, Population, Projection
+
+#: At the full rate hidden groups follow each other before they follow the image: the flow of
+#: 64-40-20 on digits then ends 3 to 8 % above that of a machine without lateral couplings.
+LATERAL_SHARE = 0.2
+
+
+def boltzmann(sizes, colours=None, symmetric=True, name=None) -> Network:
+    """A Boltzmann machine of layers; neighbouring layers are fully coupled.
+
+    Populations ``x`` (images) and ``v`` (the same units, not clamped), ``h1``, ``h2`` .. and
+    ``one``; a layer of several colour groups has ``h1_1``, ``h1_2`` ... (``x_1``, ``v_1`` ...).
+    Matrices ``W1`` .. couple a layer (rows) with the next (columns) and ``L0``, ``L1`` .. the
+    groups of a layer, with group numbers behind them (``W1_1_2``) where layers have groups;
+    ``bv``, ``bh1`` .. are biases.  Without `symmetric` the opposite direction has matrices of its
+    own, called ``W1r`` and so on.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Units of the visible layer and of each hidden layer; no hidden layer makes a visible-only
+        machine.
+    colours : sequence of int, optional
+        Colour groups of each layer; 1, the default, is a layer without lateral couplings.
+    symmetric : bool
+        One matrix for both directions, or one for each.
+    """
+    sizes = [int(size) for size in sizes]
+    colours = [1] * len(sizes) if colours is None else [int(c) for c in colours]
+    if not sizes or len(colours) != len(sizes):
+        raise MisuseError(f"{len(colours)} numbers of colour groups for {len(sizes)} layers; "
+                          "give one for each layer")
+    for size, count in zip(sizes, colours):
+        if size < 1 or not 1 <= count <= size:
+            raise MisuseError(f"a layer of {size} units cannot have {count} colour groups; "
+                              "it needs a unit at least in each")
+    groups = [_groups(k, size, count) for k, (size, count) in enumerate(zip(sizes, colours))]
+    populations = [Population(n.replace("v", "x", 1), s, "binary", clamped=True)
+                   for n, s in groups[0]]
+    populations += [Population(n, s, "binary") for layer in groups for n, s in layer]
+    populations.append(Population("one", 1, "constant"))
+    matrices = [Matrix(f"b{n}", 1, s) for layer in groups for n, s in layer]
+    projections = [Projection(f"one>{m.name[1:]}", "one", m.name[1:], m.name) for m in matrices]
+    for pre, post, label in _couplings(groups):
+        matrices.append(Matrix(label, pre[1], post[1]))
+        back = label
+        if not symmetric:
+            back = label + "r"
+            matrices.append(Matrix(back, post[1], pre[1]))
+        projections += _both_ways(pre[0], post[0], label, back, symmetric)
+    return Network(name or "-".join(map(str, sizes)), tuple(populations), tuple(matrices),
+                   tuple(projections))
+
+
+def _groups(layer, size, count):
+    """(population name, size) of the colour groups of a layer: neighbours in size."""
+    name = f"h{layer}" if layer else "v"
+    parts = [len(part) for part in np.array_split(np.arange(size), count)]
+    return [(f"{name}_{i}" if count > 1 else name, part) for i, part in enumerate(parts, 1)]
+
+
+def _couplings(groups):
+    """(lower group, upper group, matrix name) of every pair of coupled groups."""
+    def number(group):
+        return group[0].partition("_")[2]
+
+    for k, layer in enumerate(groups):
+        for i, group in enumerate(layer):
+            for other in layer[i + 1:]:
+                yield group, other, f"L{k}_{number(group)}_{number(other)}"
+            for other in groups[k + 1] if k + 1 < len(groups) else ():
+                ends = "_".join(filter(None, (number(group), number(other))))
+                yield group, other, f"W{k + 1}" + (f"_{ends}" if ends else "")
+
+
+def _both_ways(pre, post, matrix, back, symmetric):
+    """Projections of one pair of groups, for clamped and for free visible units."""
+    for source, target, name, transpose in ((pre, post, matrix, False),
+                                            (post, pre, back, symmetric)):
+        yield Projection(f"{source}>{target}", source, target, name, transpose)
+        if source[0] == "v":
+            clamped = source.replace("v", "x", 1)
+            yield Projection(f"{clamped}>{target}", clamped, target, name, transpose)
+
+
+def visible(network: Network):
+    """Pairs (clamped population, its free twin) of the visible groups, in order."""
+    return [(p.name, p.name.replace("x", "v", 1)) for p in network.clamped]
+
+
+def hidden(network: Network):
+    """Names of the hidden groups, from the lowest layer up."""
+    twins = {twin for _, twin in visible(network)}
+    return [p.name for p in network.free if p.name not in twins]
+
+
+def check_machine(network: Network):
+    """Raise `MisuseError` unless a network has the populations of a Boltzmann machine."""
+    names = {p.name for p in network.free}
+    pairs = visible(network)
+    if not pairs or any(x[0] != "x" or v not in names for x, v in pairs) or any(
+            network.population(name).rate != "binary" for name in names):
+        raise MisuseError(f"network '{network.name}' is no Boltzmann machine: it needs binary "
+                          "visible units 'x' with twins 'v', as "
+                          "apical.golden.network.boltzmann.boltzmann makes it")
+
+
+def split(network: Network, images, clamped=True) -> dict:
+    """Columns of images by visible population: what a run takes as inputs (or as states).
+
+    Parameters
+    ----------
+    images : ndarray of shape (images, width)
+    clamped : bool
+        By the clamped populations, or by their free twins.
+    """
+    images = np.asarray(images)
+    sizes = [network.population(x).size for x, _ in visible(network)]
+    if images.ndim != 2 or images.shape[1] != sum(sizes):
+        raise MisuseError(f"images have shape {images.shape}, network '{network.name}' has "
+                          f"{sum(sizes)} visible units; give (images, {sum(sizes)})")
+    parts = np.split(images, np.cumsum(sizes)[:-1], axis=1)
+    return {pair[0 if clamped else 1]: part for pair, part in zip(visible(network), parts)}
+
+
+def join(network: Network, states, slot="state"):
+    """Visible units in one array again: ndarray of shape (images, width)."""
+    return np.concatenate([states[v, slot] for _, v in visible(network)], axis=1)
+
+
+def binarize(images):
+    """Pixels above 1/2 become 1, others 0: float32, the way all our Boltzmann data are made."""
+    return (np.asarray(images) > 0.5).astype(np.float32)
+
+
+def corrupt(images, share, seed):
+    """Flip each binary pixel with a chance: float32 of the shape of `images`."""
+    flips = np.random.default_rng(seed).random(images.shape, np.float32) < share
+    return np.where(flips, 1 - images, images).astype(np.float32)
+
+
+def starting_weights(network: Network, images, seed, scale=0.01, hidden_bias=0.0) -> dict:
+    """Normal couplings between layers, zero lateral ones, visible biases at the log odds.
+
+    Parameters
+    ----------
+    images : ndarray of shape (images, width)
+        Binary training images; their means m give biases ``log(m / (1 - m))``, with means kept
+        half an image away from 0 and 1.
+    seed : int
+    scale : float
+        Standard deviation of the couplings between layers.
+    hidden_bias : float
+        Of all hidden units.
+    """
+    rng = np.random.default_rng(seed)
+    weights = {m.name: rng.normal(0, scale, m.shape) if m.name[0] == "W" else np.zeros(m.shape)
+               for m in network.matrices}
+    for name in hidden(network):
+        weights["b" + name][...] = hidden_bias
+    edge = 0.5 / max(len(images), 1)
+    for x, part in split(network, images).items():
+        mean = np.clip(part.mean(axis=0, dtype=np.float64), edge, 1 - edge)
+        weights["b" + x.replace("x", "v", 1)][0] = np.log(mean / (1 - mean))
+    return weights
+
+
+def learning_rates(network: Network, rate) -> dict:
+    """Rates by matrix: lateral couplings of hidden layers learn at `LATERAL_SHARE` of the rate."""
+    return {m.name: rate * (LATERAL_SHARE if m.name[0] == "L" and m.name[1] != "0" else 1)
+            for m in network.matrices}
+
+
+def full_matrix(network: Network, weights):
+    """All couplings and biases of the machine, visible units first.
+
+    Returns
+    -------
+    couplings : ndarray of shape (n, n), float64
+        ``[i, j]`` is the current into i from j.
+    biases : ndarray of shape (n,), float64
+    """
+    names = [v for _, v in visible(network)] + hidden(network)
+    ends = np.cumsum([0] + [network.population(name).size for name in names])
+    place = {name: slice(a, b) for name, a, b in zip(names, ends, ends[1:])}
+    couplings, biases = np.zeros((ends[-1], ends[-1])), np.zeros(ends[-1])
+    for p in network.projections:
+        values = np.asarray(weights[p.matrix], np.float64)
+        if p.source == "one":
+            biases[place[p.target]] = values[0]
+        elif p.source in place:
+            couplings[place[p.target], place[p.source]] = values if p.transpose else values.T
+    return couplings, biases

@@ -1,0 +1,1 @@
+"""Numbers: formats, bounds of accumulators, tables, addressed random words, quantization."""

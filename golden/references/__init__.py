@@ -1,0 +1,1 @@
+"""References: gradients and likelihoods computed another way, to compare the systems with."""

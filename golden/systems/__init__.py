@@ -1,0 +1,1 @@
+"""Systems: one file for each algorithm, from its equations to its record."""

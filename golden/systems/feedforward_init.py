@@ -1,0 +1,171 @@
+"""Feedforward initialization and the branch-prediction rule (paper 1).
+
+Bengio, Scellier, Bilaniuk, Sacramento and Senn (2016, arXiv 1606.01651): when the groups of inputs
+of a unit (bottom-up and top-down branches) each predict the same share of its state, the state
+after one bottom-up sweep is a fixed point of the relaxation.  The sweep itself is
+:func:`~apical.golden.program.layered.sweep`; here are the rule that makes branches agree,
+
+.. math:: e_{k,a} = u_k / g_k - (W_a \\rho(u_a) + b_k / g_k), \\qquad
+          \\Delta W_a = \\eta e_{k,a} \\rho(u_a)^T
+
+(``g_k`` groups, branch ``a``), and weights for which every branch agrees exactly.  The top-down
+branch uses the transposed matrix, so its rule is Oja's subspace rule and bounded.  The first
+matrix learns as an auto-encoder of the clamped input: its top-down branch predicts all of x.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..errors import MisuseError
+from ..executors.float.executor import FloatExecutor
+from ..network import Network, Population, Projection, layered
+from ..program import STATE, Difference, Learn, Outer, Program, Project, Relax, Residual, Update
+from ..program.layered import EPS_SHIFT, drive, step, sweep
+
+#: Population that holds the prediction of the input by the first hidden one.
+PREDICTED = "x_predicted"
+
+
+def branch_network(sizes, rate="hard-tanh") -> Network:
+    """A layered network with a population for the prediction of its input.
+
+    Its matrices are those of :func:`~apical.golden.network.layered`, so weights learned with it
+    run in that network.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Three layers at least.
+    """
+    plain = layered(sizes, rate)
+    if len(sizes) < 3:
+        raise MisuseError("branch prediction needs a hidden layer; write layers as 64-32-10")
+    return Network(plain.name, (*plain.populations, Population(PREDICTED, sizes[0], rate)),
+                   plain.matrices,
+                   (*plain.projections, Projection("down1", "h1", PREDICTED, "W1", True)))
+
+
+def branch_prediction(sizes, rate="hard-tanh", steps=0, shift=EPS_SHIFT) -> Program:
+    """Learn every branch of one image (or batch) from the state after the sweep.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Layers of the :func:`branch_network` it runs on.
+    rate : str
+    steps : int
+        Relaxation steps after the sweep; with 0 the bottom-up branches are exact, except in
+        units that were clipped, and it is the top-down branches that learn.
+    shift : int
+        Their step, eps = 2**-shift.
+    """
+    plain, network = layered(sizes, rate), branch_network(sizes, rate)
+    names, last = ["x"] + [p.name for p in plain.free], len(sizes) - 1
+    ops = drive(plain) + sweep(plain)
+    if steps:
+        ops.append(Relax(steps, step(plain, shift)))
+    ops += [Project("down1", "branch"), Update(PREDICTED, "branch", shift=0, leak=False),
+            Difference(PREDICTED, "error", ("x", STATE), STATE)]
+    terms = {"W1": [Outer((PREDICTED, "error"), ("h1", STATE))]}
+    for k in range(1, last + 1):
+        share = int(k < last)  # two groups of inputs, or one
+        branches = [("down_error", f"down{k + 1}", f"W{k + 1}")] if share else []
+        branches.append(("up_error", f"up{k}", f"W{k}"))
+        for slot, projection, matrix in branches:
+            ops += [Project(f"bias{k}", "branch", None, share),
+                    Project(projection, "branch", "branch"),
+                    Residual(names[k], slot, "branch", share)]
+            error = (names[k], slot)
+            terms.setdefault(matrix, []).append(
+                Outer(error, (names[k + 1], STATE)) if slot == "down_error" else
+                Outer((names[k - 1], STATE), error))
+            terms.setdefault(f"b{k}", []).append(Outer(("one", STATE), error))
+    ops += [Learn(matrix, tuple(found)) for matrix, found in terms.items()]
+    program = Program(f"branch-prediction-{steps}", tuple(ops))
+    program.check(network)
+    return program
+
+
+def learn_branches(sizes, weights, images, seed=0, epochs=60, batch=20, rate=0.02, steps=0,
+                   progress=None) -> dict:
+    """Train a layered hard-tanh network by branch prediction.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+    weights : dict of str to ndarray
+        First weights.
+    images : ndarray of shape (images, sizes[0])
+        In -1..1.
+    seed : int
+        Of the order of images.
+    epochs, batch : int
+    rate : float
+        Learning rate of all matrices.
+    steps : int
+        As for :func:`branch_prediction`.
+    progress : callable, optional
+        Called after every epoch as ``progress(epoch, weights)``; the weights are live.
+
+    Returns
+    -------
+    dict of str to ndarray, float64
+    """
+    network = branch_network(sizes)
+    program = branch_prediction(sizes, steps=steps)
+    executor = FloatExecutor(network, weights, np.float64)
+    rates = {matrix.name: rate for matrix in network.matrices}
+    rng = np.random.default_rng(seed)
+    for epoch in range(epochs):
+        order = rng.permutation(len(images))
+        for begin in range(0, len(order), batch):
+            executor.run(program, {"x": images[order[begin:begin + batch]]}, rates=rates,
+                         collect=False)
+        if progress is not None:
+            progress(epoch + 1, executor.weights)
+    return {name: values.copy() for name, values in executor.weights.items()}
+
+
+def exact_weights(depth, size, seed=0) -> dict:
+    """Weights of a layered network whose branches agree exactly: a perfect auto-encoder.
+
+    ``W_k = Q_k / 2``, the last ``Q_L / sqrt(2)``, with orthogonal Q.  The residual force after a
+    sweep is 0, and the linear relaxation has eigenvalues ``cos((2m - 1) pi / 2L)``.
+
+    Parameters
+    ----------
+    depth : int
+        Layers of weights L, 2 at least.
+    size : int
+        Units of every layer.
+    seed : int
+
+    Returns
+    -------
+    dict of str to ndarray, float64
+    """
+    rng = np.random.default_rng(seed)
+    weights = {}
+    for k in range(1, depth + 1):
+        q, r = np.linalg.qr(rng.normal(size=(size, size)))
+        q *= np.sign(np.diag(r))  # uniform over the orthogonal matrices
+        weights[f"W{k}"] = q / (np.sqrt(2) if k == depth else 2)
+        weights[f"b{k}"] = np.zeros((1, size))
+    return weights
+
+
+def branch_errors(network: Network, weights, states):
+    """Relative energy of what the top-down branch of each hidden population fails to predict.
+
+    Returns
+    -------
+    list of float
+        ``sum |u/2 - (W^T r + b/2)|**2 / sum |u/2|**2`` of h1, h2, ..
+    """
+    found, free = [], [p.name for p in network.free]
+    for k, (name, above) in enumerate(zip(free, free[1:], strict=False), 1):
+        share = states[name, STATE] / 2
+        predicted = states[above, STATE] @ weights[f"W{k + 1}"].T + weights[f"b{k}"] / 2
+        found.append(float(np.square(share - predicted).sum() / np.square(share).sum()))
+    return found

@@ -1,0 +1,348 @@
+"""Ghost units (paper 2): inhibitory units that cancel the feedback which is there without a target.
+
+Mesnard, Vignoud, Sacramento, Senn and Bengio (2019, arXiv 1911.08585); the equations are a
+reconstruction from its description:
+
+.. math::
+   \\dot u_k = -u_k + W_k \\rho(u_{k-1}) + b_k + F_k \\rho(u_{k+1}) - B_k \\rho(g_k), \\qquad
+   \\dot g_k = -g_k + V_k \\rho(u_k) + v_k
+
+with ``F_k`` the transpose of ``W_{k+1}`` and the output pulled by ``beta (d - rho(u_L))``.  There
+is no rho' before the currents: this is no gradient system.  Modes:
+
+* ``"duplicate"``: ghosts use the weights of the layer above, ``V_k = W_{k+1}`` and ``B_k = F_k``
+  (the same stored matrices), so the free fixed point is the feedforward pass exactly;
+* ``"learned"``: V, v and B are matrices of their own and learn in the free phase;
+* ``"online"``: no ghost units; a held current follows the feedback in the free phase and is frozen
+  while the target is on;
+* ``"none"``: feedback without cancellation, the control.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..errors import MisuseError
+from ..network import Matrix, Network, Population, Projection, layer_names
+from ..program import (
+    RATE,
+    STATE,
+    Clear,
+    Decide,
+    Difference,
+    Learn,
+    Nudge,
+    Outer,
+    Program,
+    Project,
+    Relax,
+    Snapshot,
+    Update,
+)
+from ..program.layered import drive
+
+MODES = ("duplicate", "learned", "online", "none")
+#: Default step of the relaxation, eps = 2**-SHIFT.
+SHIFT = 1
+
+
+def ghost_network(sizes, mode="duplicate") -> Network:
+    """A layered network of logistic units with one ghost population ``g_k`` a hidden layer.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Units of each layer from the input to the output.
+    mode : str
+        One of `MODES`; ``"online"`` and ``"none"`` have no ghosts.
+    """
+    _check_mode(mode)
+    sizes = [int(size) for size in sizes]
+    if len(sizes) < 2:
+        raise MisuseError("a layered network needs at least an input and an output layer, "
+                          "for example 64-32-10")
+    names, last = layer_names(len(sizes)), len(sizes) - 1
+    # The input is its own rate; so is the target, which is compared with a rate.
+    populations = [Population("x", sizes[0], clamped=True)]
+    populations += [Population(n, s, "logistic")
+                    for n, s in zip(names[1:], sizes[1:], strict=True)]
+    matrices, projections = [], []
+    for k in range(1, last + 1):
+        matrices += [Matrix(f"W{k}", sizes[k - 1], sizes[k]), Matrix(f"b{k}", 1, sizes[k])]
+        projections += [Projection(f"up{k}", names[k - 1], names[k], f"W{k}"),
+                        Projection(f"bias{k}", "one", names[k], f"b{k}")]
+        if k > 1:
+            projections.append(Projection(f"down{k}", names[k], names[k - 1], f"W{k}", True))
+    if mode in ("duplicate", "learned"):
+        for k in range(1, last):
+            ghost = f"g{k}"
+            populations.append(Population(ghost, sizes[k + 1], "logistic"))
+            up, bias, back, turned = f"W{k + 1}", f"b{k + 1}", f"W{k + 1}", True
+            if mode == "learned":
+                up, bias, back, turned = f"V{k}", f"v{k}", f"B{k}", False
+                matrices += [Matrix(up, sizes[k], sizes[k + 1]), Matrix(bias, 1, sizes[k + 1]),
+                             Matrix(back, sizes[k + 1], sizes[k])]
+            projections += [Projection(f"ghost{k}", names[k], ghost, up),
+                            Projection(f"ghost_bias{k}", "one", ghost, bias),
+                            Projection(f"cancel{k}", ghost, names[k], back, turned, -1)]
+    populations += [Population("d", sizes[-1], clamped=True), Population("one", 1, "constant")]
+    return Network(f"{'-'.join(map(str, sizes))}-{mode}", tuple(populations), tuple(matrices),
+                   tuple(projections))
+
+
+def _check_mode(mode):
+    if mode not in MODES:
+        raise MisuseError(f"unknown mode '{mode}' of ghost units; known: {', '.join(MODES)}")
+
+
+def layer_count(network: Network) -> int:
+    """Layers of weights."""
+    return sum(m.name[0] == "W" for m in network.matrices)
+
+
+def hidden(network: Network) -> list[str]:
+    """Names of the hidden populations, from the input on."""
+    return [f"h{k}" for k in range(1, layer_count(network))]
+
+
+def ghosts(network: Network) -> list[str]:
+    """Names of the ghost populations."""
+    return [p.name for p in network.populations if p.name[0] == "g"]
+
+
+def _settling(network):
+    return [*hidden(network), "y"]
+
+
+def feedforward(network: Network, track=False):
+    """The feedforward pass, upwards and once (operations after the drive).
+
+    With duplicated weights this is the free fixed point; ghosts (or held currents) then cancel the
+    feedback from the first step on.
+
+    Parameters
+    ----------
+    track : bool
+        Let held currents take the feedback of the state that is reached (mode online).
+    """
+    ops = []
+    for k, name in enumerate(_settling(network), 1):
+        current = "drive"
+        if k > 1:
+            ops.append(Project(f"up{k}", "current", "drive"))
+            current = "current"
+        ops.append(Update(name, current, shift=0, leak=False))
+    for k, name in enumerate(ghosts(network), 1):
+        ops += [Project(f"ghost{k}", "current", "drive"),
+                Update(name, "current", shift=0, leak=False)]
+    if track:
+        for k, name in enumerate(hidden(network), 1):
+            ops += [Project(f"down{k + 1}", "feedback"),
+                    Update(name, "feedback", shift=0, leak=False, gate=False, slot="held")]
+    return ops
+
+
+def step(network: Network, mode, shift=SHIFT, nudge=None, track=False, hold_shift=None):
+    """One synchronous relaxation step.
+
+    Parameters
+    ----------
+    mode : str
+    shift : int
+        eps = 2**-shift.
+    nudge : Nudge or None
+        Of the output.
+    track : bool
+        Held currents follow the feedback (mode online, free phase).
+    hold_shift : int or None
+        They move by ``2**-hold_shift`` of the way; by default `shift`.
+    """
+    projects, updates = [], []
+    settling = _settling(network)
+    for k, name in enumerate(settling, 1):
+        start = "drive"
+        if k > 1:
+            projects.append(Project(f"up{k}", "current", start))
+            start = "current"
+        if name != "y":
+            projects.append(Project(f"down{k + 1}", "current", start))
+            start = "current"
+            if f"g{k}" in ghosts(network):
+                projects.append(Project(f"cancel{k}", "current", start))
+            if mode == "online" and track:
+                projects.append(Project(f"down{k + 1}", "feedback"))
+        updates.append(Update(
+            name, start, shift, gate=False, nudge=nudge if name == "y" else None,
+            held="held" if mode == "online" and name != "y" else None))
+    if mode == "online" and track:
+        updates += [Update(name, "feedback", shift if hold_shift is None else hold_shift,
+                           gate=False, slot="held") for name in hidden(network)]
+    for k, name in enumerate(ghosts(network), 1):
+        projects.append(Project(f"ghost{k}", "current", "drive"))
+        updates.append(Update(name, "current", shift, gate=False))
+    return tuple(projects + updates)
+
+
+def free_phase(network: Network, mode, steps, start="feedforward", shift=SHIFT):
+    """Drive, first state and relaxation without a target.
+
+    Parameters
+    ----------
+    steps : int
+    start : str
+        ``"feedforward"`` or ``"zero"``.
+    """
+    _check_mode(mode)
+    ops = list(drive(network))
+    if start == "feedforward":
+        ops += feedforward(network, track=mode == "online")
+    elif start == "zero":
+        ops += [Clear(p.name) for p in network.free]
+        ops += [Clear(name, "held") for name in hidden(network) if mode == "online"]
+    else:
+        raise MisuseError(f"unknown start '{start}'; known: feedforward, zero")
+    if steps:
+        ops.append(Relax(steps, step(network, mode, shift, track=True)))
+    return ops
+
+
+def inference(network: Network, mode="duplicate", steps=0, start="feedforward", shift=SHIFT):
+    """Free phase and decision, as a program."""
+    program = Program(f"ghost-inference-{mode}-{start}-{steps}",
+                      (*free_phase(network, mode, steps, start, shift), Decide("y")))
+    program.check(network)
+    return program
+
+
+def training(network: Network, mode="duplicate", steps=0, nudge_steps=8, beta_shift=1,
+             start="feedforward", shift=SHIFT, twin=False) -> Program:
+    """One training image (or batch): free phase, nudged phase, rate form of the update.
+
+    ``Delta W_k = (eta / beta) (rho(u_k^beta) - rho(u_k^0)) rho(u_{k-1}^0)^T``; the rates handed to
+    the executor hold ``eta / beta`` (:func:`learning_rates`).
+
+    Parameters
+    ----------
+    mode : str
+    steps, nudge_steps : int
+        Of the free phase (after the feedforward pass) and of the nudged phase.
+    beta_shift : int
+        beta = 2**-beta_shift.
+    start : str
+        As for :func:`free_phase`.
+    twin : bool
+        Take the difference against a second run of as many steps without target, not against the
+        state that the free phase stopped in; needed whenever that one has not settled, because
+        its drift would be divided by beta.
+    """
+    if nudge_steps < 1:
+        raise MisuseError(f"nudge_steps is {nudge_steps}; the nudged phase needs a step at least")
+    settling, moving = _settling(network), [p.name for p in network.free]
+    ops = free_phase(network, mode, steps, start, shift)
+    ops += [Snapshot(name, "free", RATE) for name in settling]
+    if twin:
+        ops += [Snapshot(name, "saved") for name in moving]
+    nudge = Nudge("d", beta_shift, of_rate=True)
+    ops.append(Relax(nudge_steps, step(network, mode, shift, nudge)))
+    if twin:
+        ops += [Snapshot(name, "nudged", RATE) for name in settling]
+        ops += [Snapshot(name, STATE, "saved") for name in moving]
+        ops.append(Relax(nudge_steps, step(network, mode, shift)))
+        ops += [Difference(name, "delta", "nudged", RATE) for name in settling]
+    else:
+        ops += [Difference(name, "delta", RATE, "free") for name in settling]
+    ops += _rate_form(settling)
+    program = Program(f"ghost-{mode}-{steps}-{nudge_steps}{'-twin' if twin else ''}", tuple(ops))
+    program.check(network)
+    return program
+
+
+def _rate_form(settling):
+    ops = []
+    for k, name in enumerate(settling, 1):
+        below = ("x", STATE) if k == 1 else (settling[k - 2], "free")
+        ops += [Learn(f"W{k}", (Outer(below, (name, "delta")),)),
+                Learn(f"b{k}", (Outer(("one", STATE), (name, "delta")),))]
+    return ops
+
+
+def current_form(network: Network, steps, nudge_steps, beta_shift=10, shift=SHIFT) -> Program:
+    """The update from the currents that are not cancelled, ``e_k rho'(u_k)`` (mode duplicate).
+
+    ``e_k = F_k rho(u_{k+1}) - B_k rho(g_k)`` of the nudged state; the output, whose error is the
+    nudge itself, learns by the difference of its rate and that which its inputs alone would give.
+    """
+    settling = _settling(network)
+    ops = free_phase(network, "duplicate", steps, "zero", shift)
+    ops += [Snapshot(name, "free", RATE) for name in settling]
+    nudge = Nudge("d", beta_shift, of_rate=True)
+    ops.append(Relax(nudge_steps, step(network, "duplicate", shift, nudge)))
+    for k, name in enumerate(hidden(network), 1):
+        # A whole step (eps = 1) of a gated vector leaves rho'(u) times the current in it.
+        ops += [Project(f"down{k + 1}", "error"), Project(f"cancel{k}", "error", "error"),
+                Clear(name, "delta"), Update(name, "error", shift=0, slot="delta")]
+    last = layer_count(network)
+    ops += [Snapshot("y", "nudged", RATE), Project(f"up{last}", "current", "drive"),
+            Update("y", "current", shift=0, leak=False), Difference("y", "delta", "nudged", RATE),
+            *_rate_form(settling)]
+    program = Program("ghost-current-form", tuple(ops))
+    program.check(network)
+    return program
+
+
+def ghost_learning(network: Network, steps, shift=SHIFT, normalized=True):
+    """Operations that teach the ghosts in the free state (mode learned).
+
+    ``Delta V_k = eta_V (u_{k+1} - g_k) rho(u_k)^T`` and
+    ``Delta B_k = eta_B (F_k rho(u_{k+1}) - B_k rho(g_k)) rho(g_k)^T``, both divided by the mean
+    squared length of the presynaptic rates; without `normalized`, V is taught on rates and nothing
+    is divided.
+
+    Returns
+    -------
+    Program
+        Free phase from the feedforward pass, then both rules.
+    """
+    taught = STATE if normalized else RATE
+    settling = _settling(network)
+    ops = free_phase(network, "learned", steps, shift=shift)
+    for k, name in enumerate(hidden(network), 1):
+        ghost, above = f"g{k}", settling[k]
+        ops += [Difference(ghost, "miss", (above, taught), (ghost, taught)),
+                Project(f"down{k + 1}", "left"), Project(f"cancel{k}", "left", "left"),
+                Update(name, "left", shift=0, leak=False, slot="left")]
+    for k, name in enumerate(hidden(network), 1):
+        ghost = f"g{k}"
+        ops += [Learn(f"V{k}", (Outer((name, RATE), (ghost, "miss")),), normalize=normalized),
+                Learn(f"v{k}", (Outer(("one", STATE), (ghost, "miss")),), normalize=normalized),
+                Learn(f"B{k}", (Outer((ghost, RATE), (name, "left")),), normalize=normalized)]
+    program = Program(f"ghost-learning-{steps}", tuple(ops))
+    program.check(network)
+    return program
+
+
+def learning_rates(network: Network, rates, beta_shift=1) -> dict:
+    """Rates of the forward matrices, ``eta / beta``, from one rate a layer or one for all."""
+    count = layer_count(network)
+    rates = [float(rates)] * count if not hasattr(rates, "__len__") else [float(r) for r in rates]
+    rates = rates * count if len(rates) == 1 else rates
+    if len(rates) != count:
+        raise MisuseError(f"{len(rates)} learning rates for {count} layers of weights; "
+                          "give one for each, or a single one")
+    return {f"{kind}{k}": rate * 2.0 ** beta_shift for k, rate in enumerate(rates, 1)
+            for kind in "Wb"}
+
+
+def ghost_weights(network: Network, seed=0, gain=1.5) -> dict:
+    """First weights: normal with deviation ``gain / sqrt(fan-in)``, biases 0.
+
+    Returns
+    -------
+    dict of str to ndarray, float64
+    """
+    rng = np.random.default_rng(seed)
+    weights = {}
+    for matrix in network.matrices:
+        scale = 0.0 if matrix.rows == 1 else gain / np.sqrt(matrix.rows)
+        weights[matrix.name] = scale * rng.normal(size=matrix.shape)
+    return weights

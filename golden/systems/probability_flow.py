@@ -1,0 +1,294 @@
+"""Variational probability flow as programs of Boltzmann machines.
+
+Liu, Quek and Lin (arXiv 1711.07732), after Sohl-Dickstein et al.'s minimum probability flow (2011).
+Learning alternates two steps on each batch.  The E-step fills in hidden states given the image by
+sampling.  The W-step lowers the flow out of the completed states s to those one flip away,
+
+.. math:: K = \\Big\\langle \\sum_{i \\in V} \\Gamma_i \\Big\\rangle, \\qquad
+          \\Gamma_i = \\exp\\bigl((\\tfrac12 - s_i) a_i\\bigr)
+
+with the field :math:`a_i`; with :math:`q_i = (s_i - 1/2) \\Gamma_i` the step is
+
+.. math:: \\Delta W_{ij} = \\eta (q_i s_j + s_i q_j), \\qquad \\Delta b_i = \\eta q_i
+
+No sample of the model is drawn.  A product belongs to the flip of one unit; only flips in V count.
+The asymmetric form keeps :math:`\\Delta W_{i \\leftarrow j} = \\eta q_i s_j` in a matrix of each
+direction.
+
+If a hidden unit is drawn from its exact conditional, the expected product of its own flip is 0, so
+with one hidden layer V can be the visible units.  The couplings between hidden layers learn from
+hidden flips only.
+"""
+
+from __future__ import annotations
+
+from ..errors import MisuseError
+from ..network import Network
+from ..network.boltzmann import check_machine, hidden, visible
+from ..program import (
+    STATE,
+    Clear,
+    Difference,
+    FlowRate,
+    Learn,
+    Outer,
+    Program,
+    Project,
+    Relax,
+    Sample,
+    Snapshot,
+)
+
+#: Gibbs sweeps of the E-step after the bottom-up one.
+SWEEPS = 2
+#: Slots: the flow factor q, samples kept beside their chances.
+FLOW, DRAWN = "flow", "drawn"
+
+
+def accumulate(network: Network, target, sources, into, start=None):
+    """Operations that sum the currents into a population from the named sources."""
+    ops = []
+    for projection in network.into(target):
+        if projection.source in sources:
+            ops.append(Project(projection.name, into, start))
+            start = into
+    return ops
+
+
+def drive(network: Network):
+    """Currents into hidden groups that stay while an image is clamped: image and bias."""
+    images = {"one", *(x for x, _ in visible(network))}
+    return [op for name in hidden(network) for op in accumulate(network, name, images, "drive")]
+
+
+def copy_image(network: Network):
+    """Give the free twins the states of the clamped visible units."""
+    ops = []
+    for x, v in visible(network):
+        # A copy between populations is a difference from zero.
+        ops += [Clear(v, "zero"), Difference(v, STATE, (x, STATE), (v, "zero"))]
+    return ops
+
+
+def hidden_sweep(network: Network, mode="sample", ready=None):
+    """Sample the hidden groups one after the other, after :func:`drive`.
+
+    Parameters
+    ----------
+    mode : str
+        Of :class:`~apical.golden.program.Sample`.
+    ready : set of str, optional
+        Groups whose states count; grows with the sweep.  By default all.
+    """
+    ops = []
+    ready = set(hidden(network)) if ready is None else ready
+    for name in hidden(network):
+        field = accumulate(network, name, ready, "field", "drive")
+        ops += [*field, Sample(name, "field" if field else "drive", mode)]
+        ready.add(name)
+    return ops
+
+
+def e_step(network: Network, sweeps=SWEEPS, mode="sample"):
+    """Hidden states given the image: a bottom-up sweep, then Gibbs sweeps.
+
+    Hidden groups that are coupled to visible ones only are drawn exactly by the first sweep; no
+    other follows then.
+    """
+    ops = drive(network) + hidden_sweep(network, mode, set())
+    again = hidden_sweep(network, mode)
+    if sweeps and any(isinstance(op, Project) for op in again):
+        ops.append(Relax(sweeps, tuple(again)))
+    return ops
+
+
+def flipping(network: Network, flips):
+    """Groups whose flips count: ``"visible"``, ``"all"``, or names of free populations."""
+    if flips == "visible":
+        return [v for _, v in visible(network)]
+    if flips == "all":
+        return [v for _, v in visible(network)] + hidden(network)
+    if isinstance(flips, str) or not flips:
+        raise MisuseError(f"flips are '{flips}'; use visible, all or names of populations")
+    known = [p.name for p in network.free]
+    for name in flips:
+        if name not in known:
+            raise MisuseError(f"flips of '{name}' cannot count; the machine has: "
+                              f"{', '.join(known)}")
+    return list(flips)
+
+
+def flow_rates(network: Network, groups):
+    """Fields and flow factors of groups, after the E-step and :func:`copy_image`."""
+    ops, inner = [], set(hidden(network))
+    images = {x for x, _ in visible(network)}
+    for name in groups:
+        if name in inner:
+            current = accumulate(network, name, inner, "field", "drive")
+        else:
+            current = accumulate(network, name, images | inner | {"one"}, "field")
+        ops += [*current, FlowRate(name, FLOW, "field" if current else "drive")]
+    return ops
+
+
+def w_step(network: Network, groups):
+    """Learning operations for the flips of `groups`, after :func:`flow_rates`.
+
+    Every current into a flipping unit gives a product: its flow factor times the state the current
+    comes from.  A symmetric matrix carries two such currents, so it learns from both.
+
+    Raises
+    ------
+    MisuseError
+        When a coupling would never learn.
+    """
+    twins = {v for _, v in visible(network)}  # the clamped ones have the same states
+    terms = {m.name: [] for m in network.matrices}
+    for p in network.projections:
+        if p.target in groups and p.source not in twins:
+            pair = (p.source, STATE), (p.target, FLOW)
+            terms[p.matrix].append(Outer(*(pair[::-1] if p.transpose else pair)))
+    idle = [name for name, found in terms.items() if not found and name[0] != "b"]
+    if idle:
+        raise MisuseError(f"couplings '{idle[0]}' of network '{network.name}' never learn from "
+                          "the flips that count; let all flips count (flips all)")
+    return [Learn(name, tuple(found)) for name, found in terms.items() if found]
+
+
+def default_flips(network: Network):
+    """``"visible"`` where every coupling learns from visible flips, else ``"all"``."""
+    try:
+        w_step(network, flipping(network, "visible"))
+    except MisuseError:
+        return "all"
+    return "visible"
+
+
+def _program(name, network, ops):
+    program = Program(name, tuple(ops))
+    program.check(network)
+    return program
+
+
+def objective(network: Network, flips="visible", sweeps=SWEEPS) -> Program:
+    """E-step and flow factors, without learning: ``Gamma = 2 |q|`` in slot ``"flow"``.
+
+    Parameters
+    ----------
+    flips : str or sequence of str
+        Whose flips count, see :func:`flipping`.
+    sweeps : int
+        Gibbs sweeps of the E-step, see :func:`e_step`.
+    """
+    check_machine(network)
+    groups = flipping(network, flips)
+    return _program(f"flow-objective-{sweeps}", network,
+                    [*e_step(network, sweeps), *copy_image(network), *flow_rates(network, groups)])
+
+
+def training(network: Network, flips=None, sweeps=SWEEPS) -> Program:
+    """One training image (or batch): E-step, flow factors, W-step.
+
+    Parameters
+    ----------
+    flips : str or sequence of str, optional
+        Whose flips count, see :func:`flipping`; by default :func:`default_flips`.
+    sweeps : int
+        Gibbs sweeps of the E-step, see :func:`e_step`.
+    """
+    check_machine(network)
+    groups = flipping(network, default_flips(network) if flips is None else flips)
+    if sweeps < 0:
+        raise MisuseError(f"sweeps is {sweeps}; give 0 or more")
+    return _program(f"probability-flow-{sweeps}", network,
+                    [*e_step(network, sweeps), *copy_image(network),
+                     *flow_rates(network, groups), *w_step(network, groups)])
+
+
+def contrastive_divergence(network: Network) -> Program:
+    """One training batch of CD-1 (Hinton 2002), the rule that flow is compared with.
+
+    ``Delta W = eta (x p(x) - v p(v))``: hidden units are drawn given the image, the visible ones
+    given them, and both products take the chances of the hidden units.
+    """
+    check_machine(network)
+    groups, free = hidden(network), {p.name for p in network.free}
+    if not groups or any({p.source, p.target} <= set(groups) for p in network.projections):
+        raise MisuseError(f"network '{network.name}' is not restricted (visible and hidden units "
+                          "without lateral couplings); contrastive divergence here is for those")
+    ops = drive(network)
+    for name in groups:
+        ops += [Sample(name, "drive", "mean"), Snapshot(name, "data"), Sample(name, "drive")]
+    twins = [v for _, v in visible(network)]
+    for v in twins:
+        ops += [*accumulate(network, v, {*groups, "one"}, "field"), Sample(v, "field")]
+    for name in groups:
+        ops += [*accumulate(network, name, {*twins, "one"}, "field"),
+                Sample(name, "field", "mean")]
+    for x, v in visible(network):
+        ops += [Clear(v, "zero"), Difference(v, "change", (x, STATE), (v, STATE))]
+    ops += [Difference(name, "change", "data", STATE) for name in groups]
+    for p in network.projections:
+        if p.source == "one":
+            ops.append(Learn(p.matrix, (Outer(("one", STATE), (p.target, "change")),)))
+        elif p.source not in free and p.target in groups:
+            v = dict(visible(network))[p.source]
+            ops.append(Learn(p.matrix, (Outer((p.source, STATE), (p.target, "data")),
+                                        Outer((v, STATE), (p.target, STATE), -1))))
+    return _program("contrastive-divergence-1", network, ops)
+
+
+def reconstruction(network: Network, sweeps=SWEEPS, mode="mean") -> Program:
+    """A mean-field pass: chances of hidden units given the image, then of the visible ones.
+
+    Parameters
+    ----------
+    sweeps : int
+        Mean-field sweeps of the hidden groups after the bottom-up one, where they are coupled
+        with each other.
+    mode : str
+        What is written to the free visible units: ``"mean"``, ``"threshold"`` or ``"sample"``.
+    """
+    check_machine(network)
+    ops = e_step(network, sweeps, "mean")
+    ops += copy_image(network)  # the start of visible groups that see each other
+    twins = {v for _, v in visible(network)}
+    for _, v in visible(network):
+        ops += [*accumulate(network, v, {*hidden(network), *twins, "one"}, "field"),
+                Sample(v, "field", mode)]
+    return _program(f"reconstruction-{mode}-{sweeps}", network, ops)
+
+
+def mean_field(network: Network, sweeps=SWEEPS) -> Program:
+    """Mean-field chances of the hidden groups given the image; they stay in the states.
+
+    Parameters
+    ----------
+    sweeps : int
+        After the bottom-up one; each sets every group to its chances given the others'.
+    """
+    check_machine(network)
+    return _program(f"mean-field-{sweeps}", network, e_step(network, sweeps, "mean"))
+
+
+def gibbs(network: Network, steps) -> Program:
+    """Block Gibbs chains of the free machine: each step draws hidden, then visible groups.
+
+    The last visible states stay in slot ``"drawn"``, their chances in the states.
+
+    Parameters
+    ----------
+    steps : int
+        1 at least.
+    """
+    check_machine(network)
+    if steps < 1:
+        raise MisuseError(f"steps is {steps}; a chain needs a step at least")
+    free, body = {p.name for p in network.free}, []
+    twins = [v for _, v in visible(network)]
+    for name in [*hidden(network), *twins]:
+        body += [*accumulate(network, name, free | {"one"}, "field"), Sample(name, "field")]
+    ops = [Relax(steps, tuple(body))]
+    ops += [Snapshot(v, DRAWN) for v in twins]
+    ops += [Sample(v, "field", "mean") for v in twins]
+    return _program(f"gibbs-{steps}", network, ops)

@@ -1,0 +1,224 @@
+"""Where a network and a program lie in the memories of an engine.
+
+Chooses the orientation of each matrix, gives every vector, accumulator and matrix its words, and
+says in words what does not fit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...golden.errors import DoesNotFitError
+from ...golden.network import Network
+from ...golden.program import (
+    RATE,
+    STATE,
+    Clear,
+    Decide,
+    Difference,
+    FlowRate,
+    Learn,
+    Program,
+    Project,
+    Residual,
+    Snapshot,
+    Update,
+    accumulators,
+    stored,
+    stored_rates,
+    vectors,
+    walk,
+)
+from ..interface.config import EngineConfig
+from ..interface.isa import Kind
+from .capability import too_deep, unsupported
+from .liveness import PULL, lives, overwritten, share
+from .orientation import blocks_of, choose_orientations, tail_of
+
+#: Accumulator that takes a current behind its gate: one place for all populations.
+GATED = "(gated)"
+
+
+@dataclass(frozen=True)
+class Words:
+    """A run of words of P values.
+
+    Attributes
+    ----------
+    base, blocks : int
+        First word and number of words.
+    tail : int
+        Values in the last word.
+    """
+
+    base: int
+    blocks: int
+    tail: int
+
+
+@dataclass(frozen=True)
+class VectorPlace(Words):
+    """A state vector: in state memory, or as events (then `base` counts events)."""
+
+    kind: Kind = Kind.STATE
+    banked: bool = False
+    size: int = 0
+    number: int = 0
+
+
+@dataclass(frozen=True)
+class MatrixPlace(Words):
+    """A matrix in weight memory.
+
+    Word ``base + b * rows + i`` holds the weights from (or to) scalar unit ``i`` and the lane-side
+    units of block ``b``; `blocks` and `tail` describe the lane side.
+
+    Attributes
+    ----------
+    lanes_are_cols : bool
+        Whether the lane side is the columns (targets of the untransposed use).
+    rows : int
+        Size of the scalar side.
+    """
+
+    lanes_are_cols: bool = True
+    rows: int = 0
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Everything placed.
+
+    Attributes
+    ----------
+    vectors : dict of (population, slot) to VectorPlace
+    accumulators : dict of (population, name) to Words
+    matrices : dict of str to MatrixPlace
+    used : dict of str to int
+        Words (events) used of each memory depth of the configuration.
+    overwritten : frozenset of (population, slot)
+        Slots in whose words others lie at the end of an image.
+    least_states : int
+        Words of states that would do, if all slots that can share words did.
+    """
+
+    vectors: dict
+    accumulators: dict
+    matrices: dict
+    used: dict
+    overwritten: frozenset = frozenset()
+    least_states: int = 0
+
+
+def _needs_words(network, program, orientation):
+    """Clamped populations that must lie in state memory as words, not as events."""
+    needed = set()
+    for op in walk(program.ops):
+        if isinstance(op, Project):
+            projection = network.projection(op.projection)
+            if orientation[projection.matrix] == projection.transpose:
+                needed.add(projection.source)
+        elif isinstance(op, Update) and op.nudge is not None:
+            needed.add(op.nudge.target)
+        elif isinstance(op, Difference):
+            needed.update(name for name, _ in op.operands)
+        elif isinstance(op, Learn):
+            # Scaled factors are read by units; two scalar sides are walked together.
+            pairs = [t.cols for t in op.terms]
+            pairs += [t.rows for t in op.terms] if len(op.terms) > 1 else []
+            needed.update(name for name, slot in (stored(network, pair) for pair in pairs)
+                          if slot == STATE)
+        elif isinstance(op, Snapshot | Clear | Decide | Residual | FlowRate):
+            needed.add(op.population)
+    return needed
+
+
+def place(network: Network, program: Program, config: EngineConfig, density=None) -> Placement:
+    """Place a network and a program.
+
+    Raises
+    ------
+    DoesNotFitError
+        With every reason found.
+    """
+    program.check(network)
+    reasons = unsupported(network, program, config)
+    orientation = choose_orientations(network, program, config, density)
+    matrices, weight_words = {}, 0
+    used_matrices = {network.projection(op.projection).matrix if isinstance(op, Project)
+                     else op.matrix for op in walk(program.ops) if isinstance(op, Project | Learn)}
+    for matrix in network.matrices:
+        if matrix.name not in used_matrices:
+            continue
+        cols = orientation[matrix.name]
+        side, other = (matrix.cols, matrix.rows) if cols else (matrix.rows, matrix.cols)
+        blocks = blocks_of(side, config.lanes)
+        matrices[matrix.name] = MatrixPlace(weight_words, blocks, tail_of(side, config.lanes),
+                                            cols, other)
+        weight_words += blocks * other
+    states = _place_vectors(network, program, config, orientation)
+    places, state_words, events, gone, least = states
+    sums, sum_words = {}, 0
+    for name, slot in accumulators(network, program):
+        size = network.population(name).size
+        blocks = blocks_of(size, config.lanes)
+        sums[name, slot] = Words(sum_words, blocks, tail_of(size, config.lanes))
+        sum_words += blocks
+    gated = _gated(network, program)
+    for name in gated:
+        size = network.population(name).size
+        sums[name, GATED] = Words(sum_words, blocks_of(size, config.lanes),
+                                  tail_of(size, config.lanes))
+    sum_words += max((sums[name, GATED].blocks for name in gated), default=0)
+    used = {"weight_depth": weight_words, "state_depth": state_words,
+            "accumulator_depth": sum_words, "event_depth": events}
+    reasons += too_deep(config, used)
+    if reasons:
+        raise DoesNotFitError(f"network '{network.name}' does not fit the engine", reasons)
+    return Placement(places, sums, matrices, used, gone, least)
+
+
+def _gated(network, program):
+    """Populations whose current goes through a gate."""
+    rates = stored_rates(network)
+    return sorted({op.population for op in walk(program.ops) if isinstance(op, Update)
+                   and op.gate and op.leak and op.population in rates})
+
+
+def _place_vectors(network, program, config, orientation):
+    """(places, words, events, slots that are overwritten, least words).
+
+    States come first.  Slots have words of their own where there are enough, else they share them.
+    """
+    in_words = _needs_words(network, program, orientation)
+    read = set(program.inputs(network))
+    places, words, events, slots = {}, 0, 0, {}
+    for number, (name, slot) in enumerate(vectors(network, program)):
+        population = network.population(name)
+        if population.constant or (population.clamped and slot == STATE and name not in read):
+            continue
+        size, kept = population.size, slot in (STATE, RATE)
+        blocks, tail = blocks_of(size, config.lanes), tail_of(size, config.lanes)
+        clamped = population.clamped and slot == STATE
+        if clamped and name not in in_words:
+            places[name, slot] = VectorPlace(events, blocks, tail, Kind.EVENT, True, size, number)
+            events += size
+        elif kept:
+            places[name, slot] = VectorPlace(words, blocks, tail, Kind.STATE, clamped, size, number)
+            words += blocks * (config.input_banks if clamped else 1)
+        else:
+            slots[name, slot] = number
+    living, rates = lives(network, program), stored_rates(network)
+    slots |= {pair: 0 for pair in living if pair[1] == PULL and pair[0] in rates}
+    blocks = {pair: blocks_of(network.population(pair[0]).size, config.lanes) for pair in slots}
+    end, bases = words, {}
+    for pair, count in blocks.items():
+        bases[pair], end = end, end + count
+    shared, least = share(blocks, living, words)
+    if end > config.state_depth:
+        bases, end = shared, least
+    for pair, number in slots.items():
+        size = network.population(pair[0]).size
+        places[pair] = VectorPlace(bases[pair], blocks[pair], tail_of(size, config.lanes),
+                                   Kind.STATE, False, size, number)
+    return places, end, events, overwritten(blocks, living, bases), least

@@ -1,0 +1,1 @@
+"""Engine: the gateware that runs programs."""

@@ -1,0 +1,210 @@
+"""The lanes: P multipliers, P accumulators and an adder tree over one weight word a cycle.
+
+The same multipliers and accumulators serve both directions.  Broadcast: each lane adds its product
+to its own accumulator.  Dot: the tree adds all products, and the accumulator of one lane adds that.
+
+Stages, counted from the beat (weights LW, product LM, tree T cycles)::
+
+    0              weight address out (state word address at LW - 1)
+    LW             weights and operand meet
+    LW + LM = S    products; start word of a broadcast sum asked one cycle before
+    S + 1          broadcast sums; the last beat of a sum writes it
+    S + T = D      tree; start word of a dot sum asked one cycle before
+    D + 1          dot sum; the last beat writes it
+
+Broadcast beats reach the accumulators T cycles sooner than dot beats: behind a dot projection a
+broadcast one waits.  What else an instruction may read of the one before follows from this table
+(`assembler`).
+"""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from ..interface.config import EngineConfig
+from ..primitives import family
+from .issue import beat_layout
+from .memory import address_bits
+
+#: Lanes that share a register of what the accumulators do, where there are several.
+LANES_A_COPY = 4
+
+
+class Multiplier(wiring.Component):
+    """Signed product of a weight and a rate or its negative, `latency` cycles, one a cycle.
+
+    Members
+    -------
+    a : In(signed(16))
+    b : In(signed(17))
+        Within -2**15..2**15: any 16-bit value or the negative of one.
+    product : Out(signed(32))
+    """
+
+    def __init__(self, latency, primitives="portable"):
+        self.latency, self.primitives = latency, primitives
+        super().__init__({"a": In(signed(16)), "b": In(signed(17)), "product": Out(signed(32))})
+
+    def elaborate(self, platform):
+        m = Module()
+        family(self.primitives).multiplier(m, self)
+        return m
+
+
+def tree_stages(lanes: int) -> int:
+    """Register stages of the adder tree: one a level, at least two (see the stages).
+
+    Two levels a stage would save cycles, but Yosys makes carry-save adders of them: 770 LUTs more
+    for 22 lanes.
+    """
+    return max(2, ceil_log2(lanes))
+
+
+class Lanes(wiring.Component):
+    """Multiply and accumulate.
+
+    Members
+    -------
+    beat : In
+        `beat_layout`, stage 0.
+    value : In(16)
+        Scalar operand, stage 0.
+    weights : In(16 * P)
+        Stage LW.
+    rates : In(16 * P)
+        State word, stage LW.
+    sum_address : Out
+        Accumulator word wanted; `sums` follows one cycle later.
+    sums : In(width * P)
+    write_lanes, write_address, write_data : Out
+        Accumulator memory write port.
+    coming : In(1)
+        There may be a beat in the next cycle.
+    busy : Out(1)
+    begin : In(width * P), learned : Out(1), scalars : Out(2)
+        Weight updates, see :mod:`apical.hw.engine.learn`: what a sum starts from at stage S, and
+        whether one is complete (stage S + 1).  They multiply `rates` by `value`.
+    """
+
+    def __init__(self, config: EngineConfig):
+        self.config = config
+        width, lanes = config.accumulator_width, config.lanes
+        bits = address_bits(config.accumulator_depth)
+        super().__init__({
+            "beat": In(beat_layout(config)), "value": In(16),
+            "weights": In(16 * lanes), "rates": In(16 * lanes),
+            "sum_address": Out(bits), "sums": In(width * lanes),
+            "write_lanes": Out(lanes), "write_address": Out(bits),
+            "write_data": Out(width * lanes), "coming": In(1), "busy": Out(1),
+            "begin": In(width * lanes), "learned": Out(1), "scalars": Out(2)})
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self.config
+        lanes, width = config.lanes, config.accumulator_width
+        product_stage = config.weight_latency + config.multiplier_latency
+        dot_stage = product_stage + tree_stages(lanes)
+        beats = self._pipe(m, self.beat, dot_stage + 1, "beat")
+        products = self._products(m, beats)
+        tree = self._tree(m, products)
+
+        # What the accumulators do at stage S or D, decided one cycle before.
+        ask, dot_ask = beats[product_stage - 1], beats[dot_stage - 1]
+        dot, before = Signal(), beats[dot_stage - 2]
+        m.d.sync += dot.eq(before.valid & before.dot)
+        control, enables = Signal(beat_layout(config)), Signal(lanes)
+        with m.If(dot):
+            m.d.sync += [control.eq(dot_ask), enables.eq(1 << dot_ask.lane)]
+        with m.Else():
+            m.d.sync += [control.eq(ask), enables.eq((ask.valid & ~ask.dot).replicate(lanes))]
+        m.d.comb += self.sum_address.eq(Mux(dot, dot_ask.start, ask.start))
+        learns = control.learn if config.pipelined_learning else Const(0)
+        told = self._copies(m, control, dot, dot_ask, ask)
+        term = Signal(signed(width))
+        m.d.comb += term.eq(tree)
+        for lane, product in enumerate(products):
+            total = Signal(signed(width), name=f"total{lane}", reset_less=True)
+            started, first, dot, negative, learn = told[lane]
+            begin = Mux(started, self.sums.word_select(lane, width).as_signed(), 0)
+            if config.pipelined_learning:
+                begin = Mux(learn, self.begin.word_select(lane, width).as_signed(), begin)
+            so_far = Mux(first, begin, total)
+            # so_far - x is so_far + ~x + 1; the 1 goes into the carry.
+            added = Mux(dot, term, product) ^ negative.replicate(width)
+            with m.If(enables[lane]):
+                m.d.sync += total.eq(
+                    (Cat(1, so_far).as_signed() + Cat(negative, added).as_signed()) >> 1)
+            m.d.comb += self.write_data.word_select(lane, width).eq(total)
+
+        # The last beat of a sum writes it.
+        m.d.sync += [self.write_lanes.eq(enables & (control.last & ~learns).replicate(lanes)),
+                     self.write_address.eq(control.into)]
+        if config.pipelined_learning:
+            m.d.sync += [self.learned.eq(learns & enables[0] & control.last),
+                         self.scalars.eq(control.scalars)]
+        # A broadcast beat has retired behind stage S + 1.  Told one stage before, to be registered.
+        m.d.sync += self.busy.eq(self.coming | Cat(
+            *(beat.valid if stage <= product_stage else beat.valid & beat.dot
+              for stage, beat in enumerate(beats[:-1]))).any())
+        return m
+
+    def _copies(self, m, control, dot, dot_ask, ask):
+        """(started, first, dot, negative, learn) of each lane.
+
+        Where the device is full they are registers of a few lanes each, which lie near them.
+        """
+        names = ("started", "first", "dot", "negative", "learn")
+        if not self.config.pipelined_learning:
+            return [[*(control[name] for name in names[:4]), None]] * self.config.lanes
+        copies = range(-(-self.config.lanes // LANES_A_COPY))
+        made = [Signal(len(names), name=f"told{i}", reset_less=True) for i in copies]
+        for copy in made:
+            family(self.config.primitives).register(
+                m, Cat(Mux(dot, dot_ask[name], ask[name]) for name in names), copy)
+        return [made[lane // LANES_A_COPY] for lane in range(self.config.lanes)]
+
+    def _products(self, m, beats):
+        config = self.config
+        value = self._pipe(m, self.value, config.weight_latency, "value")[-1].as_signed()
+        meet = beats[config.weight_latency]
+        by_word, products = meet.dot, []
+        if config.pipelined_learning:
+            by_word, before = Signal(), beats[config.weight_latency - 1]
+            m.d.sync += by_word.eq(before.dot | before.learn)
+        for lane in range(config.lanes):
+            m.submodules[f"multiplier{lane}"] = mul = Multiplier(
+                config.multiplier_latency, config.primitives)
+            rate = Mux(by_word, self.rates.word_select(lane, 16).as_signed(), value)
+            weight = self.weights.word_select(lane, 16)
+            if config.pipelined_learning:
+                weight = Mux(meet.learn, value, weight.as_signed())
+            m.d.comb += [mul.a.eq(weight), mul.b.eq(rate)]
+            products.append(mul.product)
+        return products
+
+    @staticmethod
+    def _pipe(m, value, stages, name):
+        """The value at stages 0..stages."""
+        out = [value]
+        for i in range(stages):
+            late = Signal.like(value, name=f"{name}{i + 1}")
+            m.d.sync += late.eq(value)
+            out.append(late)
+            value = late
+        return out
+
+    def _tree(self, m, terms):
+        """Exact sum of the products after `tree_stages` cycles."""
+        for stage in range(tree_stages(len(terms))):
+            terms = [terms[i] + terms[i + 1] if i + 1 < len(terms) else terms[i]
+                     for i in range(0, len(terms), 2)]
+            registered = []
+            for i, term in enumerate(terms):
+                late = Signal.like(term, name=f"tree{stage}_{i}", reset_less=True)
+                m.d.sync += late.eq(term)
+                registered.append(late)
+            terms = registered
+        return terms[0]

@@ -1,0 +1,45 @@
+"""Random words of states: one a cycle for the units of a vector, addressed by their number."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Const, Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from ...golden.numbers.addressed import COLUMN, KEY_ROUNDS
+from .mixing import CROSS_LATENCY, CrossUnit, Hash
+
+#: Cycles from `start` to the word of unit 0.
+DRAW_LATENCY = 1 + KEY_ROUNDS + CROSS_LATENCY
+
+
+class DrawUnit(wiring.Component):
+    """:func:`apical.golden.numbers.addressed.draw_words` of units 0, 1, 2 ..
+
+    Latency: `DRAW_LATENCY` cycles; then one a cycle, in order.
+
+    Members
+    -------
+    start : In(1)
+        Takes the key and begins with unit 0.
+    key : In(32)
+    x, y : Out(16)
+    """
+
+    def __init__(self):
+        super().__init__({"start": In(1), "key": In(32), "x": Out(16), "y": Out(16)})
+
+    def elaborate(self, platform):
+        m = Module()
+        key, unit = Signal(32), Signal(16)
+        m.submodules.hash = mixed = Hash()
+        m.submodules.cross = cross = CrossUnit()
+        with m.If(self.start):
+            m.d.sync += [key.eq(self.key), unit.eq(0)]
+        with m.Else():
+            m.d.sync += unit.eq(unit + 1)
+        m.d.comb += [mixed.key.eq(key), mixed.word.eq(Cat(unit, Const(COLUMN >> 16, 1))),
+                     cross.a.eq(key[16:]), cross.b.eq(key[:16]),
+                     Cat(cross.d, cross.c).eq(mixed.result), self.x.eq(cross.x),
+                     self.y.eq(cross.y)]
+        return m

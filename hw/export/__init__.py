@@ -1,0 +1,1 @@
+"""Export: an engine as Verilog, and its synthesis."""

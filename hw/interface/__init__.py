@@ -1,0 +1,1 @@
+"""Interface of an engine: instructions, registers, configuration, byte protocol.  No Amaranth."""

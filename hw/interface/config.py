@@ -1,0 +1,275 @@
+"""Engine configurations: everything that is fixed when gateware is generated.
+
+Networks, weights and programs are *not* here; they are loaded through the host port.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass, field
+
+from ...golden.errors import MisuseError
+from ...golden.numbers.formats import STATE, WEIGHT, Format
+from ...golden.numbers.tables import MOST_FRAC
+from ...golden.program import RATE_SHIFT, UPDATE_FRAC
+
+#: Part of the configuration hash: raise it with every change of encoding, map or arithmetic.
+ENGINE_VERSION = 1
+
+PRIMITIVES = ("portable", "ice40", "ecp5")
+LEARN_UNITS = ("pipelined", "serial")
+#: Bits of rounding below which the sum of a random word and two products leaves 32 bits in one
+#: direction only, by less than a quarter of their range (`hw.engine.learn_serial`).
+MOST_SERIAL_DROP = 29
+#: From this depth on a word memory of the iCE40 lies in SPRAM.
+SPRAM_LEAST = 4096
+
+
+@dataclass(frozen=True)
+class EngineConfig:
+    """Parameters of one engine.
+
+    Parameters
+    ----------
+    lanes : int
+        P, 1..64: multipliers, and weights in one word of the weight memory.
+    update_lanes : int
+        Q, a power of two, 1..P: units updated in one cycle.
+    state, weight : Format
+        At most 16 bits each; the weight format needs at least 2 fraction bits.
+    accumulator_width : int
+        Bits of an accumulator, at most 48.
+    weight_depth, state_depth, accumulator_depth : int
+        Words of P values.
+    event_depth : int
+        Events of one input bank.
+    input_banks : int
+        2: the next image loads while one runs.  1: writes of inputs wait until it is done.
+    program_depth, descriptor_depth : int
+        Instructions; descriptors (at most 256).
+    weight_ports : int
+        2: weights can be read and written in one cycle.  1 (SPRAM): updates take turns.
+    weight_latency, event_latency, code_latency, multiplier_latency : int
+        Cycles of a read of weights, of events, of instructions, and of a product; what the
+        primitives declare.
+    update_latency : int
+        Cycles of shift, sum and clip in the unit pipeline: 1 to 4, for a faster clock.
+    key_ahead : bool
+        Whether the key of a unit operation is mixed while the one before still waits for its first
+        write: about 10 cycles less between short operations, for 32 registers.
+    loop_counters : int
+        Loops that may be nested, 1..4.
+    diagnostics : bool
+        Whether there are counters of multiplications and of all cycles, and instructions and
+        descriptors can be read back (else they read 0; with its trace port an engine always
+        counts).
+    learning : bool
+        Whether there is a learning unit: scaled factors, weight updates, random sign of beta.
+    learn_unit : str
+        Which one: ``"pipelined"`` updates a word of weights a cycle, ``"serial"`` one weight in
+        about 20 cycles, for the smallest devices; it needs one update lane.
+    update_frac : int
+        Fraction bits of a weight's last place that scaled factors keep, see
+        :class:`~apical.golden.program.Learn`.
+    smooth : bool
+        Whether there is a table unit: logistic rates and their slopes, chances, flow rates.
+    noise : bool
+        Whether there are random words of states: Langevin noise and (with `smooth`) sampling.
+    primitives : str
+        ``"portable"`` or the family whose cells are instanced.
+
+    Raises
+    ------
+    MisuseError
+        For a value outside its range.
+    """
+
+    lanes: int = 16
+    update_lanes: int = 4
+    state: Format = field(default=STATE)
+    weight: Format = field(default=WEIGHT)
+    accumulator_width: int = 40
+    weight_depth: int = 1024
+    state_depth: int = 32
+    accumulator_depth: int = 32
+    event_depth: int = 1024
+    input_banks: int = 2
+    program_depth: int = 128
+    descriptor_depth: int = 64
+    weight_ports: int = 2
+    weight_latency: int = 2
+    event_latency: int = 2
+    code_latency: int = 2
+    multiplier_latency: int = 2
+    update_latency: int = 4
+    key_ahead: bool = True
+    loop_counters: int = 4
+    diagnostics: bool = True
+    learning: bool = False
+    learn_unit: str = "pipelined"
+    update_frac: int = UPDATE_FRAC
+    smooth: bool = False
+    noise: bool = False
+    primitives: str = "portable"
+
+    def __post_init__(self):
+        ranges = {"lanes": (1, 64), "update_lanes": (1, self.lanes),
+                  "accumulator_width": (24, 48), "weight_depth": (2, 1 << 15),
+                  "state_depth": (2, 1 << 12), "accumulator_depth": (2, 1 << 12),
+                  "event_depth": (2, 1 << 14), "input_banks": (1, 2),
+                  "program_depth": (2, 1 << 12),
+                  "descriptor_depth": (2, 256), "weight_ports": (1, 2), "weight_latency": (1, 4),
+                  "event_latency": (1, 2), "code_latency": (1, 2), "multiplier_latency": (1, 4),
+                  "update_latency": (1, 4), "loop_counters": (1, 4)}
+        for name, (low, high) in ranges.items():
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise MisuseError(f"{name.replace('_', ' ')} is {value}; "
+                                  f"it goes from {low} to {high}")
+        if self.update_lanes & self.update_lanes - 1:
+            raise MisuseError(f"update lanes is {self.update_lanes}; it must be a power of two")
+        for name in ("state", "weight"):
+            fmt = getattr(self, name)
+            if fmt.width > 16 or not fmt.signed:
+                raise MisuseError(f"{name} format {fmt} is not a signed one of at most 16 bits")
+        if not 2 <= self.weight.frac <= 15:
+            raise MisuseError(f"weight format {self.weight} needs 2..15 fraction bits")
+        if self.state.frac > self.state.width - 2:
+            raise MisuseError(f"state format {self.state} cannot hold 1.0; "
+                              f"use at most {self.state.width - 2} fraction bits")
+        # The old weight and the random word lie below and above each other in an accumulator.
+        needed = max(self.weight.width + self.drop, 32 + max(0, self.weight.frac - RATE_SHIFT)) + 1
+        if self.learning and not 1 <= self.drop <= 32:
+            raise MisuseError(f"update frac {self.update_frac} and {self.state.frac} state "
+                              f"fraction bits make {self.drop} bits of rounding; it goes from 1 "
+                              "to 32")
+        if self.learning and self.weight.frac < 4:
+            raise MisuseError(f"weight format {self.weight} is too coarse to learn; use 4 fraction "
+                              "bits or an engine without learning")
+        if self.learning and self.accumulator_width < needed:
+            raise MisuseError(f"accumulator width {self.accumulator_width} is too little to learn; "
+                              f"use {needed} bits or an engine without learning")
+        if self.learn_unit not in LEARN_UNITS:
+            raise MisuseError(f"unknown learning unit '{self.learn_unit}'; "
+                              f"known: {', '.join(LEARN_UNITS)}")
+        if self.serial_learning and self.update_lanes > 1:
+            raise MisuseError(f"the serial learning unit needs 1 update lane, not "
+                              f"{self.update_lanes}: set update_lanes to 1 or learn_unit to "
+                              "pipelined")
+        if self.serial_learning and self.drop > MOST_SERIAL_DROP:
+            raise MisuseError(f"{self.drop} bits of rounding are too many for the serial learning "
+                              f"unit, which adds up 32 bits; it takes {MOST_SERIAL_DROP} at most")
+        if (self.learning and self.primitives == "ice40" and self.weight_ports == 2
+                and self.weight_depth >= SPRAM_LEAST):
+            raise MisuseError(f"{self.weight_depth} words of weights lie in SPRAM, which has one "
+                              "port: set weight_ports to 1")
+        if self.smooth and self.state.frac > MOST_FRAC:
+            raise MisuseError(f"tables need states of at most {MOST_FRAC} fraction bits, "
+                              f"{self.state} has {self.state.frac}; use an engine that is not "
+                              "smooth")
+        if self.primitives not in PRIMITIVES:
+            raise MisuseError(f"unknown primitives '{self.primitives}'; "
+                              f"known: {', '.join(PRIMITIVES)}")
+
+    def to_dict(self) -> dict:
+        """Plain values by field name, formats as text."""
+        plain = {}
+        for item in dataclasses.fields(self):
+            value = getattr(self, item.name)
+            plain[item.name] = str(value) if isinstance(value, Format) else value
+        return plain
+
+    @classmethod
+    def from_dict(cls, plain: dict) -> EngineConfig:
+        """The configuration that :meth:`to_dict` described."""
+        known = {item.name for item in dataclasses.fields(cls)}
+        foreign = sorted(set(plain) - known)
+        if foreign:
+            raise MisuseError(f"unknown engine parameter '{foreign[0]}'")
+        values = dict(plain)
+        for name in ("state", "weight"):
+            if name in values:
+                values[name] = Format.parse(values[name])
+        return cls(**values)
+
+    @property
+    def plain(self) -> bool:
+        """Whether a vector can be added to a force as it is: held currents, branch errors."""
+        return self.learning or self.smooth
+
+    @property
+    def serial_learning(self) -> bool:
+        """Whether weights are updated one at a time."""
+        return self.learning and self.learn_unit == "serial"
+
+    @property
+    def pipelined_learning(self) -> bool:
+        """Whether weights are updated by words, in the lanes."""
+        return self.learning and not self.serial_learning
+
+    @property
+    def drop(self) -> int:
+        """Bits that a weight update rounds away."""
+        return self.state.frac + self.update_frac
+
+    @property
+    def hash(self) -> str:
+        """Eight hexadecimal digits that name configuration and engine version."""
+        text = json.dumps({"engine": ENGINE_VERSION, **self.to_dict()}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+    def replace(self, **changes) -> EngineConfig:
+        """A copy with some fields changed."""
+        return dataclasses.replace(self, **changes)
+
+
+#: Weights of boards: fine enough to learn, which small weights of 12 fraction bits do worse.
+FINE = Format(16, 14)
+
+# 4 lanes of 16 bits are exactly the four SPRAM of the UP5K.  Block RAM: sums 10, events 8, code 4,
+# states 4 + 2; a second input bank would take 8 more of the 30.  38 bits are what 784 inputs need.
+_ICEBREAKER = EngineConfig(
+    lanes=4, update_lanes=1, accumulator_width=38, weight=FINE, weight_depth=16384,
+    state_depth=128, accumulator_depth=128, event_depth=1024, input_banks=1, program_depth=128,
+    descriptor_depth=64, weight_ports=1, weight_latency=1, event_latency=1, code_latency=1,
+    multiplier_latency=1, update_latency=1, key_ahead=False, loop_counters=2, diagnostics=False,
+    primitives="ice40")
+# 22 lanes: 64 hidden units are 3 blocks, and 2,560 words are 50 of the 56 block RAMs; events take
+# 4, code 2.  A cell of LUT RAM has 16 words.
+_ULX3S_25F = EngineConfig(
+    lanes=22, update_lanes=4, accumulator_width=38, weight=FINE, weight_depth=2560,
+    state_depth=16, accumulator_depth=16, event_depth=1024, program_depth=128,
+    descriptor_depth=64, loop_counters=2, diagnostics=False, primitives="ecp5")
+# Weight updates keep snapshots: 16 words of states hold those of 64 hidden units because they share
+# them, and because targets have one bank.  32 words would take 1,900 logic cells more, and a line
+# brings images a hundred times more slowly than they are run.
+_ULX3S_LEARNING = _ULX3S_25F.replace(input_banks=1, learning=True)
+
+#: Configurations sized for devices, by board name.
+PRESETS = {
+    "icebreaker": _ICEBREAKER,
+    # One weight at a time leaves room for the keys.
+    "icebreaker-learning": _ICEBREAKER.replace(learning=True, learn_unit="serial",
+                                               key_ahead=True),
+    "ulx3s-25f": _ULX3S_25F,
+    "ulx3s-25f-learning": _ULX3S_LEARNING,
+    # Lanes so few that the engine can be routed: 32 of them (69 % of the cells of the 45F, 3,328
+    # words) or 43 (91 %) would be quicker.  5,120 words are 100 of the 108 block RAMs.
+    "ulx3s-45f": _ULX3S_LEARNING.replace(weight_depth=5120, state_depth=32, accumulator_depth=32,
+                                         input_banks=2, loop_counters=4),
+    # 256 hidden units are 16 blocks of 16 lanes, and 12,800 words are 182 of the 208 block RAMs,
+    # all over the device: addresses and words are registered on the way.  26 lanes (8,192 words)
+    # need fewer cycles and more wires.  router2 ends with some seeds only, of either.
+    "ulx3s-85f": _ULX3S_LEARNING.replace(lanes=16, weight_depth=12800, weight_latency=4,
+                                         state_depth=80, accumulator_depth=64, input_banks=2,
+                                         loop_counters=4),
+}
+
+
+def preset(name: str) -> EngineConfig:
+    """The preset of that name; `MisuseError` lists the known ones."""
+    if name not in PRESETS:
+        raise MisuseError(f"unknown preset '{name}'; known: {', '.join(PRESETS)}")
+    return PRESETS[name]

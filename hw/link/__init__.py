@@ -1,0 +1,1 @@
+"""Link: the gateware between a serial line and the host port of an engine."""

@@ -1,0 +1,1 @@
+"""Bench: what surrounds a design in simulation, plays host commands and records writes."""

@@ -1,0 +1,249 @@
+"""The bench's side of the host port: plays lists of commands and collects trace records.
+
+A command is one 64-bit number; lists of commands are NumPy arrays, made by `write`, `writes`,
+`read`, `reads`, `wait`, `match`, `idle`, `quiet` and `reset` and joined by `join`. Nothing here
+handles single words in a Python loop.
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from ...golden.errors import ApicalError, MisuseError
+from .streams import load_streams
+
+WRITE, READ, WAIT, MATCH, IDLE, QUIET, RESET = range(7)
+STREAMS_VARIABLE = "APICAL_STREAMS"
+
+
+def commands(kind, address=0, data=0):
+    """Return an array of commands; the arguments are broadcast against each other."""
+    address = np.asarray(address)
+    data = np.asarray(data)
+    if address.size and (address.min() < 0 or address.max() >= 1 << 24):
+        raise MisuseError(f"a host address must fit in 24 bits, got {address.min()} "
+                          f"to {address.max()}")
+    if data.size and (data.min() < -(1 << 31) or data.max() >= 1 << 32):
+        raise MisuseError(f"a host word must fit in 32 bits, got {data.min()} to {data.max()}")
+    word = data.astype(np.int64) & 0xFFFFFFFF
+    packed = (np.asarray(kind, np.int64) << 60) | (address.astype(np.int64) << 32) | word
+    return np.atleast_1d(packed).astype(np.uint64).ravel()
+
+
+def write(address, data):
+    """Return the command that writes one word."""
+    return commands(WRITE, address, data)
+
+
+def writes(addresses, data):
+    """Return the commands that write words: to a first address and on, or to given addresses."""
+    data = np.ravel(data)
+    addresses = np.asarray(addresses)
+    if addresses.ndim == 0:
+        addresses = addresses + np.arange(data.size)
+    elif addresses.shape != data.shape:
+        raise MisuseError(f"{addresses.size} addresses for {data.size} words")
+    return commands(WRITE, addresses, data)
+
+
+def read(address):
+    """Return the command that reads one word."""
+    return commands(READ, address)
+
+
+def reads(addresses, count=None):
+    """Return the commands that read words: ``count`` from a first address, or given addresses."""
+    addresses = np.asarray(addresses)
+    return commands(READ, addresses if count is None else addresses + np.arange(count))
+
+
+def wait(address, least):
+    """Return the command that polls until the word at ``address`` is ``least`` or more."""
+    return commands(WAIT, address, least)
+
+
+def match(address, data):
+    """Return the command that polls until the word at ``address`` is ``data``."""
+    return commands(MATCH, address, data)
+
+
+def idle(cycles):
+    """Return the command that lets cycles pass."""
+    return commands(IDLE, 0, cycles)
+
+
+def quiet(cycles=4):
+    """Return the command that lets cycles pass, then waits until the engine is not busy."""
+    return commands(QUIET, 0, cycles)
+
+
+def reset(cycles=2):
+    """Return the command that resets the design."""
+    return commands(RESET, 0, cycles)
+
+
+def join(*lists):
+    """Return one list of commands made of several."""
+    return np.concatenate([np.asarray(part, np.uint64) for part in lists] or [commands(IDLE, 0, 1)])
+
+
+def save_commands(path, words):
+    """Write a list of commands as the player reads it."""
+    Path(path).write_bytes(np.asarray(words, np.uint64).astype(">u8").tobytes())
+
+
+class Recorder:
+    """Collects the trace records of a bench.
+
+    Parameters
+    ----------
+    streams : sequence of Stream
+        What is recorded.
+    sink : callable, optional
+        Called as ``sink(name, records)`` with each part as it comes. Without it the parts are kept
+        for `take`.
+    folder : path
+        Where the simulator runs.
+    """
+
+    def __init__(self, streams, sink=None, folder="."):
+        self.streams = {stream.name: stream for stream in streams}
+        self.counts = dict.fromkeys(self.streams, 0)
+        self.sink = sink
+        self._folder = Path(folder)
+        self._parts = {name: [] for name in self.streams}
+
+    def collect(self, closed=None):
+        """Take over what the simulator has handed out: the files that it has closed.
+
+        Parameters
+        ----------
+        closed : collection of str, optional
+            Streams whose file is closed, the others are still written to; by default all.
+        """
+        for name, stream in self.streams.items():
+            if closed is not None and name not in closed:
+                continue
+            path = self._folder / stream.file
+            try:
+                data = path.read_bytes()
+            except FileNotFoundError:
+                continue
+            # A closed file is complete when Python runs after the wake, and must not be seen twice.
+            path.unlink()
+            if len(data) % stream.dtype.itemsize:
+                raise ApicalError(f"trace stream {name}: {len(data)} bytes are no whole number of "
+                                  f"records of {stream.dtype.itemsize} bytes")
+            records = np.frombuffer(data, stream.dtype)
+            self.counts[name] += len(records)
+            if self.sink is not None:
+                self.sink(name, records)
+            else:
+                self._parts[name].append(records)
+
+    def take(self, name):
+        """Return the records kept so far and forget them."""
+        parts = self._parts[name]
+        self._parts[name] = []
+        return np.concatenate(parts) if parts else np.empty(0, self.streams[name].dtype)
+
+
+class HostPort:
+    """Plays host commands on a running bench (inside a cocotb test).
+
+    Parameters
+    ----------
+    dut : cocotb handle
+        Top level made by `harness`.
+    sink : callable, optional
+        Takes the trace records as they come, see `Recorder`.
+    limit : int
+        Cycles that one command may take before the play is given up.
+    record : bool
+        Whether trace records are wanted at all; without them the run is faster.
+    """
+
+    def __init__(self, dut, *, sink=None, limit=10_000_000, record=True):
+        self.dut = dut
+        streams = load_streams(os.environ.get(STREAMS_VARIABLE, "[]"))
+        self.recorder = Recorder(streams, sink)
+        self.cycles = _number(dut.cycle)
+        self._limit = limit
+        # An earlier test of the same run may have left the toggle up.
+        self._go = _number(dut.play_ack)
+        self._wake = _number(dut.wake)
+        dut.play_go.value = self._go
+        dut.play_limit.value = limit
+        dut.record_on.value = int(record)
+
+    async def play(self, words):
+        """Play commands and return the answers to the reads, in order.
+
+        Parameters
+        ----------
+        words : array of uint64
+            Commands, any number of them.
+
+        Returns
+        -------
+        array of uint32
+
+        Raises
+        ------
+        ApicalError
+            When a command takes longer than the limit, or the design answers without a question.
+        """
+        words = np.asarray(words, np.uint64)
+        save_commands("play.bin", words)
+        self._go ^= 1
+        self.dut.play_go.value = self._go
+        while True:
+            await self.dut.wake.value_change
+            if int(self.dut.play_ack.value) == self._go:
+                # The flush before has closed every file.
+                self.recorder.collect()
+                self._wake = _number(self.dut.wake)
+                break
+            # Bit 0 is the acknowledgement, the others are the streams in order.
+            wake = _number(self.dut.wake)
+            changed, self._wake = wake ^ self._wake, wake
+            self.recorder.collect({name for bit, name in enumerate(self.recorder.streams, 1)
+                                   if changed >> bit & 1})
+        self.cycles = int(self.dut.cycle.value)
+        status = int(self.dut.play_status.value)
+        if status:
+            position = int(self.dut.play_position.value)
+            if status == 2:
+                raise ApicalError(f"the design answered more often than it was asked (at command "
+                                  f"{position} of {len(words)}, cycle {self.cycles})")
+            raise ApicalError(
+                f"command {position} of {len(words)} ({describe(words[position - 1])}) was not "
+                f"done after {self._limit} cycles; the last answer was "
+                f"{int(self.dut.play_last.value):#x}, at cycle {self.cycles}")
+        return np.fromfile("answers.bin", "<u4")
+
+    async def read(self, address, count=1):
+        """Return ``count`` words read from ``address`` on."""
+        return await self.play(reads(address, count))
+
+    async def flush(self):
+        """Let the recorder hand over the records it still holds."""
+        await self.play(idle(1))
+
+
+def _number(handle):
+    """Return a signal's value; 0 where Icarus has not given it its first value yet."""
+    value = handle.value
+    return int(value) if value.is_resolvable else 0
+
+
+def describe(word):
+    """Return a command in words, for messages."""
+    word = int(word)
+    kind, address, data = word >> 60, word >> 32 & 0xFFFFFF, word & 0xFFFFFFFF
+    names = ("write", "read", "wait", "match", "idle", "quiet", "reset")
+    name = names[kind] if kind < len(names) else f"kind {kind}"
+    if kind in (IDLE, QUIET, RESET):
+        return f"{name} {data}"
+    return f"{name} {address:#x}" if kind == READ else f"{name} {address:#x}, {data:#x}"

@@ -1,0 +1,69 @@
+"""Plays a job on a simulator and takes over what it left."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from ..simulators.runner import Build
+from .benches import bench_job
+
+
+@dataclass(frozen=True)
+class Played:
+    """What a job left behind.
+
+    Attributes
+    ----------
+    answers : ndarray of uint32
+    records : dict of str to structured ndarray
+        Trace records by stream; empty when none were recorded.
+    cycles : int
+        Simulated.
+    seconds : float
+    waves : Path or None
+    """
+
+    answers: np.ndarray
+    records: dict = field(default_factory=dict)
+    cycles: int = 0
+    seconds: float = 0.0
+    waves: Path | None = None
+
+
+def play(build: Build, parts, record=True, cache=None, waves=False) -> Played:
+    """Play lists of commands, one after the other.
+
+    Parameters
+    ----------
+    parts : list of ndarray of uint64
+    record : bool
+        Keep the trace.
+    cache : path, optional
+        Where a folder for the files is made; by default beside other temporary ones.
+    waves : bool
+        Write waves; the folder stays then.
+    """
+    if cache is not None:
+        Path(cache).mkdir(parents=True, exist_ok=True)
+        cache = Path(cache).resolve()
+    folder = Path(tempfile.mkdtemp(prefix="cosim-", dir=cache))
+    paths = [folder / f"job_{i}.npy" for i in range(len(parts))]
+    for path, words in zip(paths, parts, strict=True):
+        np.save(path, words)
+    environment = {bench_job.JOB: os.pathsep.join(map(str, paths)), bench_job.RECORD: int(record)}
+    result = build.run(bench_job.__name__, environment, folder, waves=waves)
+    speed = json.loads((folder / "speed.json").read_text())
+    records = {stream.name: np.load(folder / f"trace_{stream.name}.npy")
+               for stream in build.bench.streams} if record else {}
+    played = Played(np.load(folder / "answers.npy"), records, speed["cycles"], speed["seconds"],
+                    result.waves)
+    if result.waves is None:
+        shutil.rmtree(folder)
+    return played

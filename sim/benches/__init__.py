@@ -1,1 +1,0 @@
-"""cocotb tests that run inside a simulator, started by `apical.sim.runner`."""

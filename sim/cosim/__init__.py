@@ -1,0 +1,1 @@
+"""Co-simulation: inference, learning systems and training, every bit compared."""

@@ -1,0 +1,1 @@
+"""Random networks, programs and engines."""

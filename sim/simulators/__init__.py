@@ -1,0 +1,1 @@
+"""Simulators: built from Verilog or Amaranth, and kept."""

@@ -1,0 +1,70 @@
+"""Bitstreams of small engines by the real tools: one board of each device family."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from apical.boards.build.build import build, load_manifest
+from apical.boards.build.catalog import board
+from apical.hw.interface.config import EngineConfig
+
+pytestmark = pytest.mark.boards
+
+#: Command of an ECP5 bitstream (with its CRC bit) that sets the user code: the hash of the engine.
+USERCODE = bytes.fromhex("c2800000")
+#: How the bitstreams of the families begin, behind comments.
+PREAMBLE = {"ice40": bytes.fromhex("7eaa997e"), "ecp5": bytes.fromhex("ffffbdb3")}
+
+
+@pytest.fixture(scope="module", params=["icebreaker", "colorlight-i5"])
+def built(request, tmp_path_factory):
+    """(record, configuration, manifest, folder) of a board with a small engine."""
+    chosen = board(request.param)
+    pytest.importorskip("amaranth_boards", reason="needs the extra 'boards'")
+    pytest.importorskip(f"yowasp_nextpnr_{chosen.device.family}", reason="needs the extra 'boards'")
+    family = chosen.device.family
+    config = EngineConfig(
+        lanes=2, update_lanes=1, weight_depth=256, state_depth=16, accumulator_depth=16,
+        event_depth=64, input_banks=1, program_depth=64, descriptor_depth=32, loop_counters=1,
+        diagnostics=False, primitives=family,
+        **({"weight_latency": 1, "event_latency": 1, "code_latency": 1, "multiplier_latency": 1,
+            "update_latency": 1, "key_ahead": False} if family == "ice40" else {}))
+    folder = tmp_path_factory.mktemp(chosen.name)
+    made = build(chosen, folder, tries=3, config=config, keep=folder / "kept")
+    return chosen, config, made, folder
+
+
+def test_it_is_placed_routed_and_in_time(built):
+    chosen, config, made, folder = built
+    assert made["fmax_mhz"] >= chosen.clock / 1e6
+    assert 0 < made["luts"] < chosen.device.luts
+    assert made["ffs"] > 0
+    assert config.lanes <= made["dsps"] <= chosen.device.multipliers
+    assert 0 < made["rams"] <= chosen.device.rams
+    assert all(version != "unknown" for version in made["tools"].values())
+    log = (folder / "kept" / "nextpnr.log").read_text()
+    assert "Routing complete" in log
+    assert "Program finished normally" in log
+
+
+def test_the_bitstream_is_what_the_manifest_says(built):
+    chosen, config, made, folder = built
+    bits = Path(made["bitstream"]).read_bytes()
+    assert PREAMBLE[chosen.device.family] in bits[:256]
+    assert hashlib.sha256(bits).hexdigest() == made["sha256"]
+    assert load_manifest(folder / f"{chosen.name}.json") == made
+    assert made["config_hash"] == config.hash
+    if chosen.device.family == "ecp5":
+        assert USERCODE + bytes.fromhex(config.hash) in bits
+
+
+def test_pins_are_those_of_the_board(built):
+    """Every pin of the plan is placed where the board has it."""
+    chosen, _, _, folder = built
+    family = chosen.device.family
+    constraints = (folder / "kept" / f"top.{'pcf' if family == 'ice40' else 'lpf'}").read_text()
+    asked = [line for line in constraints.splitlines() if line.startswith(("set_io", "LOCATE"))]
+    log = (folder / "kept" / "nextpnr.log").read_text()
+    assert len(asked) >= 4
+    assert log.count("constrained ") >= len(asked)

@@ -1,0 +1,149 @@
+"""Mistakes put into the learning unit: the bench finds every one and names what is wrong."""
+
+import importlib
+
+import numpy as np
+import pytest
+from learn_case import compare_run, problem
+from test_learn import TERMS, UNITS, outer_network, outer_program
+from test_mutants import mutant
+
+import apical.sim.simulators.pysim
+from apical.golden.program import Program, Snapshot
+from apical.hw.assembler.assembler import config_for
+
+#: Lanes of the engine: 6 rows are a full word of 4 and a tail of 2, 5 columns one of 1.
+LANES = 4
+
+
+def learned(terms="one term", by_sign=False, reach=None, rate=0.45, unit="pipelined", after=False):
+    """Run a program with one weight update, and a write behind it; the outcome."""
+    network, program = outer_network(), outer_program(TERMS[terms], by_sign)
+    if after:
+        program = Program("outer", (*program.ops, Snapshot("h", "a")))
+    config = config_for(network, program, LANES, **{"update_lanes": 2, **UNITS[unit]})
+    weights, inputs = problem(network, program, np.random.default_rng(4), 2)
+    if reach is not None:
+        weights["m"] = np.full(weights["m"].shape, reach)
+    return compare_run(network, program, config, weights, inputs, [(2, {"m": rate})], seed=5)
+
+
+#: What is wrong: (module, text, text instead, class, where it is used, options of `learned`,
+#: what the bench names: a wrong "weight", an "unexpected" one, a wrong "factor", a register, or
+#: weights that are read back and "differ").
+MUTANTS = {
+    "a bit of the random word": (
+        "learn", "if drop == 0 else cross.y", "if drop == 0 else cross.y ^ 0x8000", "LearnUnit",
+        "engine", {}, "weight"),
+    "the mix of one lane": (
+        "learn", "self.lane_mix[lane].eq(self.hash.result)",
+        "self.lane_mix[lane].eq(self.hash.result ^ (lane == 1))", "LearnUnit", "engine", {},
+        "weight"),
+    "rows are mixed as columns": (
+        "learn", "Cat(number, fill ^ self.swapped)", "Cat(number, ~fill)", "LearnUnit", "engine",
+        {}, "weight"),
+    "the greatest weight is one less": (
+        "learn", "Mux(negative, weight.min, weight.max)",
+        "Mux(negative, weight.min, weight.max - 1)", "LearnUnit", "engine", {"reach": 32767},
+        "weight"),
+    "the least weight is one more": (
+        "learn", "Mux(negative, weight.min, weight.max)",
+        "Mux(negative, weight.min + 1, weight.max)", "LearnUnit", "engine", {"reach": -32768},
+        "weight"),
+    "updates wrap around": (
+        "learn", "Mux(over, ends, wide[:16].as_signed())", "wide[:16]", "LearnUnit", "engine",
+        {"reach": 32767}, "weight"),
+    "clipped weights are not counted": (
+        "learn", "clip.eq(over)", "clip.eq(0)", "LearnUnit", "engine", {"reach": 32767},
+        "saturations"),
+    "padding and factors of 0 are written": (
+        "learn", "(flags[0] & self.full[0][lane])", "flags[0]", "LearnUnit", "engine", {},
+        "unexpected"),
+    "what is written enters the signature in part": (
+        "learn", "mix_written(late_x, late_y, new)", "mix_written(late_x, late_y, new >> 1)",
+        "LearnUnit", "engine", {}, "signature"),
+    "the number of written weights": (
+        "learn", "sum(late[1:], late[0])", "sum(late[1:])", "LearnUnit", "engine", {}, "writes"),
+    "the sign of the second term": (
+        "learn", "beat.negative.eq(self.minus[1])", "beat.negative.eq(self.minus[0])",
+        "LearnUnit", "engine", {"terms": "two terms"}, "weight"),
+    "words are written to another place than they came from": (
+        "learn", "self.write_address.eq(Mux(self.paired, write_late, write_at))",
+        "self.write_address.eq(Mux(self.paired, write_late, write_at) ^ 1)", "LearnUnit", "engine",
+        {"terms": "two terms"}, "differ"),
+    "serial: a bit of the random word": (
+        "learn_serial", "self.begin.eq(word)", "self.begin.eq(word ^ 1 << drop - 1)",
+        "SerialLearnUnit", "engine", {"unit": "serial"}, "weight"),
+    "serial: the mix of a lane is that of its neighbour": (
+        "learn_serial", "Cat(lane, block)", "Cat(lane ^ 1, block)", "SerialLearnUnit", "engine",
+        {"unit": "serial"}, "weight"),
+    "serial: rows are mixed as columns": (
+        "learn_serial", "Mux(scalar, self.turned, ~self.turned)",
+        "Mux(scalar, ~self.turned, self.turned)", "SerialLearnUnit", "engine", {"unit": "serial"},
+        "weight"),
+    "serial: the greatest weight": (
+        "learn_serial", "below ^ up.replicate(len(below))", "below", "SerialLearnUnit", "engine",
+        {"unit": "serial", "reach": 32767}, "weight"),
+    "serial: the least weight": (
+        "learn_serial", "top ^ down", "top", "SerialLearnUnit", "engine",
+        {"unit": "serial", "reach": -32768}, "weight"),
+    "serial: clipped weights are not counted": (
+        "learn_serial", "self.sign & (up | down)", "self.sign & 0", "SerialLearnUnit", "engine",
+        {"unit": "serial", "reach": 32767}, "saturations"),
+    "serial: factors of 0 are written": (
+        "learn_serial", "(self.a.any() & self.value.any())", "1", "SerialLearnUnit", "engine",
+        {"unit": "serial", "rate": 2e-5}, "unexpected"),
+    "serial: what is written enters the signature in part": (
+        "learn_serial", "mix_written(self.x, self.y, self.new)",
+        "mix_written(self.x, self.y, self.new >> 1)", "SerialLearnUnit", "engine",
+        {"unit": "serial"}, "signature"),
+    "serial: the number of written weights": (
+        "learn_serial", "self.written.eq(self.sign)", "self.written.eq(0)", "SerialLearnUnit",
+        "engine", {"unit": "serial"}, "writes"),
+    "serial: the sign of the second term": (
+        "learn_serial", "self.negative[1], self.negative[0]",
+        "self.negative[0], self.negative[0]", "SerialLearnUnit", "engine",
+        {"terms": "two terms", "unit": "serial"}, "weight"),
+    "serial: lanes of the new word are not put together": (
+        "host", "comes | self.learn_shift", "comes", "HostPort", "engine", {"unit": "serial"},
+        "weight"),
+    "serial: the image key is not mixed once more": (
+        "sequencer", "with m.If(learned):", "with m.If(0):", "Sequencer", "engine",
+        {"unit": "serial", "after": True}, "signature"),
+    "the sign of beta": (
+        "engine", "Mux(turn, -factor, factor)", "factor", "Engine", None, {"by_sign": True},
+        "factor"),
+}
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_mutants_are_caught_and_named(name, monkeypatch):
+    module, old, new, thing, where, options, what = MUTANTS[name]
+    monkeypatch.setattr(apical.sim.simulators.pysim, "PATIENCE", 2000)
+    place = (apical.sim.simulators.pysim if where is None
+             else importlib.import_module(f"apical.hw.engine.{where}"))
+    monkeypatch.setattr(place, thing, getattr(mutant(module, old, new), thing))
+    told = learned(**options)
+    first = told.first
+    assert not told.good
+    if what in ("weight", "unexpected"):
+        assert (first.matrix, first.kind) == ("m", "value" if what == "weight" else what)
+        assert first.cycle > 0 and first.expected != first.got
+        assert first.operation.startswith("Learn m" if what == "weight" else "operation ")
+        assert 0 <= first.row < 8 and 0 <= first.column < 8
+        if name == "the mix of one lane":
+            assert first.row % LANES == 1
+    elif what == "factor":
+        assert (first.operation, first.population, first.kind) == ("Learn m", "g", "value")
+    elif what == "differ":
+        assert "m" in told.weights
+    else:
+        assert told.comparison.mismatches == 0 and told.registers == [what]
+
+
+def test_the_healthy_engine_passes_every_case_of_a_mutant():
+    cases = {repr(sorted(options.items())): options for *_, options, _ in MUTANTS.values()}
+    for options in cases.values():
+        told = learned(**options)
+        assert told.good, told
+        assert told.comparison.weights_compared > 20

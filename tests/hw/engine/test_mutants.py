@@ -1,0 +1,150 @@
+"""Mistakes put into the gateware on purpose: the comparison finds every one of them.
+
+A mutant is one piece of source text replaced by another; where the text is gone, the test says so,
+and the mutant is to be written anew.
+"""
+
+import importlib
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+from engine_case import compare, random_inputs, random_weights
+
+import apical.sim.simulators.pysim
+from apical.golden.errors import ApicalError
+from apical.golden.network import layered
+from apical.golden.program import Decide, Difference, Program, Relax, Snapshot
+from apical.golden.program.layered import drive, inference, nudged, step, sweep
+from apical.golden.systems.equilibrium import FREE
+from apical.hw.assembler.assembler import config_for
+
+
+def mutant(module, old, new):
+    """The module of that name in apical.hw with one text replaced by another."""
+    healthy = importlib.import_module(f"apical.hw.engine.{module}")
+    source = Path(healthy.__file__).read_text()
+    found = source.count(old)
+    assert found == 1, f"hw/engine/{module}.py has the text {found} times: {old}"
+    made = types.ModuleType(f"mutant_{module}")
+    made.__package__ = "apical.hw.engine"
+    exec(compile(source.replace(old, new), f"mutant of {module}", "exec"), made.__dict__)
+    return made
+
+
+def contrast_program(network, sign=1):
+    """Free phase, snapshot, nudged phase, difference: training without its last step."""
+    nudge = nudged("d", "y", 1, sign)
+    return Program("contrast", (*drive(network), *sweep(network), Relax(2, step(network)),
+                                *(Snapshot(p.name, FREE) for p in network.free),
+                                Relax(2, step(network, nudges=nudge)),
+                                *(Difference(p.name, "delta") for p in network.free), Decide("y")))
+
+
+def words_program(network):
+    """Inference with the inputs in state words, where rows are scanned for rates."""
+    return Program("words", (Snapshot("x", "copy"), *inference(network, 1).ops))
+
+
+def run(program="inference", lanes=4, quick=2, sizes=(9, 7, 6), images=2, reach=2500, ones=False,
+        key_ahead=True, **options):
+    """Compare a small network with the engine as it is now; returns the differences."""
+    rng = np.random.default_rng(1)
+    network = layered(sizes)
+    made = PROGRAMS[program](network, **options)
+    weights = random_weights(network, rng, reach)
+    inputs = random_inputs(network, made, rng, images)
+    if ones:
+        inputs = {name: np.ones_like(values) for name, values in inputs.items()}
+    config = config_for(network, made, lanes, update_lanes=quick, key_ahead=key_ahead)
+    try:
+        return compare(network, made, config, weights, inputs)[0]
+    except (ApicalError, IndexError) as error:  # it hangs, or wrote what no program could
+        return [error]
+
+
+PROGRAMS = {"inference": inference, "contrast": contrast_program, "words": words_program}
+
+#: What is wrong: (module, text, text instead, where it is used, name there, options of `run`).
+MUTANTS = {
+    "rounding is floor": (
+        "unit_lane", "Cat(1, start)", "Cat(0, start)", "unit_pipeline", "update_lane", {}),
+    "the sign of one lane": (
+        "lanes", "mul.b.eq(rate)", "mul.b.eq(-rate if lane == 1 else rate)", "engine", "Lanes", {}),
+    "one block too many in dot direction": (
+        "issue", "last = block == last_block", "last = block == last_block + 1", "engine",
+        "ProjectionIssue", {}),
+    "one block too few in broadcast direction": (
+        "issue", "Mux(self.dot, self.rows, self.blocks)", "Mux(self.dot, self.rows, 1)", "engine",
+        "ProjectionIssue", {}),
+    "the last row of the last word is skipped": (
+        "issue", "(tail > lane)", "(tail > lane + 1)", "engine", "ProjectionIssue",
+        {"program": "words"}),
+    "rows of the smallest rate are skipped": (
+        "engine", "word_select(lane, 16).any()", "word_select(lane, 16)[1:].any()", "pysim",
+        "Engine", {"program": "words", "ones": True}),
+    "padding of a word is not masked": (
+        "issue", "(~next_last | (tail > lane))", "1", "engine", "ProjectionIssue", {}),
+    "events behind the last one": (
+        "issue", "valid & event[31]", "0", "engine", "ProjectionIssue", {}),
+    "sums do not start from their accumulator": (
+        "lanes", "Mux(started, ", "Mux(0, ", "engine", "Lanes", {}),
+    "the sign of the nudge": (
+        "unit_lane", 'at["nudge"] & ~at["nudge_negative"]', 'at["nudge"]', "unit_pipeline",
+        "update_lane", {"program": "contrast", "sign": -1}),
+    "the operands of a difference": (
+        "unit_lane", 'Mux(at["subtract"], apart, a)', 'Mux(at["subtract"], -apart, a)',
+        "unit_pipeline", "update_lane", {"program": "contrast"}),
+    "the upper limit is one less": (
+        "unit_lane", "symmetric, state.one, state.max)", "symmetric, state.one - 1, state.max)",
+        "unit_pipeline", "update_lane", {}),
+    "padding of a word is written": (
+        "unit_pipeline", "Mux(left == 1, tail, lanes)", "lanes", "engine", "UnitPipeline", {}),
+    "the last of equal values wins": (
+        "unit_measure", "later = right > left", "later = right >= left", "unit_pipeline", "measure",
+        {"reach": 0}),
+    "settled means less than the threshold": (
+        "sequencer", '"threshold"), self.moved)', '"threshold"), self.moved | 1)', "engine",
+        "Sequencer", {"steps": 40, "settled": 0.0, "images": 1, "reach": 1000}),
+    "loops run once more": (
+        "sequencer", "loops[loop] == 1", "loops[loop] == 0", "engine", "Sequencer", {}),
+    "the key is mixed before the one before is taken": (
+        "sequencer", "m.Elif(wanted & ~occupied)", "m.Elif(wanted)", "engine",
+        "Sequencer", {"quick": 1, "sizes": (4, 40, 3), "key_ahead": False}),
+    "the key is not kept while the next one is mixed": (
+        "sequencer", "m.d.sync += kept.eq(engine.result)", "pass", "engine", "Sequencer", {}),
+    "one input bank": (
+        "sequencer", "self.bank.eq(~self.bank)", "self.bank.eq(0)", "engine", "Sequencer", {}),
+    "addresses of the signature start at 0": (
+        "mixing", "(self.address + lane)[:16]", "lane", "engine", "SignatureUnit", {}),
+}
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_mutants_are_caught(name, monkeypatch):
+    module, old, new, where, thing, options = MUTANTS[name]
+    monkeypatch.setattr(apical.sim.simulators.pysim, "PATIENCE", 2000)
+    place = (apical.sim.simulators.pysim if where == "pysim"
+             else importlib.import_module(f"apical.hw.engine.{where}"))
+    monkeypatch.setattr(place, thing,
+                        getattr(mutant(module, old, new), thing))
+    assert run(**options)
+
+
+def test_the_healthy_engine_passes_every_case_of_a_mutant():
+    cases = {repr(sorted(options.items())): options for *_, options in MUTANTS.values()}
+    for options in cases.values():
+        assert run(**options) == []
+
+
+@pytest.mark.parametrize(("lanes", "quick", "sign"), [(4, 2, 1), (5, 4, -1), (1, 1, 1),
+                                                      (16, 16, -1)])
+def test_two_phases_and_their_difference_are_bit_exact(lanes, quick, sign):
+    rng = np.random.default_rng(lanes)
+    network = layered((11, 8, 5))
+    program = contrast_program(network, sign)
+    config = config_for(network, program, lanes, update_lanes=quick)
+    differences, reports = compare(network, program, config, random_weights(network, rng),
+                                   random_inputs(network, program, rng, 3))
+    assert differences == [] and all(r["image_steps"] == 4 for r in reports)

@@ -1,0 +1,279 @@
+"""Endpoint of the byte protocol in pysim, compared with the endpoint in Python, byte by byte."""
+
+import random
+
+import numpy as np
+import pytest
+from amaranth.sim import Simulator
+
+from apical.boards.host.endpoint_model import ModelEndpoint
+from apical.boards.host.frames import AnswerReader, bursts, frame, pack, plain, request, unpack
+from apical.hw.interface.isa import REGISTERS, Space, address, lane_address
+from apical.hw.interface.protocol import ESCAPE, FLAG, PAYLOAD, RESULTS, Operation, Part, Status
+from apical.hw.link.endpoint import Endpoint
+
+LANES = 4
+COMMIT = REGISTERS["commit"].address
+
+
+class Memory:
+    """A port that is nothing but words, with a note of what was done to it."""
+
+    def __init__(self):
+        self.words, self.log = {}, []
+
+    def write(self, addresses, data):
+        for where, word in zip(addresses, data):
+            self.words[int(where)] = int(word)
+            self.log.append((int(where), int(word)))
+
+    def read(self, addresses):
+        return np.array([self.words.get(int(where), int(where) * 0x01000193 & 0xFFFFFFFF)
+                         for where in addresses], np.int64)
+
+    def image(self):
+        self.write([COMMIT], [0])
+
+    def stop(self):
+        self.log.append("stop")
+
+
+def run(chunks, seed=0, pace=3):
+    """Send chunks of bytes, each after the answer to the one before; (answers, memory)."""
+    endpoint, memory, rng = Endpoint(LANES), Memory(), random.Random(seed)
+    answers = []
+
+    async def host(ctx):
+        for chunk in chunks:
+            for byte in chunk:
+                ctx.set(endpoint.received, 1)
+                ctx.set(endpoint.received_byte, byte)
+                await ctx.tick()
+                ctx.set(endpoint.received, 0)
+                for _ in range(rng.randrange(pace)):
+                    await ctx.tick()
+            quiet = 0
+            while quiet < 60:
+                await ctx.tick()
+                busy = ctx.get(endpoint.send) or ctx.get(endpoint.host_valid)
+                quiet = 0 if busy else quiet + 1
+
+    async def port(ctx):
+        while True:
+            ctx.set(endpoint.host_ready, rng.random() < 0.5)
+            taken = ctx.get(endpoint.host_valid) and ctx.get(endpoint.host_ready)
+            write, where, word = (ctx.get(endpoint.host_write), ctx.get(endpoint.host_address),
+                                  ctx.get(endpoint.host_write_data))
+            if ctx.get(endpoint.stop):
+                memory.stop()
+            await ctx.tick()
+            if not taken:
+                continue
+            ctx.set(endpoint.host_ready, 0)
+            if write:
+                # What is written to `commit` has no meaning.
+                memory.write([where], [0 if where == COMMIT else word])
+                answer = endpoint.done if where == COMMIT else None
+            else:
+                ctx.set(endpoint.host_read_data, int(memory.read([where])[0]))
+                answer = endpoint.host_read_valid
+            if answer is not None:
+                for _ in range(1 + rng.randrange(9)):
+                    await ctx.tick()
+                ctx.set(answer, 1)
+                await ctx.tick()
+                ctx.set(answer, 0)
+
+    async def line(ctx):
+        while True:
+            ctx.set(endpoint.send_ready, rng.random() < 0.3)
+            sends = ctx.get(endpoint.send) and ctx.get(endpoint.send_ready)
+            byte = ctx.get(endpoint.send_byte)
+            await ctx.tick()
+            if sends:
+                answers.append(byte)
+
+    simulator = Simulator(endpoint)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(host)
+    simulator.add_testbench(port, background=True)
+    simulator.add_testbench(line, background=True)
+    simulator.run()
+    return bytes(answers), memory
+
+
+def expect(chunks):
+    """What the endpoint in Python makes of the same bytes."""
+    memory = Memory()
+    model = ModelEndpoint(memory, LANES)
+    return b"".join(model.feed(chunk) for chunk in chunks), memory, model
+
+
+def check(chunks, seed=0):
+    """Compare the two; returns what the endpoint in Python said."""
+    answers, memory = run(chunks, seed)
+    expected, model_memory, model = expect(chunks)
+    assert answers == expected, (answers.hex(), expected.hex())
+    assert memory.log == model_memory.log
+    return model
+
+
+class Session:
+    """Makes requests with the right tags."""
+
+    def __init__(self, session=5):
+        self.tag = session << 4
+
+    def __call__(self, operation, *args, **options):
+        made = request(self.tag, operation, *args, **options)
+        self.tag = self.tag & 0xF0 | self.tag + 1 & 0xF
+        return made
+
+
+def write(session, space, offset, words, operation=Operation.WRITE_WIDE):
+    return session(operation, address(space, offset), pack(words, 4 if operation & 4 else 2))
+
+
+WEIGHT = lane_address(Space.WEIGHTS, 70, 2)
+
+
+def test_each_operation():
+    session = Session()
+    model = check([
+        session(Operation.OPEN),
+        write(session, Space.REGISTERS, 7, [0x12345678]),
+        write(session, Space.EVENTS, 0x1FE, [0x7D7E7D7E, 0, 0xFFFFFFFF]),
+        session(Operation.WRITE, WEIGHT, pack([1, 2, 3, 4, 5, 0xFFFF, 0x7E7D], 2)),
+        session(Operation.READ, WEIGHT, length=14),
+        session(Operation.READ_WIDE, address(Space.EVENTS, 0x1FE), length=12),
+        write(session, Space.EVENTS, 0, [5], Operation.RUN_WIDE),
+        session(Operation.RUN, lane_address(Space.STATE, 3, 3), pack([9, 8], 2)),
+        session(Operation.STOP)])
+    assert model.statuses == [Status.DONE] * 9
+    assert model.refused == 0
+
+
+def test_the_longest_frames():
+    session, rng = Session(), np.random.default_rng(1)
+    words = rng.integers(0, 1 << 32, PAYLOAD // 4)
+    check([session(Operation.OPEN), write(session, Space.PROGRAM, 0, words),
+           session(Operation.READ_WIDE, address(Space.PROGRAM), length=PAYLOAD),
+           session(Operation.WRITE, lane_address(Space.STATE, 0, 0), pack(words[:3], 4)),
+           session(Operation.READ, lane_address(Space.STATE, 0, 0), length=PAYLOAD)])
+
+
+def test_a_burst_goes_on_as_addresses_do():
+    session = Session()
+    first = lane_address(Space.WEIGHTS, 0x7FFF, 2)
+    model = check([session(Operation.OPEN), session(Operation.WRITE, first, pack(range(8), 2)),
+                   write(session, Space.EVENTS, 0x1FFFFF, [1, 2])])
+    assert [where for where, _ in model.port.log[:3]] == [first, first + 1, 6 << 21]
+
+
+@pytest.mark.parametrize("bad", [
+    request(0x51, 0, 0), request(0x51, Operation.STOP | Part.READ), request(0x51, 0xFF),
+    request(0x51, Operation.WRITE_WIDE, 7, b"abc"), request(0x51, Operation.WRITE, 7, b"abc"),
+    request(0x51, Operation.READ_WIDE, 7, length=2), request(0x52, Operation.WRITE, 7, b"ab"),
+    request(0x41, Operation.WRITE, 7, b"ab"), request(0x5F, Operation.WRITE, 7, b"ab"),
+    bytes([FLAG]) + b"\x51\x01\x01\0\0\0ab\0\0", b"no frame at all", bytes([FLAG] * 9),
+    request(0x51, Operation.WRITE, 7, b"ab")[:-1] + bytes([FLAG, ESCAPE, ESCAPE, 3]),
+])
+def test_a_bad_frame_is_named_and_does_nothing(bad):
+    session = Session()
+    model = check([session(Operation.OPEN), bad,
+                   session(Operation.WRITE, 7, b"cd")])
+    assert model.statuses[0] == model.statuses[-1] == Status.DONE
+    assert [entry[0] for entry in model.port.log] == [7]
+
+
+def test_what_is_sent_again_is_not_done_again():
+    session = Session()
+    opened, first, image, ask = (
+        session(Operation.OPEN), write(session, Space.REGISTERS, 4, [1]),
+        write(session, Space.EVENTS, 0, [5], Operation.RUN_WIDE),
+        session(Operation.READ_WIDE, 0, length=8))
+    model = check([opened, first, first, image, image, ask, ask, first, opened, first])
+    assert model.statuses == [Status.DONE, Status.DONE, Status.AGAIN, Status.DONE, Status.AGAIN,
+                              Status.DONE, Status.AGAIN, Status.SEQUENCE, Status.DONE, Status.DONE]
+    assert [where for where, _ in model.port.log] == [4, Space.EVENTS << 21, COMMIT, 4]
+
+
+def test_nothing_is_carried_out_before_a_session_is_open():
+    model = check([request(0, Operation.WRITE, 7, b"ab"), request(7, Operation.WRITE, 7, b"ab")])
+    assert model.statuses == [Status.ABORTED, Status.SEQUENCE]
+    assert model.port.log == []
+
+
+def test_a_flag_ends_a_request_that_waits_and_its_repetition_is_told():
+    """The engine takes no write: the host gives up, and learns that it was not all written."""
+    endpoint = Endpoint(LANES)
+    answers = []
+
+    async def host(ctx):
+        async def send(data):
+            for byte in data:
+                ctx.set(endpoint.received, 1)
+                ctx.set(endpoint.received_byte, byte)
+                await ctx.tick()
+            ctx.set(endpoint.received, 0)
+            for _ in range(60):
+                if ctx.get(endpoint.send):
+                    answers.append(ctx.get(endpoint.send_byte))
+                await ctx.tick()
+
+        ctx.set(endpoint.send_ready, 1)
+        session = Session()
+        await send(session(Operation.OPEN))
+        stuck = write(session, Space.EVENTS, 0, [1, 2])
+        await send(stuck)
+        await send(stuck)
+        ctx.set(endpoint.host_ready, 1)
+        await send(write(session, Space.EVENTS, 0, [1, 2]))
+
+    simulator = Simulator(endpoint)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(host)
+    simulator.run()
+    reader = AnswerReader()
+    reader.feed(bytes(answers))
+    assert [reader.take(0).status for _ in range(3)] == [Status.DONE, Status.ABORTED, Status.DONE]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_random_frames(seed):
+    rng = random.Random(seed)
+    session, chunks = Session(rng.randrange(16)), []
+    chunks.append(session(Operation.OPEN))
+    for _ in range(25):
+        operation = rng.choice(list(Operation))
+        size = 4 if operation & Part.WIDE else 2
+        length = size * rng.choice([1, 2, 3, rng.randrange(1, PAYLOAD // size + 1)])
+        payload = bytes(rng.choice([0, 255, FLAG, ESCAPE, rng.randrange(256)])
+                        for _ in range(length)) if operation & Part.WRITE else b""
+        made = session(operation, rng.randrange(6) << 21 | rng.randrange(1 << 21), payload,
+                       length=length)
+        spoil = rng.randrange(8)
+        if spoil == 0:
+            place = rng.randrange(len(made))
+            made = made[:place] + bytes([made[place] ^ 1 << rng.randrange(8)]) + made[place + 1:]
+        elif spoil == 1:
+            made = made[:rng.randrange(len(made))]
+        elif spoil == 2:
+            made = made + made
+        chunks.append(made)
+    # A frame behind another must wait for its answer.
+    chunks = [bytes([FLAG]) + part for chunk in chunks
+              for part in chunk.split(bytes([FLAG])) if part]
+    check(chunks, seed)
+
+
+def test_frames_and_bursts_of_the_python_side():
+    assert plain(frame(bytes(range(256)))[1:])[:-2] == bytes(range(256))
+    where = np.concatenate([lane_address(Space.WEIGHTS, 0, 0) + (np.arange(60)[:, None] * 64
+                                                               + np.arange(LANES)).ravel(),
+                            address(Space.EVENTS) + np.arange(70), [address(Space.REGISTERS, 5)]])
+    parts = [where[part] for part in bursts(where, LANES)]
+    assert [len(part) for part in parts] == [128, 112, 64, 6, 1]
+    assert np.array_equal(np.concatenate(parts), where)
+    assert unpack(pack([-1, 5], 2), 2).tolist() == [0xFFFFFFFF, 5]
+    assert len(RESULTS) * 4 < PAYLOAD
