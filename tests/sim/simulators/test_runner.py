@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -32,7 +33,7 @@ def test_another_process_uses_the_cache(toy_build, cache):
         "from apical.sim.simulators.runner import build\n"
         "bench = harness_component(Toy(5), [state_stream(5)], records=700)\n"
         "made = build(bench, cache=sys.argv[1]); print(made.cached, made.folder)")
-    answer = subprocess.run([sys.executable, "-c", code, cache, os.path.dirname(__file__)],
+    answer = subprocess.run([sys.executable, "-c", code, cache, str(Path(__file__).parents[1])],
                             capture_output=True, text=True, check=True)
     assert answer.stdout.split() == ["True", str(first.folder)]
 
