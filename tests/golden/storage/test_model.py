@@ -16,16 +16,18 @@ from apical.golden.errors import MisuseError
 from apical.golden.network import Matrix, Network, Population, glorot, layered
 from apical.golden.numbers.formats import Format
 from apical.golden.program import Clear, Program
-from apical.golden.storage import model as store
+from apical.golden.storage.description import (
+    network_from_dict,
+    operation_types,
+    program_from_dict,
+    to_dict,
+)
 from apical.golden.storage.model import (
     Model,
     load_model,
     load_program,
-    network_from_dict,
-    program_from_dict,
     save_model,
     save_program,
-    to_dict,
 )
 
 # Round trips
@@ -57,7 +59,7 @@ def instances(kind, depth):
 
 
 def operations(depth):
-    return st.one_of([instances(kind, depth) for kind in store._operations().values()])
+    return st.one_of([instances(kind, depth) for kind in operation_types().values()])
 
 
 PROGRAMS = st.builds(Program, st.text(), st.lists(operations(2), max_size=5).map(tuple))
@@ -73,7 +75,7 @@ def test_programs_round_trip_through_json(program):
 
 
 def test_every_operation_of_the_program_module_is_known():
-    known = store._operations()
+    known = operation_types()
     assert {"Project", "Nudge", "Update", "Clear", "Snapshot", "Difference", "Decide", "Outer",
             "Learn", "Relax"} <= set(known)
     assert "Program" not in known
