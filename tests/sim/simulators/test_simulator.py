@@ -19,13 +19,14 @@ def test_learning_and_executors_do_not():
 
 
 def test_a_changed_source_changes_the_digest(monkeypatch, tmp_path):
-    before = source_digest()
     files = source_files("apical.hw.export.verilog")
+    monkeypatch.setattr("apical.sim.simulators.simulator.source_files", lambda *names: files)
+    source_digest.cache_clear()
+    before = source_digest()
     changed = tmp_path / "formats.py"
     changed.write_bytes(files["apical.golden.numbers.formats"].read_bytes() + b"\n")
+    files["apical.golden.numbers.formats"] = changed
     source_digest.cache_clear()
-    monkeypatch.setattr("apical.sim.simulators.simulator.source_files",
-                        lambda *names: files | {"apical.golden.numbers.formats": changed})
     try:
         assert source_digest() != before
     finally:
