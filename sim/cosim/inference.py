@@ -28,7 +28,7 @@ from ..compare.compare import Comparison, Expectation, compare_reports, compare_
 from ..compare.inject import choose_fault
 from ..compare.report import measured
 from ..simulators.runner import check_tools
-from ..simulators.simulator import CACHE, build_engine
+from ..simulators.simulator import build_engine
 
 DEFAULT_LAYERS = (64, 32, 10)
 #: Data sets by width of their images, for the default.
@@ -56,7 +56,7 @@ class CosimOptions:
     waves: bool = False
     inject: str | None = None
     netlist: bool = False
-    cache: Path = CACHE
+    cache: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -165,16 +165,16 @@ def cosim(options: CosimOptions, progress=None, say=lambda text: None) -> dict:
     fault = None
     if options.inject is not None:
         fault = choose_fault(options.inject, case, expected, options.seed)
-    what = "synthesizing it and building" if options.netlist else "building"
-    say(f"engine {case.config.hash}: {what} the simulator (kept for the next run)")
+    say(f"engine {case.config.hash}, {case.config.lanes} lanes")
     build = build_engine(case.config, options.simulator, options.waves, options.cache,
-                         options.netlist)
+                         options.netlist, say=say)
     say(f"simulating {options.images} images on {options.simulator}")
     outcome = _simulate(build, case, options, whole, fault)
     report = _report(case, options, expected, outcome, fault)
     if options.netlist:
         say("simulating the shipped netlist, without the trace port")
-        build = build_engine(case.config, options.simulator, False, options.cache, True, False)
+        build = build_engine(case.config, options.simulator, False, options.cache, True, False,
+                             say)
         shipped = _simulate(build, case, options, False, fault)
         agree = compare_reports(expected, shipped.reported)
         report["shipped_signature_match"] = bool(agree["signature"].all() & agree["writes"].all())
