@@ -11,8 +11,8 @@ from pathlib import Path
 
 from ...golden.errors import ApicalError, MisuseError
 from ...golden.storage.atomic import check_writable, write_atomically
-from ...hw.interface.config import ENGINE_VERSION, EngineConfig, preset
 from ...hw.export.synthesis import StoppedError, find_tool, run_tool, synthesize
+from ...hw.interface.config import ENGINE_VERSION, EngineConfig, preset
 from .catalog import Board
 from .routing import place_and_route
 

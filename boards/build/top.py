@@ -19,10 +19,10 @@ from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out
 
 from ...golden.errors import ApicalError
-from ...hw.interface.config import EngineConfig
-from ...hw.link.endpoint import Endpoint
 from ...hw.engine.engine import Engine
+from ...hw.interface.config import EngineConfig
 from ...hw.interface.protocol import unpacks
+from ...hw.link.endpoint import Endpoint
 from ...hw.link.uart import Receiver, Transmitter
 from ...hw.link.unpack import Unpacker
 from .catalog import Board

@@ -23,7 +23,7 @@ from ...golden.program.layered import inference
 from ...hw.assembler.assembler import assemble, config_for
 from ...hw.interface.config import preset
 from ..bench.job import answers, inference_job
-from ..bench.play import Played, play
+from ..bench.simulation import Simulated, simulate_job
 from ..compare.compare import Comparison, Expectation, compare_reports, compare_trace
 from ..compare.inject import choose_fault
 from ..compare.report import measured
@@ -186,14 +186,14 @@ def cosim(options: CosimOptions, progress=None, say=lambda text: None) -> dict:
 class _Outcome:
     reported: dict
     totals: dict
-    played: Played
+    played: Simulated
     job: object
 
 
 def _simulate(build, case, options, whole, fault) -> _Outcome:
     job = inference_job(case.assembly, case.weights, case.inputs, options.seed,
                         extra=None if fault is None else fault.writes)
-    played = play(build, job.parts, whole, options.cache, options.waves)
+    played = simulate_job(build, job.parts, whole, options.cache, options.waves)
     return _Outcome(*answers(job, played.answers), played, job)
 
 

@@ -25,7 +25,7 @@ from ...golden.systems.cases import (
 from ...hw.assembler.assembler import assemble, config_for
 from ...hw.interface.config import PRESETS, EngineConfig, preset
 from ..bench.job import answers, learning_job, read_weights
-from ..bench.play import play
+from ..bench.simulation import simulate_job
 from ..compare.compare import Comparison, Expectation, compare_reports, compare_sums, compare_trace
 from ..compare.report import measured
 from ..simulators.runner import check_tools
@@ -166,7 +166,7 @@ def _played(run, options, build, record, say) -> dict:
     job = learning_job(run.assembly, run.weights, run.inputs, run.passes, options.seed,
                        every=1 if record else EVERY, read_back=bool(run.learned))
     say(f"simulating {job.images} images on {options.simulator}")
-    played = play(build, job.parts, record, options.cache, options.waves)
+    played = simulate_job(build, job.parts, record, options.cache, options.waves)
     reported, totals = answers(job, played.answers)
     final = read_weights(job, run.assembly, played.answers) if run.learned else {}
     if record:

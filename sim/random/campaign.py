@@ -16,9 +16,9 @@ from ...golden.executors.fixed.executor import FixedExecutor
 from ...golden.executors.fixed.weights import multipliers
 from ...hw.assembler.assembler import assemble
 from ...hw.interface.isa import LANE_BITS, Space, address
-from ..bench import host
+from ..bench import commands
 from ..bench.job import Job, answers, learning_job, read_weights
-from ..bench.play import play
+from ..bench.simulation import simulate_job
 from ..compare.compare import Expectation, compare_reports, compare_trace
 from ..cosim.learning import joined
 from ..simulators.runner import SimulationError, check_tools
@@ -80,8 +80,9 @@ def draw_case(seed, config, number=0, greatest=None):
         # What an earlier case left in the states must not matter, here or when it runs alone.
         states = np.arange(config.state_depth)[:, None] << LANE_BITS | np.arange(config.lanes)
         garbage = np.random.default_rng([seed, 1]).integers(0, 1 << 16, states.size)
-        words = host.join(host.reset(),
-                          host.writes(address(Space.STATE) | states.ravel(), garbage), *job.parts)
+        words = commands.join(commands.reset(),
+                              commands.writes(address(Space.STATE) | states.ravel(), garbage),
+                              *job.parts)
         return _Drawn(seed, case, assembly, job, first, words, expected, final)
     raise ApicalError(f"seed {seed}: none of {ATTEMPTS} random cases fits engine {config.hash}")
 
@@ -123,7 +124,7 @@ def run_cases(config, seeds, greatest=None, simulator="verilator", cache=None,
 def _play(build, drawn, config, cache, told):
     """Play cases together; where the simulator gives up, in halves until one is left."""
     try:
-        played = play(build, [one.words for one in drawn], cache=cache)
+        played = simulate_job(build, [one.words for one in drawn], cache=cache)
     except SimulationError as error:
         if len(drawn) > 1:
             half = len(drawn) // 2

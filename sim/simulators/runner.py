@@ -18,8 +18,9 @@ from pathlib import Path
 
 from ...golden.errors import ApicalError, MisuseError
 from ...golden.storage import cache as kept
+from ..bench.commands import save_commands
 from ..bench.harness import Bench
-from ..bench.host import STREAMS_VARIABLE, save_commands
+from ..bench.player import STREAMS_VARIABLE
 from ..bench.streams import dump_streams
 from .builders import MARK, Icarus, Verilated, digest
 from .tools import find, find_verilator
@@ -180,7 +181,7 @@ class Build:
         Parameters
         ----------
         words : array of uint64
-            Commands, see `apical.sim.bench.host`.
+            Commands, see `apical.sim.bench.commands`.
         folder : path, optional
             Where to run; ``answers.bin`` and the trace files are left there.
         record : bool

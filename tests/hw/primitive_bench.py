@@ -18,7 +18,7 @@ from apical.hw.engine.engine import HOST_MEMBERS
 from apical.hw.engine.lanes import Multiplier
 from apical.hw.engine.memory import ChunkMemory, LaneMemory, WordMemory
 from apical.hw.engine.product import ProductSum
-from apical.sim.bench import host
+from apical.sim.bench import commands
 from apical.sim.bench.harness import component_ports, component_verilog, harness
 from apical.sim.simulators.netlist import with_models
 from apical.sim.simulators.runner import build
@@ -187,7 +187,8 @@ def disagreements(family, cycles=20000, mutate=lambda text: text, cache=None):
     bench = Pairs(pairs, family)
     text = mutate(with_models(component_verilog(bench), family))
     built = build(harness(text, component_ports(bench)), "bare", cache=cache)
-    words = host.join(host.reset(), host.idle(cycles), host.reads([*range(len(pairs)), 255]))
+    words = commands.join(commands.reset(), commands.idle(cycles),
+                          commands.reads([*range(len(pairs)), 255]))
     with tempfile.TemporaryDirectory(prefix="primitives-") as folder:
         built.play(words, folder=folder, record=False)
         told = np.frombuffer((Path(folder) / "answers.bin").read_bytes(), "<u4").astype(int)

@@ -17,7 +17,7 @@ from .benches import bench_job
 
 
 @dataclass(frozen=True)
-class Played:
+class Simulated:
     """What a job left behind.
 
     Attributes
@@ -38,7 +38,7 @@ class Played:
     waves: Path | None = None
 
 
-def play(build: Build, parts, record=True, cache=None, waves=False) -> Played:
+def simulate_job(build: Build, parts, record=True, cache=None, waves=False) -> Simulated:
     """Play lists of commands, one after the other.
 
     Parameters
@@ -60,8 +60,8 @@ def play(build: Build, parts, record=True, cache=None, waves=False) -> Played:
     speed = json.loads((folder / "speed.json").read_text())
     records = {stream.name: np.load(folder / f"trace_{stream.name}.npy")
                for stream in build.bench.streams} if record else {}
-    played = Played(np.load(folder / "answers.npy"), records, speed["cycles"], speed["seconds"],
-                    result.waves)
+    simulated = Simulated(np.load(folder / "answers.npy"), records, speed["cycles"],
+                          speed["seconds"], result.waves)
     if result.waves is None:
         shutil.rmtree(folder)
-    return played
+    return simulated
