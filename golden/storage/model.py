@@ -27,7 +27,7 @@ import numpy as np
 from ..errors import MisuseError
 from ..network import Network
 from ..numbers.formats import Format, dequantize
-from ..program import Program, operations
+from ..program import KINDS, Program
 from .atomic import write_atomically
 
 MODEL_FORMAT = "apical-model"
@@ -116,13 +116,6 @@ def _raw(name, values, fmt):
 
 # Descriptions as JSON
 
-def _operations():
-    """Dataclasses that may stand in a program, by name: new operations need no entry here."""
-    return {name: kind for name, kind in vars(operations).items()
-            if isinstance(kind, type) and is_dataclass(kind)
-            and kind.__module__ == operations.__name__}
-
-
 def to_dict(item):
     """JSON-able form of a network, program or operation.
 
@@ -161,10 +154,9 @@ def _decode(data, kind, where):
                           f"{'an operation' if kind is None else f'a {kind.__name__}'}")
     name = data["type"]
     if kind is None:
-        kind = _operations().get(name)
+        kind = KINDS.get(name)
         if kind is None:
-            raise MisuseError(f"{where}: unknown operation '{name}' "
-                              f"(known: {', '.join(_operations())})")
+            raise MisuseError(f"{where}: unknown operation '{name}' (known: {', '.join(KINDS)})")
     elif name != kind.__name__:
         raise MisuseError(f"{where}: a {kind.__name__} was expected, not '{name}'")
     hints = typing.get_type_hints(kind)

@@ -202,7 +202,7 @@ class Table:
 
     def _block(self, ops, depth):
         for op in ops:
-            self._EMITTERS[type(op)](self, op, depth)
+            HANDLERS[type(op)](self, op, depth)
 
     def _relax(self, op, depth):
         begin, until = len(self.code), op.settled is not None
@@ -294,10 +294,14 @@ class Table:
                    len(self.terms), self.state.min, self.state.max, self.weight.min,
                    self.weight.max, self.state.frac + self.update_frac)
 
-    _EMITTERS = {Project: _project, Update: _update, Sample: _sample, FlowRate: _flow_rate,
-                 Residual: _residual, Clear: _clear, Snapshot: _snapshot,
-                 Difference: _difference, Decide: _decide, Reseed: _reseed, Learn: _learn,
-                 Relax: _relax}
+
+#: What writes the instructions of each operation, called as ``(table, operation, depth of loops)``;
+#: a new operation adds its own.
+HANDLERS = {Project: Table._project, Update: Table._update, Sample: Table._sample,
+            FlowRate: Table._flow_rate, Residual: Table._residual, Clear: Table._clear,
+            Snapshot: Table._snapshot, Difference: Table._difference, Decide: Table._decide,
+            Reseed: Table._reseed, Learn: Table._learn, Relax: Table._relax}
+OnlineExecutor.handlers, OnlineExecutor.table = HANDLERS, f"compiled executor ({__name__}.HANDLERS)"
 
 
 def check_constants():
