@@ -156,7 +156,8 @@ def _decode(data, kind, where):
     if kind is None:
         kind = KINDS.get(name)
         if kind is None:
-            raise MisuseError(f"{where}: unknown operation '{name}' (known: {', '.join(KINDS)})")
+            raise MisuseError(f"{where}: unknown operation '{name}' "
+                              f"(known: {', '.join(sorted(KINDS))})")
     elif name != kind.__name__:
         raise MisuseError(f"{where}: a {kind.__name__} was expected, not '{name}'")
     hints = typing.get_type_hints(kind)

@@ -253,7 +253,7 @@ class FixedExecutor:
             active = active[run.moved[active] > threshold]
         run.rows, run.moved = outer_rows, outer_moved
 
-    def _write(self, op, run, path, vector, values):
+    def write(self, op, run, path, vector, values):
         """Clip, count, sign and store a vector of the images that run, then its rate."""
         clipped = np.clip(values, *self._limits(*vector))
         target = run.states[vector]
@@ -274,7 +274,7 @@ class FixedExecutor:
                                 counts, written)
         target[run.rows] = clipped
         if vector[1] == STATE and (vector[0], RATE) in run.states:
-            self._write(op, run, path, (vector[0], RATE), look_up(LOGISTIC, clipped, self.state))
+            self.write(op, run, path, (vector[0], RATE), look_up(LOGISTIC, clipped, self.state))
 
     def _limits(self, name, slot):
         """Range of a vector: states keep to that of their rate, whoever writes them."""

@@ -102,7 +102,7 @@ def learn(executor, op, run, path):
         multiplier *= int(beta_sign(run.keys[image]))
     for term, slot in zip(op.terms, SCALED):
         cols = run.states[stored(executor.network, term.cols)][run.rows]
-        executor._write(op, run, path, (term.cols[0], slot),
+        executor.write(op, run, path, (term.cols[0], slot),
                         round_shift(cols * float(multiplier), RATE_SHIFT))
     weights = executor._weights[op.matrix]
     rows = [run.states[stored(executor.network, term.rows)][image].astype(np.int64)
