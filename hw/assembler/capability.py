@@ -48,7 +48,7 @@ def unsupported(network: Network, program: Program, config: EngineConfig) -> lis
     reasons += _unread(network, program) + _uncountable(network, program, config)
     if not config.smooth:
         reasons += [f"population '{name}' has a logistic rate, which needs the table unit "
-                    "(smooth), which this engine has not" for name in stored_rates(network)]
+                    "(smooth), which this engine lacks" for name in stored_rates(network)]
     return reasons + _too_wide(network, program, config)
 
 
@@ -70,7 +70,7 @@ def _missing(network, op, config):
         if field is None:
             yield f"{what} needs a {name} unit, which no engine has"
         elif not getattr(config, field):
-            yield f"{what} needs the {name} unit, which this engine has not"
+            yield f"{what} needs the {name} unit, which this engine lacks"
     yield from handler(op).cannot(network, op)
 
 
