@@ -11,14 +11,7 @@ import numpy as np
 
 from ..errors import MisuseError
 from ..network import Network
-from ..program import Program, operations
-
-
-def operation_types() -> dict:
-    """Classes of operations by name; a new operation needs no entry here."""
-    return {name: kind for name, kind in vars(operations).items()
-            if isinstance(kind, type) and is_dataclass(kind)
-            and kind.__module__ == operations.__name__}
+from ..program import KINDS, Program
 
 
 def to_dict(item):
@@ -59,10 +52,10 @@ def _decode(data, kind, where):
                           f"{'an operation' if kind is None else f'a {kind.__name__}'}")
     name = data["type"]
     if kind is None:
-        kind = operation_types().get(name)
+        kind = KINDS.get(name)
         if kind is None:
             raise MisuseError(f"{where}: unknown operation '{name}' "
-                              f"(known: {', '.join(operation_types())})")
+                              f"(known: {', '.join(sorted(KINDS))})")
     elif name != kind.__name__:
         raise MisuseError(f"{where}: a {kind.__name__} was expected, not '{name}'")
     hints = typing.get_type_hints(kind)

@@ -67,7 +67,7 @@ def without(key):
     ({"formats": ["s16.12", "q"]}, r"'q' is not a number format"),
     ({"meta": []}, r"meta is not a dict$"),
     ({"program": {"type": "Program", "name": "p", "ops": [{"type": "Jump", "to": 3}]}},
-     r"program\.ops\[0\]: unknown operation 'Jump' \(known: Project, "),
+     r"program\.ops\[0\]: unknown operation 'Jump' \(known: Clear, Decide, "),
     ({"program": {"type": "Program", "name": "p", "ops": [{"type": "Clear"}]}},
      r"program\.ops\[0\]: Clear needs a 'population'$"),
     ({"program": {"type": "Program", "name": "p", "ops": [3]}},
