@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from .common import argument, check_writable, parse_layers, table, write_json
+from .common import argument, check_writable, parse_layers, table, whole_number, write_json
 
 #: Seeds of the placer that are tried.
 TRIES = 3
@@ -19,7 +19,8 @@ def add_arguments(parser):
     parser.add_argument("--preset", metavar="NAME", help="engine (default: that of the board)")
     parser.add_argument("--layers", type=argument(parse_layers), metavar="N-H-M",
                         help="refuse, before synthesis, unless this network fits")
-    parser.add_argument("--seed", type=int, help="seed of the placer, this one only (default: "
+    parser.add_argument("--seed", type=argument(whole_number),
+                        help="seed of the placer, this one only (default: "
                         f"the first of {TRIES} from the board's on that reaches the clock)")
     parser.add_argument("--tools", choices=("yowasp", "native"), default="yowasp",
                         help="yowasp: those beside the running Python, else on PATH; "

@@ -19,6 +19,7 @@ from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out
 
 from ...golden.errors import ApicalError
+from ...golden.extras import how_to_install
 from ...hw.engine.engine import Engine
 from ...hw.interface.config import EngineConfig
 from ...hw.interface.protocol import unpacks
@@ -35,7 +36,7 @@ def platform_of(board: Board):
         return getattr(importlib.import_module(module), name)()
     except ModuleNotFoundError as error:
         raise ApicalError(f"board '{board.name}' needs the package amaranth-boards; "
-                          "install it with: pip install amaranth-boards") from error
+                          f"install it with: {how_to_install('amaranth-boards')}") from error
 
 
 class SerialEngine(wiring.Component):

@@ -76,7 +76,7 @@ class Case:
     trained: bool
 
 
-def resolve(options: CosimOptions, progress=None) -> Case:
+def resolve(options: CosimOptions, progress=None, say=lambda text: None) -> Case:
     """Find data and weights, quantize, choose the engine and assemble."""
     layers = tuple(options.layers or DEFAULT_LAYERS)
     network = layered(layers)
@@ -93,7 +93,8 @@ def resolve(options: CosimOptions, progress=None) -> Case:
         if dataset.train_labels is None:
             raise MisuseError("random data have no classes to train on; use --weights random, or "
                               "--data digits, mnist or fashion-mnist")
-        real = trained_model(layers, dataset, options.seed, progress=progress).weights
+        real = trained_model(layers, dataset, options.seed, cache=options.cache,
+                             progress=progress, say=say).weights
     elif wanted == "random":
         real = random_weights(network, options.seed)
     else:
@@ -158,7 +159,7 @@ def cosim(options: CosimOptions, progress=None, say=lambda text: None) -> dict:
     if options.images < 1:
         raise MisuseError(f"{options.images} images; at least one is needed")
     check_tools(options.simulator)
-    case = resolve(options, progress)
+    case = resolve(options, progress, say)
     executor = FixedExecutor(case.network, case.weights, case.config.state, case.config.weight)
     whole = not options.fast or options.inject is not None
     expected = executor.run(case.program, case.inputs, seed=options.seed, record=whole)

