@@ -98,7 +98,8 @@ def claims() -> str:
     parts = ["# Claims of the papers in raw integers", "",
              "Generated from `docs/recorded` by `python -m bench.docs`. Each column is one run of "
              "`apical reproduce all --executor fixed --seed S`. Tolerances are those of floating "
-             "point unless the code beside the row says why not; controls must fail.", ""]
+             "point, unless a comment beside the row in the code says why not. Controls must "
+             "fail.", ""]
     rows = []
     for same in zip(*(r["report"]["rows"] for r in records), strict=True):
         first = same[0]

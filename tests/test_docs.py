@@ -6,11 +6,14 @@ import re
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from apical.boards.build.catalog import board
 from apical.cli import COMMANDS
+from apical.hw.link.uart import LEAST_DIVISOR
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("**/*.md")])
@@ -125,3 +128,12 @@ def test_the_picture_is_as_drawn(tmp_path):
         pytest.skip("drawn by another version of matplotlib, whose shapes may differ")
     draw().savefig(tmp_path / "again.svg", transparent=True, metadata={"Date": None})
     assert (tmp_path / "again.svg").read_text() == kept, "run 'python -m bench.data_path'"
+
+
+def test_rates_of_virtual_boards_are_possible():
+    page = " ".join((ROOT / "docs" / "first-board.md").read_text().split())
+    shown = board("ulx3s-25f", "ulx3s-25f-learning")
+    assert f"For this board that is {shown.clock // LEAST_DIVISOR:,} bits" in page
+    (rate,) = re.findall(r"--baud (\d+)", page)
+    assert replace(shown, baud=int(rate)).divisor >= LEAST_DIVISOR
+    assert f"The iCEBreaker allows up to {board('icebreaker').clock // LEAST_DIVISOR:,}." in page
