@@ -52,9 +52,9 @@ def run(args) -> int:
         if name is not None and name != chosen.name:
             raise MisuseError(f"manifest '{args.manifest}' is for board '{name}', not for "
                               f"'{chosen.name}'")
-        if config.primitives not in ("portable", chosen.device.family):
+        if config.primitives not in ("portable", chosen.device.family.name):
             raise MisuseError(f"the engine of '{args.manifest}' is made of {config.primitives} "
-                              f"cells, board '{chosen.name}' has {chosen.device.family}")
+                              f"cells, board '{chosen.name}' has {chosen.device.family.name}")
     if args.path is not None and not os.path.islink(args.path):
         # Before minutes go by.
         check_writable(args.path)
@@ -90,7 +90,7 @@ def virtual_board(chosen, config):
     from ..sim.simulators.virtual import Pins, VirtualBoard, board_bench
 
     rtlil, _ = board_files(chosen, config)
-    bench = board_bench(rtlil, chosen.device.family, Pins(**pin_names(chosen)))
+    bench = board_bench(rtlil, chosen.device.family.name, Pins(**pin_names(chosen)))
     return VirtualBoard(bench, chosen.divisor, say=say)
 
 

@@ -34,7 +34,7 @@ def virtual_bench(small_board):
 
     chosen, config = small_board
     rtlil, _ = board_files(chosen, config)
-    return board_bench(rtlil, chosen.device.family, Pins(**pin_names(chosen)))
+    return board_bench(rtlil, chosen.device.family.name, Pins(**pin_names(chosen)))
 
 
 @pytest.fixture

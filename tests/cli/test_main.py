@@ -171,7 +171,8 @@ def test_a_missing_command_module_is_reported_alike(monkeypatch, capsys):
 
 @pytest.mark.parametrize(("argv", "extra"), [
     # Building a board and simulating both need Amaranth.
-    (["build", "--board", "icebreaker"], "boards"), (["generate", "--lanes", "3", "-o", "x"], "sim"),
+    (["build", "--board", "icebreaker"], "boards"),
+    (["generate", "--lanes", "3", "-o", "x"], "sim"),
     (["run", "--link", "pysim"], "sim"),
 ])
 def test_the_extra_of_the_folder_that_needs_a_package_is_preferred(argv, extra):
