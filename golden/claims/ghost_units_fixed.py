@@ -11,11 +11,11 @@ import numpy as np
 from ..learning.data import load, one_hot
 from ..program import RATE, STATE, Learn, Program, Snapshot
 from ..references.gradients import backprop, cosine, layers_of
-from ..systems.case_systems import ghost_program
 from ..systems.ghost_units import (
     free_phase,
     ghost_learning,
     ghost_network,
+    ghost_program,
     ghost_weights,
     hidden,
     inference,
