@@ -13,9 +13,10 @@ import numpy as np
 
 from ...errors import MisuseError
 from ...network import Network
-from ...numbers.addressed import DRAW, mix_key, mix_weight, mix_written, rounding_addend
-from ...numbers.formats import Format, round_shift
+from ...numbers.addressed import DRAW, mix_key, mix_weight, mix_written
+from ...numbers.formats import Format
 from ...program import RATE_SHIFT, SCALED, Learn, Program, describe, stored, vectors, walk
+from ..arithmetic import beta_sign, rounded_weight, scaled
 
 #: Greatest multiplier: a 16-bit word with the sign of beta.
 MULTIPLIER_MAX = 32767
@@ -23,11 +24,6 @@ MULTIPLIER_MAX = 32767
 MATRIX_NUMBER = 128
 #: Most bits that stochastic rounding discards.
 DROP_BITS = 32
-
-
-def beta_sign(key):
-    """Sign of beta, +1 or -1, that an image key draws (its bit 31 means -1)."""
-    return 1 - 2 * (key >> 31 & 1)
 
 
 def _rate_shift(state, weight, update_frac):
@@ -97,23 +93,22 @@ def check_learning(network: Network, program: Program, state: Format, update_fra
 
 def learn(executor, op, run, path):
     """Run one `Learn` for the one image of ``run.rows``."""
-    image = int(np.arange(run.batch)[run.rows][0])
+    image = int(run.rows[0])
     multiplier = run.multipliers[op.matrix]
     if op.by_sign:
         multiplier *= int(beta_sign(run.keys[image]))
     for term, slot in zip(op.terms, SCALED):
-        cols = run.states[stored(executor.network, term.cols)][run.rows]
-        executor._write(op, run, path, (term.cols[0], slot),
-                        round_shift(cols * float(multiplier), RATE_SHIFT))
+        cols = run.states[stored(executor.network, term.cols)][run.rows].astype(np.int64)
+        executor._write(op, run, path, (term.cols[0], slot), scaled(multiplier, cols))
     weights = executor._weights[op.matrix]
     rows = [run.states[stored(executor.network, term.rows)][image].astype(np.int64)
             for term in op.terms]
-    scaled = [run.states[term.cols[0], slot][image].astype(np.int64)
-              for term, slot in zip(op.terms, SCALED)]
+    factors = [run.states[term.cols[0], slot][image].astype(np.int64)
+               for term, slot in zip(op.terms, SCALED)]
     active = np.flatnonzero(np.any(rows, axis=0))
     total = np.zeros((len(active), weights.shape[1]), np.int64)
     touched = np.zeros(total.shape, bool)
-    for term, row, col in zip(op.terms, rows, scaled):
+    for term, row, col in zip(op.terms, rows, factors):
         total += term.sign * row[active, None] * col
         touched |= (row[active, None] != 0) & (col != 0)
     _write_weights(executor, op, run, path, image, active, total, touched)
@@ -128,8 +123,8 @@ def _write_weights(executor, op, run, path, image, active, total, touched):
     at, cols = np.nonzero(touched)
     rows, total = active[at], total[at, cols]
     x, y = mix_weight(key, rows, cols)
-    drop = executor.state.frac + executor.update_frac
-    wanted = weights[rows, cols].astype(np.int64) + (total + rounding_addend(y, drop) >> drop)
+    wanted = rounded_weight(weights[rows, cols].astype(np.int64), total, y,
+                            executor.state.frac + executor.update_frac)
     values = np.clip(wanted, executor.weight.min, executor.weight.max)
     weights[rows, cols] = values
     result.operations[image] += 1

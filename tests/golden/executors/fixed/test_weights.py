@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from apical.golden.errors import MisuseError
+from apical.golden.executors.arithmetic import beta_sign
 from apical.golden.executors.fixed.executor import FixedExecutor
-from apical.golden.executors.fixed.weights import beta_sign, greatest_rate, rate_multiplier
+from apical.golden.executors.fixed.weights import greatest_rate, rate_multiplier
 from apical.golden.network import Matrix, Network, Population, layered
 from apical.golden.numbers.addressed import mix_key
 from apical.golden.numbers.formats import STATE, WEIGHT, Format
