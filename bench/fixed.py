@@ -16,18 +16,18 @@ import time
 # Read when NumPy loads its BLAS; processor time counts every thread.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-import numpy as np  # noqa: E402
+import numpy as np
 
-from apical.cli.common import parse_layers, write_json  # noqa: E402
-from apical.golden.executors.compiled.executor import CompiledExecutor  # noqa: E402
-from apical.golden.executors.fixed.executor import FixedExecutor  # noqa: E402
-from apical.golden.learning.float import TrainingConfig, starting_weights  # noqa: E402
-from apical.golden.network import layered  # noqa: E402
-from apical.golden.network.boltzmann import boltzmann  # noqa: E402
-from apical.golden.numbers.quantize import quantize_network  # noqa: E402
-from apical.golden.program.layered import inference  # noqa: E402
-from apical.golden.systems import probability_flow  # noqa: E402
-from apical.golden.systems.equilibrium import learning_rates, training  # noqa: E402
+from apical.cli.common import parse_layers, write_json
+from apical.golden.executors.compiled.executor import CompiledExecutor
+from apical.golden.executors.fixed.executor import FixedExecutor
+from apical.golden.learning.float import TrainingConfig, starting_weights
+from apical.golden.network import layered
+from apical.golden.network.boltzmann import boltzmann
+from apical.golden.numbers.quantize import quantize_network
+from apical.golden.program.layered import inference
+from apical.golden.systems import probability_flow
+from apical.golden.systems.equilibrium import learning_rates, training
 
 
 def random_images(rng, images, units, density):

@@ -24,10 +24,16 @@ _DEFINITIONS = (formats, tables, addressed)
 
 @functools.cache
 def _register(module):
-    """Let compiled functions call the functions of a module."""
+    """Let compiled functions call the functions of a module.
+
+    Functions of other folders take vectors.  Inlined, they count no references to them, which
+    would cost more than the arithmetic of a small vector; those of this folder are left to the
+    compiler, since inlining all of them doubles its time.
+    """
+    inline = module not in _DEFINITIONS
     for function in vars(module).values():
         if inspect.isfunction(function) and function.__module__ == module.__name__:
-            register_jitable(function)
+            register_jitable(forceinline=inline)(function)
 
 
 def _folder(modules):

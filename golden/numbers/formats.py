@@ -99,7 +99,7 @@ def round_shift(raw, shift):
     int or ndarray of int64
     """
     if shift <= 0:
-        return raw * (1 << -shift)
+        return raw << -shift
     return raw + (1 << shift - 1) >> shift
 
 

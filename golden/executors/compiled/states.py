@@ -26,13 +26,12 @@ FIRST, SECOND = 8, 9
 
 def _vector(state, at, size):
     """A vector of the flat state; empty where its place is -1."""
-    return state[at:at + size] if at >= 0 else state[:0]
+    return state[at:at + (size if at >= 0 else 0)]
 
 
-def _finish(op, state, wanted, tables, numbers, key, count):
+def _finish(op, state, values, wanted, tables, numbers, key, count):
     """Write the vector of an operation and its rate; returns the largest move."""
     size = op[SIZE]
-    values = _vector(state, op[INTO], size)
     moved = rows.write(values, wanted, op[LOW], op[HIGH], key, op[NUMBER], count)
     if op[RATE] >= 0:
         rows.rates(wanted, values, tables, numbers)
@@ -70,14 +69,15 @@ def update(op, state, sums, beta, tables, numbers, key, count, scratch, words):
     """`Update`; returns the largest move."""
     size, wanted = op[SIZE], scratch[:op[SIZE]]
     pull = op[PULL] * beta if op[DRAWN] else op[PULL]
-    rows.update(wanted, _vector(state, op[INTO], size), sums[op[CURRENT]:op[CURRENT] + size],
+    values = state[op[INTO]:op[INTO] + size]
+    rows.update(wanted, values, sums[op[CURRENT]:op[CURRENT] + size],
                 _vector(state, op[HELD], size), _vector(state, op[TARGET], size),
                 _vector(state, op[PULLED], size), pull, op[GATE], op[LEAK], op[DROP], tables,
                 numbers)
     if op[NOISE] >= 0:
         rows.add_noise(wanted, op[NOISE], draw_key(key, count[DRAWS]), words)
         count[DRAWS] += 1
-    return _finish(op, state, wanted, tables, numbers, key, count)
+    return _finish(op, state, values, wanted, tables, numbers, key, count)
 
 
 def sample(op, state, sums, tables, numbers, key, count, scratch, words):
@@ -86,7 +86,7 @@ def sample(op, state, sums, tables, numbers, key, count, scratch, words):
     rows.sample(wanted, sums[op[CURRENT]:op[CURRENT] + size], op[MODE],
                 draw_key(key, count[DRAWS]), words, tables, numbers)
     count[DRAWS] += op[MODE] == rows.SAMPLE
-    return _finish(op, state, wanted, tables, numbers, key, count)
+    return _finish(op, state, state[op[INTO]:op[INTO] + size], wanted, tables, numbers, key, count)
 
 
 def flow_rate(op, state, sums, tables, numbers, key, count, scratch):
@@ -94,7 +94,7 @@ def flow_rate(op, state, sums, tables, numbers, key, count, scratch):
     size, wanted = op[SIZE], scratch[:op[SIZE]]
     rows.flow_rate(wanted, _vector(state, op[STATE], size),
                    sums[op[CURRENT]:op[CURRENT] + size], tables, numbers)
-    _finish(op, state, wanted, tables, numbers, key, count)
+    _finish(op, state, state[op[INTO]:op[INTO] + size], wanted, tables, numbers, key, count)
 
 
 def residual(op, state, sums, tables, numbers, key, count, scratch):
@@ -102,14 +102,14 @@ def residual(op, state, sums, tables, numbers, key, count, scratch):
     size, wanted = op[SIZE], scratch[:op[SIZE]]
     rows.residuals(wanted, _vector(state, op[STATE], size),
                    sums[op[CURRENT]:op[CURRENT] + size], op[SHARE], numbers)
-    _finish(op, state, wanted, tables, numbers, key, count)
+    _finish(op, state, state[op[INTO]:op[INTO] + size], wanted, tables, numbers, key, count)
 
 
 def move(op, state, tables, numbers, key, count, scratch):
     """Clear, copy or subtract: ``into = a - b``; the place of an absent operand is -1."""
     size, wanted = op[SIZE], scratch[:op[SIZE]]
     rows.difference(wanted, _vector(state, op[FIRST], size), _vector(state, op[SECOND], size))
-    _finish(op, state, wanted, tables, numbers, key, count)
+    _finish(op, state, state[op[INTO]:op[INTO] + size], wanted, tables, numbers, key, count)
 
 
 def decide(op, state, count):
