@@ -12,11 +12,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from apical.boards.build.build import board_files, tools_for
+from apical.boards.build.build import synthesize_board, tools_for
 from apical.boards.build.catalog import BOARDS, board
 from apical.boards.build.routing import place_and_route
 from apical.cli.common import write_json
-from apical.hw.export.synthesis import synthesize
 from apical.hw.interface.config import preset
 
 #: Optional units by name -> what they change in a configuration without any.
@@ -39,17 +38,15 @@ def area(name: str, say=lambda text: None) -> dict:
     """
     place = board(name)
     base = preset(place.preset).replace(learning=False, smooth=False, noise=False)
-    tools, family, rows = tools_for(place), place.device.family, []
+    tools, rows = tools_for(place), []
     for units, changes in UNITS.items():
         config = base.replace(**changes)
         with tempfile.TemporaryDirectory() as folder:
             work = Path(folder)
-            rtlil, constraints = board_files(place, config)
-            (work / f"top.{'pcf' if family == 'ice40' else 'lpf'}").write_text(constraints)
-            synthesize(rtlil, "top", family, work)
-            figures = place_and_route(place, work, 1, tool=tools[f"nextpnr-{family}"],
+            synthesize_board(place, config, work)
+            figures = place_and_route(place, work, 1, tool=tools[place.device.family.router],
                                       pack_only=True)
-        del figures["fmax_mhz"]
+        del figures["fmax_mhz"], figures["worst_paths"]
         device = place.device
         lacking = [f"{figures[key] - have} {what}" for key, have, what in (
             ("luts", device.luts, "logic cells"), ("dsps", device.multipliers, "multipliers"),

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from apical.cli.common import parse_layers, write_json
 from apical.sim.bench.job import inference_job
-from apical.sim.bench.play import play
+from apical.sim.bench.simulation import simulate_job
 from apical.sim.cosim.inference import CosimOptions, resolve
 from apical.sim.simulators.simulator import build_engine
 
@@ -36,7 +36,7 @@ def measure(options: CosimOptions, rounds=5) -> dict:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for turn in range(rounds):
-            played = play(cocotb, job.parts, record=False, cache=folder)
+            played = simulate_job(cocotb, job.parts, record=False, cache=folder)
             speeds["cocotb"].append(played.cycles / played.seconds)
             where = folder / f"bare{turn}"
             where.mkdir()

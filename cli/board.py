@@ -9,7 +9,7 @@ import sys
 from dataclasses import replace
 
 from ..golden.errors import ApicalError, MisuseError
-from .common import argument, check_writable
+from .common import argument, check_writable, say
 from .device_options import manifest_config
 from .engine_options import whole
 
@@ -52,9 +52,9 @@ def run(args) -> int:
         if name is not None and name != chosen.name:
             raise MisuseError(f"manifest '{args.manifest}' is for board '{name}', not for "
                               f"'{chosen.name}'")
-        if config.primitives not in ("portable", chosen.device.family):
+        if config.primitives not in ("portable", chosen.device.family.name):
             raise MisuseError(f"the engine of '{args.manifest}' is made of {config.primitives} "
-                              f"cells, board '{chosen.name}' has {chosen.device.family}")
+                              f"cells, board '{chosen.name}' has {chosen.device.family.name}")
     if args.path is not None and not os.path.islink(args.path):
         # Before minutes go by.
         check_writable(args.path)
@@ -62,8 +62,7 @@ def run(args) -> int:
             raise MisuseError(f"'{args.path}' exists and is no link; name another --path")
     with contextlib.suppress(ValueError):  # not in the main thread: whoever runs it there ends it
         signal.signal(signal.SIGTERM, _interrupt)
-    print(f"{chosen.name}: engine {config.hash}; building its simulator, which takes a minute or "
-          "two the first time", file=sys.stderr, flush=True)
+    say(f"{chosen.name}: engine {config.hash}; the first time its simulator takes a minute or two")
     virtual = virtual_board(chosen, config)
     link = None
     try:
@@ -91,8 +90,8 @@ def virtual_board(chosen, config):
     from ..sim.simulators.virtual import Pins, VirtualBoard, board_bench
 
     rtlil, _ = board_files(chosen, config)
-    bench = board_bench(rtlil, chosen.device.family, Pins(**pin_names(chosen)))
-    return VirtualBoard(bench, chosen.divisor)
+    bench = board_bench(rtlil, chosen.device.family.name, Pins(**pin_names(chosen)))
+    return VirtualBoard(bench, chosen.divisor, say=say)
 
 
 def _link(path, name):

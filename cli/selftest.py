@@ -28,7 +28,7 @@ def run(args) -> int:
         checks = selftest(device, args.full, say=_say)
         report = {}
         if args.abuse:
-            report["abuse"], check = _abuse(device, args.abuse, args.full)
+            report["abuse"], check = _bad_frames(device, args.abuse, args.full)
             checks.append(check)
             _say(check)
         report |= {"device": device.link.name, "config_hash": device.config.hash,
@@ -42,12 +42,12 @@ def run(args) -> int:
     return 1 if bad else 0
 
 
-def _abuse(device, count, full):
+def _bad_frames(device, count, full):
     """(plain report, `Check`) of link abuse."""
-    from ..boards.host.abuse import abuse
+    from ..boards.host.bad_frames import send_bad_frames
     from ..boards.host.selftest import Check
 
-    found = abuse(device, count, full=full)
+    found = send_bad_frames(device, count, full=full)
     told = ", ".join(f"{n} {name}" for name, n in sorted(found.statuses.items()))
     good = found.first is None
     return vars(found), Check("link abuse", good, f"{count} byte strings, answers: {told}; "

@@ -11,18 +11,20 @@ from pathlib import Path
 
 from ...golden.errors import ApicalError, MisuseError
 from ...golden.storage.atomic import check_writable, write_atomically
+from ...hw.export.synthesis import find_tool, run_tool, synthesize
 from ...hw.interface.config import ENGINE_VERSION, EngineConfig, preset
-from ...hw.export.synthesis import StoppedError, find_tool, run_tool, synthesize
 from .catalog import Board
-from .routing import place_and_route
+from .seeds import best, try_seeds
+from .timing import describe
 
-PACKERS = {"ice40": ("icepack", "top.asc", "top.bin"), "ecp5": ("ecppack", "top.config", "top.bit")}
+#: Seeds that a build tries while none reaches the clock.
+TRIES = 3
 
 
 def tools_for(board: Board, native=False) -> dict:
     """The three tools of a build, found and checked, by name."""
-    names = ("yosys", f"nextpnr-{board.device.family}", PACKERS[board.device.family][0])
-    return {name: find_tool(name, native) for name in names}
+    family = board.device.family
+    return {name: find_tool(name, native) for name in ("yosys", family.router, family.packer)}
 
 
 def board_files(board: Board, config: EngineConfig) -> tuple:
@@ -30,14 +32,20 @@ def board_files(board: Board, config: EngineConfig) -> tuple:
     from .top import BoardTop, platform_of
 
     plan = platform_of(board).prepare(BoardTop(board, config), "top")
-    ending = "pcf" if board.device.family == "ice40" else "lpf"
-    text = {name: data if isinstance(data, str) else data.decode()
-            for name, data in plan.files.items() if name in ("top.il", f"top.{ending}")}
-    return text["top.il"], text[f"top.{ending}"]
+    names = ("top.il", board.device.family.constraints_file)
+    return tuple(data if isinstance(data, str) else data.decode()
+                 for data in (plan.files[name] for name in names))
 
 
-def build(board: Board, output, *, seed=1, tries=1, native=False, config=None, keep=None,
-          say=lambda text: None) -> dict:
+def synthesize_board(board: Board, config: EngineConfig, folder: Path, native=False):
+    """Leave ``top.json`` and the pin constraints of a board's top level in a folder."""
+    rtlil, constraints = board_files(board, config)
+    (folder / board.device.family.constraints_file).write_text(constraints)
+    synthesize(rtlil, "top", board.device.family.name, folder, native=native)
+
+
+def build(board: Board, output, *, seed=1, tries=1, every=False, jobs=1, native=False, config=None,
+          keep=None, say=lambda text: None) -> dict:
     """Build a bitstream with its manifest.
 
     Everything is made in a folder beside and renamed at the end: an interrupted build leaves the
@@ -48,16 +56,19 @@ def build(board: Board, output, *, seed=1, tries=1, native=False, config=None, k
     output : path
         Folder for ``BOARD.bin`` (``.bit``) and ``BOARD.json``, its manifest.
     seed, tries : int
-        Of the placer; the next seeds are tried, so many in all, while routing does not end or the
-        clock is not reached.
+        First seed of the placer, and how many are tried at most.
+    every : bool
+        Try all these seeds and keep the best; otherwise stop at the first that reaches the clock.
+    jobs : int
+        Seeds at the same time.
     native : bool
         Tools on PATH instead of the YoWASP ones.
     config : EngineConfig, optional
         Another engine than the board's preset.
     keep : path, optional
-        Keep logs and intermediate files here.
+        Keep logs and intermediate files here; those of seeds that were not taken in ``seed-N``.
     say : callable
-        Told what goes on.
+        Takes progress, in words.
 
     Returns
     -------
@@ -73,8 +84,7 @@ def build(board: Board, output, *, seed=1, tries=1, native=False, config=None, k
     output = Path(output).resolve()
     family = board.device.family
     tools = tools_for(board, native)
-    packer, packed, made = PACKERS[family]
-    final = output / f"{board.name}{Path(made).suffix}"
+    final = output / f"{board.name}.{family.bitstream}"
     manifest_path = output / f"{board.name}.json"
     _make_folder(output)
     for path in (final, manifest_path):
@@ -82,15 +92,24 @@ def build(board: Board, output, *, seed=1, tries=1, native=False, config=None, k
     work = Path(tempfile.mkdtemp(prefix=f".{board.name}-", dir=output))
     try:
         say(f"{board.name}: engine {config.hash}, {config.lanes} lanes")
-        rtlil, constraints = board_files(board, config)
-        (work / f"top.{'pcf' if family == 'ice40' else 'lpf'}").write_text(constraints)
         say(f"synthesis: {tools['yosys'].version}")
-        synthesize(rtlil, "top", family, work, native=native)
-        figures, reached = _in_time(board, config, work, range(seed, seed + tries), native,
-                                    tools[f"nextpnr-{family}"], say)
+        synthesize_board(board, config, work, native)
+        attempts = try_seeds(board, work, range(seed, seed + tries), tools[family.router],
+                             jobs=jobs, until=None if every else board.clock / 1e6,
+                             lanes=config.lanes, say=say)
+        chosen = best(attempts)
+        timing = {"seed": chosen and chosen.seed,
+                  "fmax_by_seed": {str(one.seed): one.fmax for one in attempts}}
+        (work / "timing.json").write_text(json.dumps(
+            timing | {"worst_paths": chosen and chosen.figures["worst_paths"]}, indent=2) + "\n")
+        _check_timing(board, attempts, chosen, say)
+        for path in chosen.folder.iterdir():
+            path.replace(work / path.name)
+        chosen.folder.rmdir()
+        figures = chosen.figures
         say(f"packing: {figures['fmax_mhz']} MHz of {board.clock / 1e6:g} needed")
-        run_tool(tools[packer], _pack_arguments(family, config, packed, made), work, "pack.out")
-        bits = (work / made).read_bytes()
+        run_tool(tools[family.packer], family.pack_arguments(config.hash), work, "pack.out")
+        bits = (work / family.bitstream_file).read_bytes()
         manifest = {
             "board": board.name, "preset": board.preset, "config_hash": config.hash,
             "engine_version": ENGINE_VERSION, "config": config.to_dict(),
@@ -98,8 +117,7 @@ def build(board: Board, output, *, seed=1, tries=1, native=False, config=None, k
             "multipliers": config.lanes,
             "idle_multipliers": board.device.multipliers - figures["dsps"],
             "device": board.device.name, "device_luts": board.device.luts,
-            "device_rams": board.device.rams, "seed": max(reached),
-            "fmax_by_seed": {str(tried): fmax for tried, fmax in reached.items()},
+            "device_rams": board.device.rams, **timing,
             "tools": {tool.name: tool.version for tool in tools.values()},
             "bitstream": str(final), "sha256": hashlib.sha256(bits).hexdigest()}
         # The manifest goes last: a bitstream without one of its own sha256 is refused.
@@ -127,36 +145,18 @@ def _make_folder(folder):
         raise ApicalError(f"cannot write into '{folder}'; name another folder with -o")
 
 
-def _pack_arguments(family, config, packed, made):
-    if family == "ice40":
-        return [packed, made]
-    # The packer reads numbers in decimal only.
-    return ["--compress", "--usercode", str(int(config.hash, 16)), "--input", packed, "--bit", made]
-
-
-def _in_time(board, config, work, seeds, native, nextpnr, say):
-    """(figures, fmax by seed) of the first seed that reaches the clock."""
-    clock, reached = board.clock / 1e6, {}
-    for seed in seeds:
-        say(f"place and route: {nextpnr.version}, seed {seed}")
-        try:
-            figures = place_and_route(board, work, seed, native, nextpnr)
-        except StoppedError as error:
-            reached[seed] = None
-            say(f"seed {seed}: {error}")
-            continue
-        if figures["dsps"] < config.lanes:
-            raise ApicalError(f"synthesis lost multipliers: {config.lanes} lanes, "
-                              f"{figures['dsps']} in the netlist")
-        reached[seed] = figures["fmax_mhz"]
-        if reached[seed] >= clock:
-            return figures, reached
-        say(f"seed {seed} reaches {reached[seed]} MHz, the board runs at {clock:g}")
-    found = ", ".join("not routed" if fmax is None else f"{fmax} MHz"
-                      for fmax in reached.values())
-    raise ApicalError(f"timing is not met with {'seeds' if len(reached) > 1 else 'seed'} "
-                      f"{', '.join(map(str, reached))}: {found}, the board runs at {clock:g}; try "
-                      f"--seed {max(reached) + 1}")
+def _check_timing(board, attempts, chosen, say):
+    """Raise unless the best seed reaches the clock."""
+    clock = board.clock / 1e6
+    if chosen is not None and chosen.fmax >= clock:
+        return
+    for path in chosen.figures["worst_paths"] if chosen else ():
+        say(f"slowest path of {path['clock']}, seed {chosen.seed}: {describe(path)}")
+    seeds = [one.seed for one in attempts]
+    found = ", ".join("not routed" if one.fmax is None else f"{one.fmax} MHz" for one in attempts)
+    raise ApicalError(f"timing is not met with {'seeds' if len(seeds) > 1 else 'seed'} "
+                      f"{', '.join(map(str, seeds))}: {found}, the board runs at {clock:g}; try "
+                      f"--seed {max(seeds) + 1}")
 
 
 def load_manifest(path) -> dict:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from ...golden.errors import ApicalError, MisuseError
 from ...hw.interface.config import PRESETS, EngineConfig, preset
-from .build import load_manifest
 from ..host.device import Device
 from ..host.links import Link
+from .build import load_manifest
 from .catalog import Board
 
 _PACKAGES = {"openFPGALoader": "openfpgaloader", "iceprog": "fpga-icestorm",

@@ -6,15 +6,10 @@ import json
 import re
 from pathlib import Path
 
+from ...hw.export.families import Family
 from ...hw.export.synthesis import find_tool, run_tool
 from .catalog import Board
-
-#: nextpnr's names of cells, by family -> key of the report.
-CELLS = {
-    "ice40": {"luts": "ICESTORM_LC", "dsps": "ICESTORM_DSP", "rams": "ICESTORM_RAM",
-              "spram": "ICESTORM_SPRAM"},
-    "ecp5": {"luts": "TRELLIS_COMB", "ffs": "TRELLIS_FF", "dsps": "MULT18X18D", "rams": "DP16KD"},
-}
+from .timing import slowest_paths
 
 LOG = "nextpnr.log"
 #: Rounds of the router without a new least number of overused wires, after which it will not end:
@@ -23,28 +18,34 @@ PATIENCE = 20
 
 
 def place_and_route(board: Board, folder: Path, seed: int, native=False, tool=None,
-                    *, detailed=False, pack_only=False) -> dict:
+                    *, detailed=False, pack_only=False, stop=lambda: None) -> dict:
     """Run nextpnr on ``top.json`` in a folder; returns figures (`read_report`).
 
-    A detailed report has the arrival times of all endpoints; one of packing only has no fmax, but
-    how many cells of the device are used, even if it has not so many.
+    Parameters
+    ----------
+    detailed : bool
+        Have the arrival times of all endpoints in the report.
+    pack_only : bool
+        Stop after packing: no fmax, but how many cells are used, even if the device has fewer.
+    stop : callable
+        Returns the reason to end nextpnr, or None.
 
     Raises
     ------
     StoppedError
-        When the router no longer comes nearer to an end (`stalled`); another seed may.
+        When the router makes no more progress (`stalled`), which another seed may, or `stop` said
+        so.
     """
     family = board.device.family
-    tool = tool or find_tool(f"nextpnr-{family}", native)
-    constraints, output = (("--pcf", "top.pcf"), ("--asc", "top.asc")) if family == "ice40" else \
-        (("--lpf", "top.lpf"), ("--textcfg", "top.config"))
-    (folder / LOG).unlink(missing_ok=True)  # of the seed before
-    run_tool(tool, [*board.device.nextpnr, "--json", "top.json", *constraints,
-                    *(["--pack-only"] if pack_only else output),
+    tool = tool or find_tool(family.router, native)
+    log = folder / LOG
+    log.unlink(missing_ok=True)
+    run_tool(tool, [*board.device.nextpnr, "--json", "top.json", family.constraints[0],
+                    family.constraints_file, *(["--pack-only"] if pack_only else family.routed),
                     *(["--detailed-timing-report"] if detailed else []),
                     "--seed", str(seed), "--freq", f"{board.clock / 1e6:g}", "--report",
                     "report.json", "--timing-allow-fail", "--log", LOG, "-q"],
-             folder, "nextpnr.out", watch=lambda: stalled(folder / LOG))
+             folder, "nextpnr.out", watch=lambda: stop() or stalled(log))
     return read_report(folder, family)
 
 
@@ -67,21 +68,24 @@ def stalled(log: Path):
             f"{min(overused)} were {rounds} rounds before")
 
 
-def read_report(folder: Path, family: str) -> dict:
-    """Figures of a placed and routed design: fmax_mhz, luts, ffs, dsps, rams, spram."""
+def read_report(folder: Path, family: Family) -> dict:
+    """Figures of a placed and routed design.
+
+    Returns
+    -------
+    dict
+        ``fmax_mhz``, of the slowest clock (None after packing only); ``luts``, ``ffs``, ``dsps``,
+        ``rams`` and ``spram``, cells; ``worst_paths``, see
+        :func:`apical.boards.build.timing.slowest_paths`.
+    """
     report = json.loads((folder / "report.json").read_text())
     used = {name: cell["used"] for name, cell in report["utilization"].items()}
-    clocks = {name: clock["achieved"] for name, clock in report["fmax"].items()}
-    # The engine's clock is the one of the PLL; where several are told, the slowest counts.
-    figures = {"fmax_mhz": round(min(clocks.values()), 2) if clocks else None, "spram": 0}
-    figures |= {key: used.get(cell, 0) for key, cell in CELLS[family].items()}
-    if "ffs" not in figures:
-        figures["ffs"] = flip_flops(folder / "top.json")
-    return figures
-
-
-def flip_flops(path: Path) -> int:
-    """Flip-flops of a synthesized design (nextpnr packs those of the iCE40 into logic cells)."""
-    return len(re.findall(r'"type": "SB_DFF', path.read_text()))
-
-
+    clocks = [clock["achieved"] for clock in report["fmax"].values()]
+    # The engine's clock is the one of the PLL; where several are reported, the slowest counts.
+    figures = {"fmax_mhz": round(min(clocks), 2) if clocks else None, "spram": 0}
+    figures |= {key: used.get(cell, 0) for key, cell in family.cells.items()}
+    if family.flip_flops is not None:
+        # Packed into logic cells: only the netlist tells how many.
+        text = (folder / "top.json").read_text()
+        figures["ffs"] = len(re.findall(rf'"type": "{family.flip_flops}', text))
+    return figures | {"worst_paths": slowest_paths(report)}

@@ -8,7 +8,6 @@ from amaranth.hdl import (
     ClockDomain,
     Const,
     Elaboratable,
-    Instance,
     Module,
     Mux,
     ResetInserter,
@@ -19,10 +18,11 @@ from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out
 
 from ...golden.errors import ApicalError
-from ...hw.interface.config import EngineConfig
-from ...hw.link.endpoint import Endpoint
+from ...golden.extras import how_to_install
 from ...hw.engine.engine import Engine
+from ...hw.interface.config import EngineConfig
 from ...hw.interface.protocol import unpacks
+from ...hw.link.endpoint import Endpoint
 from ...hw.link.uart import Receiver, Transmitter
 from ...hw.link.unpack import Unpacker
 from .catalog import Board
@@ -35,7 +35,7 @@ def platform_of(board: Board):
         return getattr(importlib.import_module(module), name)()
     except ModuleNotFoundError as error:
         raise ApicalError(f"board '{board.name}' needs the package amaranth-boards; "
-                          "install it with: pip install amaranth-boards") from error
+                          f"install it with: {how_to_install('amaranth-boards')}") from error
 
 
 class SerialEngine(wiring.Component):
@@ -106,8 +106,7 @@ class BoardTop(Elaboratable):
         clock = platform.request(platform.default_clk, dir="-")
         m.domains.sync = domain = ClockDomain("sync")
         m.domains.start = start = ClockDomain("start", reset_less=True, local=True)
-        make = {"ice40": _ice40_pll, "ecp5": _ecp5_pll}[board.device.family]
-        made, locked = make(m, board, clock)
+        made, locked = board.device.family.make_pll()(m, clock, board.clock_in, board.clock)
         # The clock is not to be trusted before the PLL has locked.
         steady, wait = Signal(), Signal(4)
         m.submodules.steady = FFSynchronizer(locked, steady, o_domain="start")
@@ -132,54 +131,6 @@ class BoardTop(Elaboratable):
             m.submodules[f"pin_{name}_{number}"] = buffer = io.Buffer("o", pin)
             m.d.comb += buffer.o.eq(value)
         return m
-
-
-def _ice40_pll(m, board, clock):
-    """SB_PLL40_PAD: the clock pin of the board is the pad of the PLL."""
-    divf, divq = ice40_divisors(board.clock_in, board.clock)
-    locked, made = Signal(), Signal(name="pll_clock")
-    m.submodules.pll = Instance(
-        "SB_PLL40_PAD", p_FEEDBACK_PATH="SIMPLE", p_PLLOUT_SELECT="GENCLK",
-        p_DIVR=Const(0, 4), p_DIVF=Const(divf, 7), p_DIVQ=Const(divq, 3),
-        p_FILTER_RANGE=Const(1, 3), i_PACKAGEPIN=clock.io, i_RESETB=Const(1), i_BYPASS=Const(0),
-        o_PLLOUTGLOBAL=made, o_LOCK=locked)
-    return made, locked
-
-
-def ice40_divisors(clock_in: int, clock: int) -> tuple:
-    """(DIVF, DIVQ) of the PLL: clock = clock_in * (DIVF + 1) / 2**DIVQ, its oscillator in range."""
-    for divq in range(1, 7):
-        oscillator = clock << divq
-        if 533_000_000 <= oscillator <= 1_066_000_000 and oscillator % clock_in == 0:
-            return oscillator // clock_in - 1, divq
-    raise ValueError(f"no PLL setting from {clock_in} to {clock} Hz")
-
-
-def _ecp5_pll(m, board, clock):
-    """EHXPLLL, output fed back."""
-    divide, feed, out = ecp5_divisors(board.clock_in, board.clock)
-    m.submodules.clock_pin = pin = io.Buffer("i", clock)
-    locked, made = Signal(), Signal(name="pll_clock")
-    m.submodules.pll = Instance(
-        "EHXPLLL", a_ICP_CURRENT="12", a_LPF_RESISTOR="8", a_MFG_ENABLE_FILTEROPAMP="1",
-        a_MFG_GMCREF_SEL="2", p_PLLRST_ENA="DISABLED", p_INTFB_WAKE="DISABLED",
-        p_STDBY_ENABLE="DISABLED", p_DPHASE_SOURCE="DISABLED", p_OUTDIVIDER_MUXA="DIVA",
-        p_CLKOP_ENABLE="ENABLED", p_CLKI_DIV=divide, p_CLKFB_DIV=feed, p_CLKOP_DIV=out,
-        p_CLKOP_CPHASE=out // 2, p_CLKOP_FPHASE=0, p_FEEDBK_PATH="CLKOP",
-        i_RST=Const(0), i_STDBY=Const(0), i_CLKI=pin.i, i_CLKFB=made, i_PHASESEL0=Const(0),
-        i_PHASESEL1=Const(0), i_PHASEDIR=Const(1), i_PHASESTEP=Const(1), i_PHASELOADREG=Const(1),
-        i_PLLWAKESYNC=Const(0), i_ENCLKOP=Const(0), o_CLKOP=made, o_LOCK=locked)
-    return made, locked
-
-
-def ecp5_divisors(clock_in: int, clock: int) -> tuple:
-    """(CLKI_DIV, CLKFB_DIV, CLKOP_DIV): clock = clock_in * CLKFB_DIV / CLKI_DIV, 400..800 MHz."""
-    for divide in range(1, 9):
-        if clock * divide % clock_in == 0 and clock_in // divide >= 3_125_000:
-            for out in range(1, 129):
-                if 550_000_000 <= clock * out <= 800_000_000:
-                    return divide, clock * divide // clock_in, out
-    raise ValueError(f"no PLL setting from {clock_in} to {clock} Hz")
 
 
 def pin_names(board: Board) -> dict:

@@ -1,8 +1,8 @@
 """Links: the host's end of the byte protocol, whatever carries the bytes.
 
 All links send the same frames.  The golden link and the simulators have the endpoint of
-:mod:`apical.boards.host.endpoint_model` in front of their host port; a serial port has the one of
-the gateware.
+:mod:`apical.boards.host.software_endpoint` in front of their host port; a serial port has the one
+of the gateware.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from ...hw.interface.protocol import (
     Status,
 )
 from ..build.catalog import BOARDS
-from .endpoint_model import ModelEndpoint
 from .frames import AnswerReader, bursts, pack, request, unpack, word_size
-from .packing import UnpackerModel
+from .packing import SoftwareUnpacker
+from .software_endpoint import SoftwareEndpoint
 from .transport import Loop, SerialPort
 
 #: Seconds to wait for an answer, and how often a request is sent.  Long, because a virtual board
@@ -81,7 +81,7 @@ class Link:
     @classmethod
     def over_port(cls, port, config, name, **options):
         """A link to a host port of an engine of this configuration, in this process."""
-        endpoint = ModelEndpoint(port, config.lanes, UnpackerModel.of(config))
+        endpoint = SoftwareEndpoint(port, config.lanes, SoftwareUnpacker.of(config))
         return cls(Loop(endpoint, name), **options)
 
     @classmethod

@@ -108,7 +108,7 @@ def plain_bytes(values) -> int:
     return min(4 * len(event_words(values)), len(values))
 
 
-class UnpackerModel:
+class SoftwareUnpacker:
     """What the gateware makes of writes: events of packed images, everything else as it is.
 
     Parameters

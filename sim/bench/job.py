@@ -21,7 +21,7 @@ from ...hw.assembler.image import (
     weights_from,
 )
 from ...hw.interface.isa import LANE_BITS, REGISTERS, Space, address
-from . import host
+from . import commands
 
 #: Registers read behind every image.
 REPORTED = ("prediction", "image_cycles", "image_steps", "signature", "writes", "saturations")
@@ -42,7 +42,7 @@ class Job:
     Attributes
     ----------
     parts : list of ndarray of uint64
-        Commands (:mod:`apical.sim.bench.host`), to be played one after the other.
+        Commands (:mod:`apical.sim.bench.commands`), to be played one after the other.
     images : int
     load_words : int
         Host writes that load program and weights.
@@ -66,7 +66,7 @@ class Job:
     @property
     def words(self) -> np.ndarray:
         """All commands."""
-        return host.join(*self.parts)
+        return commands.join(*self.parts)
 
     @property
     def answers(self) -> int:
@@ -75,11 +75,11 @@ class Job:
 
 
 def _writes(pair):
-    return host.writes(*pair)
+    return commands.writes(*pair)
 
 
 def _reads(names):
-    return host.reads([REGISTERS[name].address for name in names])
+    return commands.reads([REGISTERS[name].address for name in names])
 
 
 def inference_job(assembly: Assembly, weights, inputs, seed=0, first_image=0,
@@ -118,8 +118,9 @@ def learning_job(assembly: Assembly, weights, inputs, passes, seed=0, first_imag
         Read the weight memory at the end.
     """
     images = sum(count for count, _ in passes)
-    load = host.join(_writes(program_writes(assembly)), _writes(weight_writes(assembly, weights)))
-    lists = [host.reset(), load, _writes(register_write("seed", seed)),
+    load = commands.join(_writes(program_writes(assembly)),
+                         _writes(weight_writes(assembly, weights)))
+    lists = [commands.reset(), load, _writes(register_write("seed", seed)),
              _writes(register_write("image", first_image))]
     names = REPORTED if every == 1 else SUMS
     player = _Player(assembly, inputs, images, _reads(names), every)
@@ -136,8 +137,8 @@ def learning_job(assembly: Assembly, weights, inputs, passes, seed=0, first_imag
     if read_back:
         back = assembly.placement.used["weight_depth"], assembly.config.lanes
         places = np.arange(back[0])[:, None] << LANE_BITS | np.arange(back[1])
-        parts[-1].append(host.reads(address(Space.WEIGHTS) | places.ravel()))
-    return Job([host.join(*part) for part in parts], images, len(load),
+        parts[-1].append(commands.reads(address(Space.WEIGHTS) | places.ravel()))
+    return Job([commands.join(*part) for part in parts], images, len(load),
                player.loaded / max(1, images), names, np.array(player.at, np.int64), back)
 
 
@@ -168,7 +169,7 @@ class _Player:
                 parts[-1].append(self.load(image + 1))
                 if not read:
                     parts[-1].append(self.commit)
-            parts[-1].append(host.wait(done, wait))
+            parts[-1].append(commands.wait(done, wait))
             if read:
                 parts[-1].append(self.reads)
                 self.at.append(image + 1)

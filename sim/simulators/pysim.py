@@ -14,7 +14,7 @@ from ...golden.errors import ApicalError
 from ...hw.engine.engine import Engine
 from ...hw.interface.config import EngineConfig
 from ...hw.interface.isa import REGISTERS
-from ..bench import host
+from ..bench import commands
 from ..bench.streams import state_stream, weight_stream
 
 #: Reads of a register that may pass before a wait is given up.
@@ -136,24 +136,24 @@ class PysimEngine:
         return {"state": state, "weight": weight} if self.config.learning else {"state": state}
 
     def play(self, words) -> list:
-        """Run a simulation that plays host commands (:mod:`apical.sim.bench.host`); the answers."""
+        """Answers of a simulation that plays host commands (:mod:`apical.sim.bench.commands`)."""
         answers = []
 
         async def script(port):
             for word in map(int, words):
                 kind, place, data = word >> 60, word >> 32 & 0xFFFFFF, word & 0xFFFFFFFF
-                if kind == host.WRITE:
+                if kind == commands.WRITE:
                     await port.write([place], [data])
-                elif kind == host.READ:
+                elif kind == commands.READ:
                     answers.append(await port.read(place))
-                elif kind == host.WAIT:
+                elif kind == commands.WAIT:
                     for _ in range(PATIENCE):
                         if await port.read(place) >= data:
                             break
                     else:
                         raise ApicalError(f"word {place:#x} did not reach {data}")
-                elif kind != host.RESET:  # a simulation begins with it
-                    raise ApicalError(f"pysim does not play '{host.describe(word)}'")
+                elif kind != commands.RESET:  # a simulation begins with it
+                    raise ApicalError(f"pysim does not play '{commands.describe(word)}'")
 
         self.run(script)
         return answers

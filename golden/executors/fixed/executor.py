@@ -5,10 +5,12 @@ nothing of them.
 
 Raw integers are held in float64 arrays so that products run in BLAS: every product and partial sum
 is an integer below 2**53, proven from the formats by :mod:`apical.golden.numbers.bounds` before a
-program runs, so the result does not depend on summation order, blocking or threads.
+program runs, so the result does not depend on summation order, blocking or threads.  All other
+arithmetic is that of :mod:`apical.golden.executors.arithmetic`, which the compiled executor
+(:mod:`apical.golden.executors.compiled.executor`) shares.
 
-A program that learns runs image by image, since the weights change between them; the compiled road
-(:mod:`apical.golden.executors.compiled.executor`) does the same, to the bit, much faster.
+A program that learns runs image by image, since the weights change between them; the compiled
+executor does the same, to the bit, much faster.
 """
 
 from __future__ import annotations
@@ -26,7 +28,17 @@ from ...numbers.formats import STATE as STATE_FORMAT
 from ...numbers.formats import WEIGHT as WEIGHT_FORMAT
 from ...numbers.formats import Format
 from ...numbers.tables import all_samples
-from ...program import RATE, STATE, UPDATE_FRAC, Learn, Program, Relax, Sample, Update, vectors
+from ...program import (
+    RATE,
+    STATE,
+    UPDATE_FRAC,
+    Learn,
+    Program,
+    Relax,
+    handler_of,
+    vectors,
+    walk,
+)
 from ..arithmetic import Numbers
 from ..rows import COUNTS, SIGNATURE, STEPS
 from ..trace import Trace
@@ -37,7 +49,7 @@ from .weights import learn, multipliers
 
 @dataclass
 class FixedResult:
-    """What a run left behind; every array has one entry an image.
+    """Results of a run; every array has one entry for each image.
 
     Attributes
     ----------
@@ -187,6 +199,8 @@ class FixedExecutor:
     def check(self, program: Program):
         """Raise `MisuseError` for the first operation that cannot run here."""
         program.check(self.network)
+        for op in walk(program.ops):
+            handler_of(self.handlers, op, self.table)
         check_fixed(self.network, program, self.state, self.weight, self.update_frac)
 
     def _given(self, program, inputs):
@@ -238,11 +252,7 @@ class FixedExecutor:
 
     def _execute(self, ops, run, path):
         for position, op in enumerate(ops):
-            here = (*path, position)
-            if isinstance(op, Relax):
-                self._relax(op, run, here)
-            else:
-                self._HANDLERS[type(op)](self, op, run, here)
+            self.handlers[type(op)](self, op, run, (*path, position))
 
     def _relax(self, op, run, path):
         if op.settled is None:
@@ -261,7 +271,7 @@ class FixedExecutor:
             run.rows = run.rows[run.moved[run.rows] > threshold]
         run.rows, run.moved = outer_rows, outer_moved
 
-    def _write(self, op, run, path, vector, values):
+    def write(self, op, run, path, vector, values):
         """Clip, count, sign and store a vector of the images that run, then its rate.
 
         Parameters
@@ -274,7 +284,7 @@ class FixedExecutor:
         """
         wanted = np.ascontiguousarray(values, np.int64)
         target, number = run.states[vector], run.vector_number[vector]
-        watched = isinstance(op, Update | Sample) and vector[1] != RATE
+        watched = op.moves and vector[1] != RATE
         before = run.result.operations[run.rows] if run.result.trace is not None else None
         self.kernels.write(run.rows, wanted, target, *self._limits(*vector), run.keys, number,
                            run.counts, run.moved if watched else _NOT_WATCHED)
@@ -283,7 +293,7 @@ class FixedExecutor:
         if vector[1] == STATE and (vector[0], RATE) in run.states:
             rates = np.empty_like(wanted)
             self.kernels.rates(rates, wanted, self.tables, self.numbers)
-            self._write(op, run, path, (vector[0], RATE), rates)
+            self.write(op, run, path, (vector[0], RATE), rates)
 
     def _limits(self, name, slot):
         """Range of a vector: states keep to that of their rate, whoever writes them."""
@@ -291,4 +301,11 @@ class FixedExecutor:
             return state_limits(self.network.population(name), self.state)
         return self.state.min, self.state.max
 
-    _HANDLERS = {**fixed_states.HANDLERS, Learn: learn}
+    #: What runs each operation, and its name in errors.
+    handlers = {**fixed_states.HANDLERS, Learn: learn, Relax: _relax}
+    table = f"fixed executor ({__name__}.HANDLERS)"
+
+
+#: Handlers of operations, called as ``(executor, operation, run, path)``; a new operation adds its
+#: own.
+HANDLERS = FixedExecutor.handlers

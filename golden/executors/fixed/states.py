@@ -84,7 +84,7 @@ def update(executor, op, run, path):
         pulled, pull, nudge is not None and nudge.random_sign, gate, op.leak, scale + op.shift,
         noise_multiplier(op, executor.state) if op.noise else -1, run.keys, run.counts,
         executor.tables, executor.numbers)
-    executor._write(op, run, path, vector, wanted)
+    executor.write(op, run, path, vector, wanted)
 
 
 def sample(executor, op, run, path):
@@ -93,7 +93,7 @@ def sample(executor, op, run, path):
     wanted = _wanted(run, current)
     executor.kernels.sample(run.rows, wanted, current, SAMPLE_MODES.index(op.mode), run.keys,
                             run.counts, executor.tables, executor.numbers)
-    executor._write(op, run, path, (op.population, STATE), wanted)
+    executor.write(op, run, path, (op.population, STATE), wanted)
 
 
 def flow_rate(executor, op, run, path):
@@ -102,7 +102,7 @@ def flow_rate(executor, op, run, path):
     wanted = _wanted(run, current)
     executor.kernels.flow_rate(run.rows, wanted, run.states[op.population, STATE], current,
                                executor.tables, executor.numbers)
-    executor._write(op, run, path, (op.population, op.into), wanted)
+    executor.write(op, run, path, (op.population, op.into), wanted)
 
 
 def residual(executor, op, run, path):
@@ -111,26 +111,26 @@ def residual(executor, op, run, path):
     wanted = _wanted(run, current)
     executor.kernels.residual(run.rows, wanted, run.states[op.population, STATE], current,
                               op.share, executor.numbers)
-    executor._write(op, run, path, (op.population, op.into), wanted)
+    executor.write(op, run, path, (op.population, op.into), wanted)
 
 
 def clear(executor, op, run, path):
     """`Clear`."""
     vector = op.population, op.slot
     wanted = np.zeros((len(run.rows), run.states[vector].shape[1]), np.int64)
-    executor._write(op, run, path, vector, wanted)
+    executor.write(op, run, path, vector, wanted)
 
 
 def snapshot(executor, op, run, path):
     """`Snapshot`."""
-    executor._write(op, run, path, (op.population, op.into),
+    executor.write(op, run, path, (op.population, op.into),
                     _read(executor, run, (op.population, op.source)))
 
 
 def difference(executor, op, run, path):
     """`Difference`."""
     a, b = (_read(executor, run, pair) for pair in op.operands)
-    executor._write(op, run, path, (op.population, op.into), a - b)
+    executor.write(op, run, path, (op.population, op.into), a - b)
 
 
 def decide(executor, op, run, path):

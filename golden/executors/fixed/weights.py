@@ -1,8 +1,7 @@
 """Weight updates of the fixed executor, and the numbers that decide them.
 
-The arithmetic is that of :class:`~apical.golden.program.Learn`; the compiled road
-(:mod:`apical.golden.executors.compiled.executor`) and an engine's host take the same multipliers
-from here.
+The arithmetic is that of :class:`~apical.golden.program.Learn`; the compiled executor and the host
+of an engine take the same multipliers from here.
 """
 
 from __future__ import annotations
@@ -15,10 +14,10 @@ from ...errors import MisuseError
 from ...network import Network
 from ...numbers.addressed import DRAW, mix_key, mix_weight, mix_written
 from ...numbers.formats import Format
-from ...program import RATE_SHIFT, SCALED, Learn, Program, describe, stored, vectors, walk
+from ...program import RATE_SHIFT, SCALED, Program, describe, stored, vectors, walk
 from ..arithmetic import beta_sign, rounded_weight, scaled
 
-#: Greatest multiplier: a 16-bit word with the sign of beta.
+#: Largest multiplier: a 16-bit word with the sign of beta.
 MULTIPLIER_MAX = 32767
 #: First number of matrices in operation keys; those of vectors lie below.
 MATRIX_NUMBER = 128
@@ -31,7 +30,7 @@ def _rate_shift(state, weight, update_frac):
 
 
 def greatest_rate(state: Format, weight: Format, update_frac: int) -> float:
-    """The greatest learning rate that has a multiplier."""
+    """The largest learning rate that has a multiplier."""
     return math.ldexp(MULTIPLIER_MAX, -_rate_shift(state, weight, update_frac))
 
 
@@ -58,13 +57,12 @@ def rate_multiplier(rate, state: Format, weight: Format, update_frac: int, what=
 def multipliers(program: Program, rates, state: Format, weight: Format, update_frac: int) -> dict:
     """Multiplier of each matrix that a program learns, from rates by matrix."""
     found = {}
-    for op in walk(program.ops):
-        if isinstance(op, Learn):
-            if rates is None or op.matrix not in rates:
-                raise MisuseError(f"program '{program.name}' learns matrix '{op.matrix}', for "
-                                  "which no rate is given")
-            found[op.matrix] = rate_multiplier(rates[op.matrix], state, weight, update_frac,
-                                               f"rate of matrix '{op.matrix}'")
+    for matrix in program.learned():
+        if rates is None or matrix not in rates:
+            raise MisuseError(f"program '{program.name}' learns matrix '{matrix}', for which no "
+                              "rate is given")
+        found[matrix] = rate_multiplier(rates[matrix], state, weight, update_frac,
+                                        f"rate of matrix '{matrix}'")
     return found
 
 
@@ -76,7 +74,7 @@ def check_learning(network: Network, program: Program, state: Format, update_fra
         if count > most:
             raise MisuseError(f"program '{program.name}' has {count} {what}, at most {most} can "
                               "be numbered")
-    learned = [op for op in walk(program.ops) if isinstance(op, Learn)]
+    learned = [learn for op in walk(program.ops) for learn in op.learns()]
     if not learned:
         return
     bits = state.frac + update_frac
@@ -99,7 +97,7 @@ def learn(executor, op, run, path):
         multiplier *= int(beta_sign(run.keys[image]))
     for term, slot in zip(op.terms, SCALED):
         cols = run.states[stored(executor.network, term.cols)][run.rows].astype(np.int64)
-        executor._write(op, run, path, (term.cols[0], slot), scaled(multiplier, cols))
+        executor.write(op, run, path, (term.cols[0], slot), scaled(multiplier, cols))
     weights = executor._weights[op.matrix]
     rows = [run.states[stored(executor.network, term.rows)][image].astype(np.int64)
             for term in op.terms]

@@ -7,7 +7,7 @@ import time
 import cocotb
 import numpy as np
 
-from apical.sim.bench.host import HostPort
+from apical.sim.bench.player import CommandPlayer
 
 #: Environment variables of the bench: files of commands (played in order, with a separator of
 #: paths between them), and whether to record the trace.
@@ -18,7 +18,7 @@ JOB, RECORD = "APICAL_JOB", "APICAL_RECORD"
 async def play(dut):
     """Play the commands of job files; leave answers.npy, trace_<stream>.npy and speed.json."""
     record = os.environ.get(RECORD, "1") == "1"
-    port = HostPort(dut, record=record)
+    port = CommandPlayer(dut, record=record)
     answers, seconds = [], 0.0
     for path in os.environ[JOB].split(os.pathsep):
         words = np.load(path, allow_pickle=False)

@@ -38,8 +38,6 @@ def test_the_commands(virtual, small_board, tmp_path, monkeypatch, capsys):
     # The small engine of the virtual board counts as a preset, as that of a real board would.
     monkeypatch.setitem(driver.PRESETS, "virtual", small_board[1])
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("apical.golden.learning.pretrained.trained_model.__defaults__", (
-        0, "ep", str(Path(__file__).parents[3] / "build" / "weights"), None))
     said = {}
     for line in LINES:
         words = shlex.split(line.replace("$PORT", virtual.path))[1:]

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from apical.boards.host import links
-from apical.boards.host.endpoint_model import ModelEndpoint
 from apical.boards.host.frames import AnswerReader, answer, request
 from apical.boards.host.links import Link, LinkError
+from apical.boards.host.software_endpoint import SoftwareEndpoint
 from apical.boards.host.transport import SerialPort
 from apical.golden.errors import ApicalError, MisuseError
 from apical.hw.interface.isa import REGISTERS, Space, address
@@ -71,7 +71,7 @@ class BadLine:
 def test_on_a_bad_line_every_word_is_written_once(seed, monkeypatch):
     monkeypatch.setattr(links, "ATTEMPTS", 50)
     port = Words()
-    link = Link(BadLine(ModelEndpoint(port, 4), 0.004, seed), patience=0.0).open()
+    link = Link(BadLine(SoftwareEndpoint(port, 4), 0.004, seed), patience=0.0).open()
     rng = np.random.default_rng(seed)
     data = rng.integers(0, 1 << 32, 600)
     places = address(Space.EVENTS) + np.arange(600)
@@ -96,7 +96,7 @@ def test_a_dead_line_is_given_up():
 
 
 def test_another_host_is_told():
-    endpoint = ModelEndpoint(Words(), 4)
+    endpoint = SoftwareEndpoint(Words(), 4)
     first = Link(BadLine(endpoint, 0, 0), patience=0.0).open()
     second = Link(BadLine(endpoint, 0, 0), patience=0.0)
     while second._tag >> 4 == first._tag >> 4 or second._tag == 0:
@@ -109,7 +109,7 @@ def test_another_host_is_told():
 
 
 def test_a_board_of_another_protocol_is_told(monkeypatch):
-    link = Link(BadLine(ModelEndpoint(Words(), 4), 0, 0), patience=0.0)
+    link = Link(BadLine(SoftwareEndpoint(Words(), 4), 0, 0), patience=0.0)
     monkeypatch.setattr(links, "PROTOCOL_VERSION", PROTOCOL_VERSION + 1)
     with pytest.raises(LinkError, match=f"speaks version {PROTOCOL_VERSION} of the protocol, this "
                                         f"is version {PROTOCOL_VERSION + 1}; build and load"):
@@ -121,7 +121,7 @@ def test_a_board_of_another_protocol_is_told(monkeypatch):
     (Status.LENGTH, "answers: refused: its length is no whole number of words"),
 ])
 def test_refusals_are_named(status, told):
-    link = Link(BadLine(ModelEndpoint(Words(), 4), 0, 0), patience=0.0).open()
+    link = Link(BadLine(SoftwareEndpoint(Words(), 4), 0, 0), patience=0.0).open()
     link.transport.send = lambda data: None
     link.transport.back = answer(links_answer(link._tag, status))
     with pytest.raises(LinkError, match=told):

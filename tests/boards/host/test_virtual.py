@@ -7,7 +7,7 @@ import time
 import pytest
 from device_case import CONFIG, DENSITY, INFERENCE, NETWORK, WEIGHTS, agree, drive, expected, inputs
 
-from apical.boards.host.abuse import KINDS, abuse
+from apical.boards.host.bad_frames import KINDS, send_bad_frames
 from apical.boards.host.device import Device
 from apical.boards.host.links import Link, LinkError
 from apical.boards.host.selftest import selftest
@@ -46,7 +46,7 @@ def test_the_self_test(virtual):
 @pytest.mark.parametrize("count", [500, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_abuse_of_the_line(virtual, count):
     device = Device.open(connect(virtual), CONFIG)
-    found = abuse(device, count, seed=count)
+    found = send_bad_frames(device, count, seed=count)
     assert found.first is None
     assert found.wrong == 0
     assert set(found.sent) == set(KINDS)

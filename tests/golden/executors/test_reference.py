@@ -12,7 +12,7 @@ from slow_reference import Machine
 
 from apical.golden.executors import arithmetic, rows
 from apical.golden.executors.compiled import kernels as compiled_kernels
-from apical.golden.executors.compiled.executor import CompiledExecutor, Table
+from apical.golden.executors.compiled.executor import HANDLERS, CompiledExecutor
 from apical.golden.executors.fixed import kernels, weights
 from apical.golden.executors.fixed.executor import FixedExecutor
 from apical.golden.executors.fixed.weights import multipliers
@@ -101,7 +101,7 @@ def test_every_operation_and_option_meets_every_format():
             operations.add(type(op))
             for feature in features(op, network):
                 seen.setdefault(feature, set()).add(numbers)
-    assert operations == set(Table._EMITTERS)
+    assert operations == set(HANDLERS)
     assert {feature: set(FORMATS) - formats for feature, formats in seen.items()
             if set(FORMATS) - formats} == {}
     assert len(seen) == 36

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
-from apical.boards.host.endpoint_model import ModelEndpoint
 from apical.boards.host.frames import AnswerReader, bursts, frame, pack, plain, request, unpack
+from apical.boards.host.software_endpoint import SoftwareEndpoint
 from apical.hw.interface.isa import REGISTERS, Space, address, lane_address
 from apical.hw.interface.protocol import ESCAPE, FLAG, PAYLOAD, RESULTS, Operation, Part, Status
 from apical.hw.link.endpoint import Endpoint
@@ -105,7 +105,7 @@ def run(chunks, seed=0, pace=3):
 def expect(chunks):
     """What the endpoint in Python makes of the same bytes."""
     memory = Memory()
-    model = ModelEndpoint(memory, LANES)
+    model = SoftwareEndpoint(memory, LANES)
     return b"".join(model.feed(chunk) for chunk in chunks), memory, model
 
 

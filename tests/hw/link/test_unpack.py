@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
-from apical.boards.host.packing import Packer, UnpackerModel, decoded, scale_for
+from apical.boards.host.packing import Packer, SoftwareUnpacker, decoded, scale_for
 from apical.hw.assembler.image import event_words
 from apical.hw.interface.config import EngineConfig
 from apical.hw.interface.isa import REGISTERS, Space, address
@@ -57,7 +57,7 @@ def play(config, requests, seed=0):
 
 def expect(config, requests):
     """The same by the unpacker in Python."""
-    model, log = UnpackerModel(config.input_banks, config.event_depth), []
+    model, log = SoftwareUnpacker(config.input_banks, config.event_depth), []
     for write, where, data in requests:
         if write:
             log += [(1, int(a), int(w)) for a, w in zip(*model.writes([where], [data]))]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from apical.golden.errors import MisuseError
-from apical.sim.bench import host
+from apical.sim.bench import commands
 from apical.sim.bench.harness import PUBLIC, harness, harness_component
 from apical.sim.bench.streams import Field, Stream, dump_streams, load_streams, state_stream
 from apical.sim.simulators.runner import lint
@@ -26,9 +26,9 @@ def test_visits_at_every_edge(toy_build, environment, tmp_path):
 
 def test_bare_model_plays_the_same(toy_build, tmp_path):
     build = toy_build("bare")
-    words = host.join(
-        host.reset(), host.writes(0, np.arange(100, 400)), host.reads(0, 300),
-        host.write(0x800001, 1500), host.quiet(6), host.idle(3))
+    words = commands.join(
+        commands.reset(), commands.writes(0, np.arange(100, 400)), commands.reads(0, 300),
+        commands.write(0x800001, 1500), commands.quiet(6), commands.idle(3))
     told = build.play(words, tmp_path, record=True, limit=5000)
     assert told["status"] == 0 and told["position"] == len(words)
     assert 2100 < told["cycles"] < 2250
@@ -40,31 +40,32 @@ def test_bare_model_plays_the_same(toy_build, tmp_path):
 
 
 def test_bare_model_gives_up(toy_build, tmp_path):
-    told = toy_build("bare").play(host.wait(3, 1), tmp_path, limit=200)
+    told = toy_build("bare").play(commands.wait(3, 1), tmp_path, limit=200)
     assert told["status"] == 1 and told["position"] == 1 and told["cycles"] < 250
 
 
 def test_commands_are_packed():
-    words = host.join(host.write(0x123456, 0xDEADBEEF), host.read(7), host.wait(1, 2),
-                      host.match(3, 4), host.idle(5), host.quiet(6), host.reset(8))
+    words = commands.join(commands.write(0x123456, 0xDEADBEEF), commands.read(7),
+                          commands.wait(1, 2), commands.match(3, 4), commands.idle(5),
+                          commands.quiet(6), commands.reset(8))
     assert [f"{int(word):016x}" for word in words] == [
         "00123456deadbeef", "1000000700000000", "2000000100000002", "3000000300000004",
         "4000000000000005", "5000000000000006", "6000000000000008"]
-    assert [host.describe(word) for word in words] == [
+    assert [commands.describe(word) for word in words] == [
         "write 0x123456, 0xdeadbeef", "read 0x7", "wait 0x1, 0x2", "match 0x3, 0x4", "idle 5",
         "quiet 6", "reset 8"]
 
 
 def test_lists_of_commands():
-    np.testing.assert_array_equal(host.writes(10, [[1, -1], [3, 4]]),
-                                  host.writes([10, 11, 12, 13], [1, 0xFFFFFFFF, 3, 4]))
-    np.testing.assert_array_equal(host.reads(5, 3), host.reads([5, 6, 7]))
-    assert len(host.writes([], [])) == 0
+    np.testing.assert_array_equal(commands.writes(10, [[1, -1], [3, 4]]),
+                                  commands.writes([10, 11, 12, 13], [1, 0xFFFFFFFF, 3, 4]))
+    np.testing.assert_array_equal(commands.reads(5, 3), commands.reads([5, 6, 7]))
+    assert len(commands.writes([], [])) == 0
 
 
 @pytest.mark.parametrize("call", [
-    lambda: host.write(1 << 24, 0), lambda: host.write(-1, 0), lambda: host.write(0, 1 << 32),
-    lambda: host.write(0, -(1 << 31) - 1)])
+    lambda: commands.write(1 << 24, 0), lambda: commands.write(-1, 0),
+    lambda: commands.write(0, 1 << 32), lambda: commands.write(0, -(1 << 31) - 1)])
 def test_what_does_not_fit_is_refused(call):
     with pytest.raises(MisuseError, match="must fit"):
         call()
@@ -72,7 +73,7 @@ def test_what_does_not_fit_is_refused(call):
 
 def test_unequal_lists_are_refused():
     with pytest.raises(MisuseError, match="2 addresses for 3 words"):
-        host.writes([1, 2], [1, 2, 3])
+        commands.writes([1, 2], [1, 2, 3])
 
 
 def test_records_have_whole_words():
@@ -111,7 +112,7 @@ endmodule
     stream = Stream("odd", "v", fields)
     toy_build("bare")  # skips without a compiler
     made = build(harness(verilog, ports, [stream]), "bare", cache=cache)
-    made.play(host.idle(30), tmp_path, record=True)
+    made.play(commands.idle(30), tmp_path, record=True)
     records = np.fromfile(tmp_path / stream.file, stream.dtype)
     assert list(records["cycle"]) == list(range(10))
     x = pattern

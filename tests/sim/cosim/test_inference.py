@@ -21,10 +21,10 @@ from apical.hw.assembler.assembler import assemble
 from apical.hw.assembler.image import register_write
 from apical.hw.engine.engine import Engine
 from apical.hw.export.verilog import engine_verilog
-from apical.sim.bench import host
+from apical.sim.bench import commands
 from apical.sim.bench.harness import component_ports, harness
 from apical.sim.bench.job import answers, inference_job
-from apical.sim.bench.play import play
+from apical.sim.bench.simulation import simulate_job
 from apical.sim.compare.compare import Expectation, compare_reports, compare_trace
 from apical.sim.cosim.inference import CosimOptions, cosim, resolve
 from apical.sim.simulators.runner import build
@@ -111,7 +111,7 @@ def test_trained_weights_of_real_digits(options):
 
 def run_job(simulator, words, folder):
     """Answers and trace records of a list of commands."""
-    played = play(simulator, [words], cache=folder)
+    played = simulate_job(simulator, [words], cache=folder)
     return played.answers, played.records["state"]
 
 
@@ -127,16 +127,17 @@ def test_two_networks_and_two_programs_on_one_binary(options, tmp_path):
     inputs = {"x": rng.integers(0, 4097, (4, 15)) * (rng.random((4, 15)) < 0.4)}
     runs = [(first.network, first.program, first.weights, first.inputs, 0),
             (network, program, weights, inputs, 1000)]
-    jobs, words = [], [host.reset()]
+    jobs, words = [], [commands.reset()]
     for number, (net, prog, raw, images, first_image) in enumerate(runs):
         job = inference_job(assemble(net, prog, config), raw, images, 5, first_image)
-        assert int(job.words[0]) >> 60 == host.RESET
+        assert int(job.words[0]) >> 60 == commands.RESET
         for name in ("signature", "writes", "saturations", "done", "mac_useful", "mac_cycles",
                      "cycles"):
-            words += [host.writes(*register_write(name, 0))] if number else []
+            words += [commands.writes(*register_write(name, 0))] if number else []
         words.append(job.words[1:])
         jobs.append(job)
-    got, records = run_job(build_engine(config, cache=options().cache), host.join(*words), tmp_path)
+    got, records = run_job(build_engine(config, cache=options().cache), commands.join(*words),
+                           tmp_path)
     start = 0
     for job, (net, prog, raw, images, first_image) in zip(jobs, runs, strict=True):
         count = job.answers

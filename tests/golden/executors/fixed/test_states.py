@@ -153,7 +153,7 @@ def test_what_raw_integers_cannot_do_is_told_in_one_line():
             weight=Format(16, 8))
     refused((Residual("s", share=3),), r"share 3 is more than the 2 fraction bits of the weights",
             weight=Format(16, 2))
-    refused((Update("s", noise=2.0),), r"noise 2 needs the multiplier 56756, the greatest is 32767 "
+    refused((Update("s", noise=2.0),), r"noise 2 needs the multiplier 56756, the largest is 32767 "
                                        r"\(noise 1\.15\); use less noise or fewer")
     refused((Sample("s"),), r"^Sample s: tables need states of at most 14 fraction bits, s16\.15",
             state=Format(16, 15))

@@ -1,4 +1,4 @@
-"""Abuse of a link: frames as a bad line, a bad host or two of them would send.
+"""Bad frames: byte strings as a bad line, a bad host or two of them would send.
 
 The board must answer each byte string as the endpoint in Python does, keep every word that no good
 frame wrote, and serve the next good request.
@@ -26,10 +26,10 @@ from ...hw.interface.protocol import (
     unpacks,
 )
 from .device import Device
-from .endpoint_model import ModelEndpoint
 from .frames import request
 from .golden_port import GoldenPort
-from .packing import UnpackerModel
+from .packing import SoftwareUnpacker
+from .software_endpoint import SoftwareEndpoint
 
 KINDS = ("random bytes", "truncated", "duplicated", "bit flipped", "reordered", "byte dropped",
          "byte added", "wrong operation", "wrong length", "another session", "good")
@@ -42,7 +42,7 @@ _PATIENCE = 5.0
 
 
 @dataclass
-class Abuse:
+class Outcome:
     """Outcome.
 
     Attributes
@@ -127,8 +127,8 @@ class _Maker:
         return bytes(made)
 
 
-def abuse(device: Device, count: int, seed=0, full=False, progress=None) -> Abuse:
-    """Abuse the link of a device.
+def send_bad_frames(device: Device, count: int, seed=0, full=False, progress=None) -> Outcome:
+    """Send bad and good frames to a device, and compare all it answers and keeps.
 
     Parameters
     ----------
@@ -142,14 +142,14 @@ def abuse(device: Device, count: int, seed=0, full=False, progress=None) -> Abus
     progress : callable, optional
         Called as ``progress(done, count)``.
     """
-    link, config, found = device.link, device.config, Abuse()
+    link, config, found = device.link, device.config, Outcome()
     rng = random.Random(seed)
     words = [(Space.STATE, 0, config.state_depth)]
     part = config.weight_depth if full else min(_WEIGHT_WORDS, config.weight_depth)
     words += [(Space.WEIGHTS, first, part) for first in {0, config.weight_depth - part}]
     places = np.concatenate([word_addresses(*run, config.lanes) for run in words])
     start = np.random.default_rng(seed).integers(0, 1 << config.weight.width, len(places))
-    model = ModelEndpoint(GoldenPort(config), config.lanes, UnpackerModel.of(config))
+    model = SoftwareEndpoint(GoldenPort(config), config.lanes, SoftwareUnpacker.of(config))
     link.stop()
     link.write(places, start)
     model.port.write(places, start)

@@ -34,14 +34,14 @@ from .frames import Answer, answer, checksum, pack, plain, unpack
 _LOW = (1 << SEQUENCE_BITS) - 1
 
 
-class ModelEndpoint:
+class SoftwareEndpoint:
     """Endpoint over a port.
 
     Parameters
     ----------
     port : object
     lanes : int
-    unpacker : UnpackerModel, optional
+    unpacker : SoftwareUnpacker, optional
         What stands between it and the port (:mod:`apical.boards.host.packing`).
 
     Attributes

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
+from ...golden.storage import cache as kept
 from ..simulators.runner import Build
 from .benches import bench_job
 
 
 @dataclass(frozen=True)
-class Played:
+class Simulated:
     """What a job left behind.
 
     Attributes
@@ -37,7 +38,7 @@ class Played:
     waves: Path | None = None
 
 
-def play(build: Build, parts, record=True, cache=None, waves=False) -> Played:
+def simulate_job(build: Build, parts, record=True, cache=None, waves=False) -> Simulated:
     """Play lists of commands, one after the other.
 
     Parameters
@@ -46,14 +47,11 @@ def play(build: Build, parts, record=True, cache=None, waves=False) -> Played:
     record : bool
         Keep the trace.
     cache : path, optional
-        Where a folder for the files is made; by default beside other temporary ones.
+        Another cache than that of the user, for the folder of the run.
     waves : bool
         Write waves; the folder stays then.
     """
-    if cache is not None:
-        Path(cache).mkdir(parents=True, exist_ok=True)
-        cache = Path(cache).resolve()
-    folder = Path(tempfile.mkdtemp(prefix="cosim-", dir=cache))
+    folder = Path(tempfile.mkdtemp(prefix="cosim-", dir=kept.folder("runs", cache)))
     paths = [folder / f"job_{i}.npy" for i in range(len(parts))]
     for path, words in zip(paths, parts, strict=True):
         np.save(path, words)
@@ -62,8 +60,8 @@ def play(build: Build, parts, record=True, cache=None, waves=False) -> Played:
     speed = json.loads((folder / "speed.json").read_text())
     records = {stream.name: np.load(folder / f"trace_{stream.name}.npy")
                for stream in build.bench.streams} if record else {}
-    played = Played(np.load(folder / "answers.npy"), records, speed["cycles"], speed["seconds"],
-                    result.waves)
+    simulated = Simulated(np.load(folder / "answers.npy"), records, speed["cycles"],
+                          speed["seconds"], result.waves)
     if result.waves is None:
         shutil.rmtree(folder)
-    return played
+    return simulated
