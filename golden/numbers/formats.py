@@ -56,17 +56,17 @@ class Format:
 
     @property
     def min(self) -> int:
-        """Least raw value."""
+        """Smallest raw value."""
         return -(1 << self.width - 1) if self.signed else 0
 
     @property
     def max(self) -> int:
-        """Greatest raw value."""
+        """Largest raw value."""
         return (1 << self.width - self.signed) - 1
 
     @property
     def one(self) -> int:
-        """Raw value of 1.0, or the greatest one where 1.0 is out of range."""
+        """Raw value of 1.0, or the largest one where 1.0 is out of range."""
         return min(1 << self.frac, self.max)
 
     @property
@@ -76,7 +76,7 @@ class Format:
 
     @property
     def magnitude(self) -> int:
-        """Greatest absolute raw value."""
+        """Largest absolute raw value."""
         return max(-self.min, self.max)
 
 

@@ -92,7 +92,7 @@ class Noise:
     def normal(self, shape):
         """Near normal numbers of mean 0 and variance 1: ndarray of `shape`.
 
-        :func:`~apical.golden.numbers.addressed.byte_sum` over its deviation; the greatest is 3.45.
+        :func:`~apical.golden.numbers.addressed.byte_sum` over its deviation; the largest is 3.45.
         """
         x, y = self.words(shape)
         total = (x >> np.uint16(8)) + (x & np.uint16(0xFF))

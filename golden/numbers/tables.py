@@ -1,4 +1,4 @@
-"""Functions by table: what raw integers have instead of exp and the logistic function.
+"""Functions by table: raw integers look up exp and the logistic function.
 
 A table samples its function f at ``z_i = -8 + i / 16``, i = 0 .. 256, ``T[i] = sat(f(z_i))`` in
 the state format, rounded half up.  Between two samples it is linear:
@@ -24,7 +24,7 @@ from .formats import Format, clip, quantize, round_shift
 STEP_BITS, REACH = 4, 8
 SAMPLES = (2 * REACH << STEP_BITS) + 1
 #: More fraction bits leave the state format too little range for fields, and random words too few
-#: bits for chances.
+#: bits for probabilities.
 MOST_FRAC = 14
 #: Names of the functions, in the order that numbers them.
 LOGISTIC, SLOPE, HALF_EXPONENTIAL = "logistic", "slope", "half-exponential"
@@ -32,7 +32,7 @@ NAMES = (LOGISTIC, SLOPE, HALF_EXPONENTIAL)
 
 
 def function(name, z):
-    """The function behind a table, on real numbers.
+    """The function that a table samples, on real numbers.
 
     ``"logistic"`` 1 / (1 + exp(-z)), ``"slope"`` its derivative r (1 - r), ``"half-exponential"``
     exp(z) / 2.

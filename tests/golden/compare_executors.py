@@ -11,7 +11,7 @@ COUNTS = ("steps", "operations", "writes", "saturations", "signatures")
 
 def compare(network, weights, program, inputs, state=STATE, weight=WEIGHT, update_frac=6,
             rates=None, seed=0, first_image=0):
-    """Run both roads, assert that they agree; returns (result, final weights) of the NumPy road."""
+    """Run both executors, assert that they agree; returns (result, final weights)."""
     slow = FixedExecutor(network, weights, state, weight, update_frac)
     fast = CompiledExecutor(network, weights, state, weight, update_frac)
     a = slow.run(program, inputs, seed, first_image, rates=rates)

@@ -1,10 +1,10 @@
 """Compiled executor: a program on raw integers, image by image, the same to the bit.
 
 A program is flattened to a table of instructions over flat arrays, which one compiled function
-(:mod:`apical.golden.executors.compiled.kernels`) interprets.  It is the path for learning, where
-the weights change from image to image and NumPy would spend its time between operations; the
-batched path of :class:`~apical.golden.executors.fixed.executor.FixedExecutor` is faster for
-inference and records traces.
+(:mod:`apical.golden.executors.compiled.kernels`) interprets.  It is the executor for learning,
+where the weights change from image to image and Python would spend its time between operations.
+:class:`~apical.golden.executors.fixed.executor.FixedExecutor` is faster for inference of a batch
+and records traces.  Both share their arithmetic, :mod:`apical.golden.executors.arithmetic`.
 """
 
 from __future__ import annotations
@@ -105,8 +105,8 @@ class CompiledExecutor(FixedExecutor):
             self._tables[id(program)] = table
         given, batch = self._given(program, inputs)
         table.set_rates(multipliers(program, rates, self.state, self.weight, self.update_frac))
-        keys = mix_key(np.int64(seed),
-                           np.arange(first_image, first_image + batch, dtype=np.int64))
+        images = np.arange(first_image, first_image + batch, dtype=np.int64)
+        keys = mix_key(np.int64(seed), images)
         counts = np.zeros((batch, len(COUNTS)), np.int64)
         kept = np.zeros((batch if collect else 0, len(table.start)), np.int32)
         for begin in range(0, batch, CHUNK):

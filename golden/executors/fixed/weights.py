@@ -40,16 +40,16 @@ def rate_multiplier(rate, state: Format, weight: Format, update_frac: int, what=
     Raises
     ------
     MisuseError
-        For a rate that is negative, not finite or too great.
+        For a rate that is negative, not finite or too large.
     """
     shift = _rate_shift(state, weight, update_frac)
     if not (isinstance(rate, int | float | np.number) and 0 <= rate < math.inf):
-        raise MisuseError(f"{what} is {rate}; it must be a number of 0 at least")
+        raise MisuseError(f"{what} is {rate}; it must be a number of at least 0")
     multiplier = math.floor(math.ldexp(float(rate), shift) + 0.5)
     if multiplier > MULTIPLIER_MAX:
-        greatest = greatest_rate(state, weight, update_frac)
-        raise MisuseError(f"{what} {rate:g} needs the multiplier {multiplier}, the greatest is "
-                          f"{MULTIPLIER_MAX} (rate {greatest:.4g}): use a smaller rate or "
+        largest = greatest_rate(state, weight, update_frac)
+        raise MisuseError(f"{what} {rate:g} needs the multiplier {multiplier}, the largest is "
+                          f"{MULTIPLIER_MAX} (rate {largest:.4g}): use a smaller rate or "
                           "beta_shift, fewer weight fraction bits or a smaller update_frac")
     return multiplier
 

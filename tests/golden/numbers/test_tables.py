@@ -79,7 +79,7 @@ def test_by_hand():
     assert values("slope", [0], state)[0] == 1024
 
 
-def test_misuse_is_told_in_one_line():
+def test_misuse_is_reported_in_one_line():
     with pytest.raises(MisuseError, match="tables need states of at most 14 fraction bits, s16.15"):
         samples("logistic", Format(16, 15))
     with pytest.raises(MisuseError, match="no table of 'sine'; known: logistic, slope"):

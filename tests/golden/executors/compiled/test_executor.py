@@ -1,4 +1,4 @@
-"""The compiled road against the NumPy road: equal to the bit, whatever the network and program."""
+"""The compiled executor against the batched one: equal to the bit, for any network and program."""
 
 import numpy as np
 import pytest
@@ -25,12 +25,12 @@ def test_equilibrium_propagation(sizes, state, weight, update_frac, options):
     network = layered(sizes)
     weights = weights_of(network, rng, weight, 0.4)
     program = training(network, **{"steps": 4, "nudge_steps": 2, **options})
-    # A quarter of the greatest rate that has a multiplier.
+    # A quarter of the largest rate that has a multiplier.
     greatest = 32767 * 2.0 ** -(10 + update_frac + weight.frac - state.frac)
     result, learned = compare(network, weights, program, images_of(network, rng, 12, state),
                               state, weight, update_frac,
                               learning_rates(network, greatest / 8), seed=9, first_image=7)
-    # With 20 update bits the greatest rate is a few last places of a weight.
+    # With 20 update bits the largest rate is a few last places of a weight.
     assert update_frac == 20 or any((learned[n] != w).any() for n, w in weights.items())
     keys = mix_key(9, np.arange(7, 19))
     assert len(set((keys >> 31).tolist())) == 2
@@ -99,7 +99,7 @@ def test_rates_may_change_between_runs():
         assert all((fast.weights[n] == slow.weights[n]).all() for n in before)
 
 
-def test_misuse_is_told_in_one_line():
+def test_misuse_is_reported_in_one_line():
     network = layered((4, 3, 2))
     weights = {m.name: np.zeros(m.shape, np.int64) for m in network.matrices}
     executor = CompiledExecutor(network, weights)

@@ -52,13 +52,14 @@ def states_of(ops, rate="binary", images=1, seed=0, **options):
     return a.states
 
 
-def test_samples_have_the_chance_of_their_field():
+def test_samples_have_the_probability_of_their_field():
     fields = np.repeat([-3.0, -0.5, 0.0, 1.0, 2.5], 60)
     s = states_of((Sample("s"),), images=400, size=300, fields=fields)["s", STATE]
     assert set(np.unique(s)) == {0, 4096}
-    chance = 1 / (1 + np.exp(-fields[::60]))
+    probability = 1 / (1 + np.exp(-fields[::60]))
     share = s.reshape(400, 5, 60).mean(axis=(0, 2)) / 4096
-    assert np.abs((share - chance) / np.sqrt(chance * (1 - chance) / 24000)).max() < 4
+    deviation = np.sqrt(probability * (1 - probability) / 24000)
+    assert np.abs((share - probability) / deviation).max() < 4
 
 
 def test_means_and_thresholds():
@@ -144,7 +145,7 @@ def refused(ops, match, rate="binary", state=F12, weight=F12):
         assert "\n" not in str(error.value)
 
 
-def test_what_raw_integers_cannot_do_is_told_in_one_line():
+def test_what_raw_integers_cannot_do_is_reported_in_one_line():
     refused((Update("s", held="c", nudge=Nudge("x")),),
             r"^Update s: a held current and a nudge need two operands, an update has one")
     refused((Clear("s"), Update("s", slot="c")), r"Update s\.c: the gate of slot 'c' needs the",
