@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...golden.errors import MisuseError
-from ...golden.executors.compiled.executor import OnlineExecutor
+from ...golden.executors.compiled.executor import CompiledExecutor
 from ...golden.executors.fixed.executor import FixedExecutor
 from ...golden.executors.fixed.weights import multipliers
 from ...golden.executors.float.executor import FloatExecutor
@@ -124,7 +124,7 @@ def _expect(network, dataset, training, config, options, traced):
                           "compared with --fast only")
     order = np.concatenate(orders)
     inputs = {"x": raw.train[order], "d": raw.targets[order]}
-    executor = (FixedExecutor if traced else OnlineExecutor)(
+    executor = (FixedExecutor if traced else CompiledExecutor)(
         network, weights, training.state, training.weight, training.update_frac)
     results, begin = [], 0
     for count, found in passes:
