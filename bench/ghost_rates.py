@@ -1,4 +1,4 @@
-"""Search of fixed rates for learned ghosts in raw integers, where the normalized rule divides.
+"""Search for fixed rates of learned ghosts in raw integers; the normalized rule divides instead.
 
 ``python -m bench.ghost_rates --json FILE`` teaches the ghosts of the small case ``ghost-learned``
 with every pair of rates, powers of two, one image at a time, and tells what they leave of the
@@ -23,7 +23,7 @@ GHOST, CANCEL = range(2, 7), range(2, 9)
 
 
 def residual(network, weights, inputs, state, weight):
-    """Feedback that ghosts leave over the feedback, of the feedforward state in raw integers.
+    """Share of the feedback that ghosts leave, at the feedforward state in raw integers.
 
     Parameters
     ----------

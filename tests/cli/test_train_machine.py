@@ -109,7 +109,7 @@ def test_misuse_is_one_line(capsys, argv, message):
 def test_misuse_of_sample_is_one_line(capsys, tmp_path):
     other = tmp_path / "ep.npz"
     run(capsys, "train", "--layers", "64-10", "--epochs", "0", "--save", str(other))
-    for argv, message in (([str(other)], "is no Boltzmann machine"),
+    for argv, message in (([str(other)], "is not a Boltzmann machine"),
                           ([str(tmp_path / "none")], "does not exist"),
                           ([str(other), "--count", "0"], "count is 0"),
                           ([str(other), "--steps", "x"], "'x' is not a whole number")):

@@ -164,7 +164,7 @@ def test_sample_is_repeatable_and_goes_on():
         sample(network, weights, 0)
     with pytest.raises(MisuseError, match="steps is 0"):
         sample(network, weights, 1, 0)
-    with pytest.raises(MisuseError, match="no Boltzmann machine"):
+    with pytest.raises(MisuseError, match="not a Boltzmann machine"):
         sample(layered((4, 2)), {})
 
 
@@ -255,5 +255,5 @@ def test_couplings_that_would_never_learn_are_refused():
         pf.training(deep, sweeps=-1)
     with pytest.raises(MisuseError, match="network '4-3-2' is not restricted"):
         pf.contrastive_divergence(deep)
-    with pytest.raises(MisuseError, match="is no Boltzmann machine"):
+    with pytest.raises(MisuseError, match="is not a Boltzmann machine"):
         pf.training(layered((4, 2)))
