@@ -52,6 +52,8 @@ def run(args) -> int:
     from ..golden.learning.data import load
     from ..golden.learning.sweep import sweep, sweep_ghosts
 
+    if args.plot is not None:
+        import matplotlib.figure  # noqa: F401, a missing extra is reported before the work
     rows, study = [], sweep if args.system == "ep" else sweep_ghosts
     for row in study(args.layers, load(args.data), args.state_bits, args.weight_bits,
                      args.beta_shifts, args.seeds, epochs=args.epochs):
