@@ -36,8 +36,8 @@ MOST_TRACED = 600
 IMAGES = 300
 #: Test images that are run in the gateware at most.
 MOST_TESTED = 1000
-#: Images that light a pixel whose weights take part.
-LEAST_LIT = 5
+#: Images that light a pixel whose weights take part, and the part of 1 that is light.
+LEAST_LIT, FAINT = 5, 16
 
 
 @dataclass(frozen=True)
@@ -149,11 +149,12 @@ def _expect(problem, config, options, traced):
 def _shares(network, run, final):
     """Shares of the weights that changed and that are saturated.
 
-    Weights of pixels that are lit in fewer than `LEAST_LIT` images take no part: one or two small
+    Weights of inputs that are lit in fewer than `LEAST_LIT` images take no part: one or two small
     updates are mostly rounded away.
     """
     fmt, taken, changed, saturated = run.config.weight, 0, 0, 0
-    lit = {name: np.count_nonzero(values, axis=0) >= LEAST_LIT
+    least = run.config.state.one // FAINT
+    lit = {name: np.count_nonzero(np.abs(values) >= least, axis=0) >= LEAST_LIT
            for name, values in run.inputs.items()}
     for name in run.learned:
         rows, cols = (np.ones(size, bool) for size in network.matrix(name).shape)
