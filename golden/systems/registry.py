@@ -40,7 +40,8 @@ def _add(record):
     for other in _records.values():
         if other is not record and (record.name in (other.name, other.rule)
                                     or record.rule == other.name):
-            raise MisuseError(f"there is a system '{other.name}' already; choose another name than '{record.name}'")
+            raise MisuseError(f"there is a system '{other.name}' already; choose another name "
+                              f"than '{record.name}'")
     _records[record.name] = record
     return record
 

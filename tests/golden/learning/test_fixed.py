@@ -113,7 +113,7 @@ def test_resuming_ends_where_an_unbroken_run_does(digits, tmp_path):
         assert getattr(whole, name) == getattr(rest, name) > 0
     for change, match in (({"weight": Format(16, 14), "update_frac": 6}, "weight is s16.12"),
                           ({"seed": 5}, "seed"), ({"update_frac": 7}, "update_frac"),
-                          ({"epochs": 1}, "more than the 1 asked")):
+                          ({"epochs": 1}, "more than the 1 requested")):
         with pytest.raises(MisuseError, match=match):
             train_fixed(network, some, replace(SHORT, **change), resume=path)
 
