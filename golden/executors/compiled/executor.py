@@ -302,4 +302,3 @@ CompiledExecutor.handlers = HANDLERS
 CompiledExecutor.table = f"compiled executor ({__name__}.HANDLERS)"
 
 #: Former name.
-OnlineExecutor = CompiledExecutor
