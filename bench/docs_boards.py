@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 
 from apical.boards.build.catalog import BOARDS
+from apical.boards.build.timing import describe
+from apical.boards.build.top import fastest_baud
 from apical.hw.export.verilog import markdown_table
 from apical.hw.interface.config import PRESETS, preset
 
@@ -45,7 +47,7 @@ def _records(pattern):
 
 
 def _built():
-    rows = []
+    rows, paths = [], []
     for record in _records("build-*"):
         made, current = record["report"], preset(record["report"]["preset"]).hash
         rows.append((made["board"], made["preset"], made["config_hash"]
@@ -55,12 +57,22 @@ def _built():
                      made["idle_multipliers"], f"{made['rams']} of {made['device_rams']}",
                      made["spram"], made["seed"], ", ".join(made["tools"].values()),
                      f"`{record['command']}`"))
+        for path in made.get("worst_paths", ()):
+            paths.append((made["board"], made["preset"], path["clock"], path["fmax_mhz"],
+                          describe(path),
+                          ", ".join(f"{seed}: {'not routed' if fmax is None else fmax}"
+                                    for seed, fmax in made["fmax_by_seed"].items())))
     missing = [f"`{board.name}`" for board in BOARDS.values()
                if (board.name, board.preset) not in {row[:2] for row in rows}]
     told = [f"No bitstream is recorded yet for {', '.join(missing)}.", ""] if missing else []
     heads = ("board", "preset", "engine", "fmax, MHz", "clock, MHz", "logic cells", "flip-flops",
              "multipliers", "left idle", "block RAM", "SPRAM", "seed", "tools", "command")
-    return told + markdown_table(heads, rows)
+    told += markdown_table(heads, rows)
+    if paths:
+        told += ["The slowest path of each clock, and the fmax of every seed tried, MHz:", "",
+                 *markdown_table(("board", "preset", "clock", "fmax, MHz", "slowest path",
+                                  "fmax by seed"), paths)]
+    return told
 
 
 def areas() -> list[str]:
@@ -144,10 +156,10 @@ def boards() -> str:
     for board in BOARDS.values():
         config = preset(board.preset)
         rows.append((f"`{board.name}`", board.title, board.device.name, f"{board.clock / 1e6:g}",
-                     board.baud, f"`{board.preset}`", config.lanes,
+                     board.baud, fastest_baud(board), f"`{board.preset}`", config.lanes,
                      config.lanes * config.weight_depth))
     parts += markdown_table(("board", "what it is", "device", "clock, MHz", "bits a second",
-                             "preset", "lanes", "weights"), rows)
+                             "at most, simulated", "preset", "lanes", "weights"), rows)
     parts += [_LINES, ""]
     parts += markdown_table(("board", "until power off", "for good"),
                             [(f"`{b.name}`", *(f"`{' '.join(words)}`" if words else ""

@@ -33,17 +33,17 @@ def add_arguments(parser):
 def run(args) -> int:
     """Run the command; returns the exit code."""
     from ..boards.build.catalog import board
+    from ..boards.build.top import fastest_baud
     from ..hw.interface.config import preset
-    from ..hw.link.uart import LEAST_DIVISOR
 
     if not args.sim:
         raise MisuseError("only simulated boards can be served; say so: apical board serve --sim")
     chosen = board(args.board, args.preset)
     if args.baud is not None:
         chosen = replace(chosen, baud=args.baud)
-        if chosen.divisor < LEAST_DIVISOR:
+        if args.baud > fastest_baud(chosen):
             raise MisuseError(f"board '{chosen.name}' cannot run at {args.baud} baud; its clock "
-                              f"allows {chosen.clock // LEAST_DIVISOR}")
+                              f"allows {fastest_baud(chosen)}")
     config = preset(chosen.preset)
     if args.manifest is not None:
         if args.preset is not None:

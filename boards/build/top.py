@@ -22,7 +22,7 @@ from ...hw.interface.config import EngineConfig
 from ...hw.link.endpoint import Endpoint
 from ...hw.engine.engine import Engine
 from ...hw.interface.protocol import unpacks
-from ...hw.link.uart import Receiver, Transmitter
+from ...hw.link.uart import LEAST_DIVISOR, Receiver, Transmitter
 from ...hw.link.unpack import Unpacker
 from .catalog import Board
 
@@ -130,6 +130,11 @@ class BoardTop(Elaboratable):
             m.submodules[f"pin_{name}_{number}"] = buffer = io.Buffer("o", pin)
             m.d.comb += buffer.o.eq(value)
         return m
+
+
+def fastest_baud(board: Board) -> int:
+    """Bits a second that the serial line can have at most at the clock of the engine."""
+    return board.clock // LEAST_DIVISOR
 
 
 def pin_names(board: Board) -> dict:

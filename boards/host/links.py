@@ -98,6 +98,7 @@ class Link:
         session = 1 if isinstance(self.transport, Loop) else 1 + secrets.randbelow(15)
         self._tag = session << SEQUENCE_BITS
         patience, self.patience = self.patience, min(self.patience, OPENING)
+        began = time.monotonic()
         try:
             for rate in self.rates:
                 if rate is not None:
@@ -106,10 +107,15 @@ class Link:
                 try:
                     self._exchange(Operation.OPEN)
                     return self
-                except NoAnswerError as error:
-                    last = error
-            raise LinkError(f"nothing at {self.name} speaks the protocol of a board ({last}); is "
-                            "the bitstream loaded, and is this the right port and rate?")
+                except NoAnswerError:
+                    continue
+            rates = [str(rate) for rate in self.rates if rate is not None]
+            where = f" at {'each of ' if len(rates) > 1 else ''}{', '.join(rates)} baud" \
+                if rates else ""
+            took = f"{time.monotonic() - began:.0f} s{' in all' if len(rates) > 1 else ''}"
+            raise LinkError(f"nothing at {self.name} speaks the protocol of a board ({ATTEMPTS} "
+                            f"requests{where}, {took}); is the bitstream loaded, and is this the "
+                            "right port and rate?")
         finally:
             self.patience = patience
 

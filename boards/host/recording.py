@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from ...golden.errors import ApicalError, MisuseError
+from ...golden.storage.atomic import check_writable
 from ...golden.storage.model import network_from_dict, program_from_dict, to_dict
 from ...hw.assembler.assembler import assemble
 from ...hw.interface.config import EngineConfig
@@ -34,19 +35,22 @@ CYCLES = ("image_cycles", "mac_useful", "mac_cycles", "cycles")
 class Recorder:
     """Writes a recording; the ``record`` of a link.
 
+    The file is made when it is known which engine it is: a session that never began leaves none.
+
     Parameters
     ----------
     path : path
+
+    Raises
+    ------
+    ApicalError
+        When no file can be written there.
     """
 
     def __init__(self, path):
-        try:
-            # Open as long as the session: what is in it shows how far that came.
-            made = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
-        except OSError as error:
-            raise ApicalError(f"cannot write '{path}': {error.strerror.lower()}") from error
-        self._file = os.fdopen(made, "w")
-        self._put({"format": FORMAT, "version": VERSION})
+        check_writable(path)
+        self._path, self._file = path, None
+        self._held = [{"format": FORMAT, "version": VERSION}]
 
     def __call__(self, what):
         line = {"do": what["do"]}
@@ -59,6 +63,14 @@ class Recorder:
 
     def engine(self, config: EngineConfig):
         """Note which engine it is."""
+        try:
+            # Open as long as the session: what is in it shows how far that came.
+            made = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+        except OSError as error:
+            raise ApicalError(f"cannot write '{self._path}': {error.strerror.lower()}") from error
+        self._file = os.fdopen(made, "w")
+        for line in self._held:
+            self._put(line)
         self._put({"do": "engine", "config": config.to_dict(), "hash": config.hash})
 
     def load(self, network, program, density):
@@ -67,11 +79,16 @@ class Recorder:
                    "density": density})
 
     def _put(self, line):
+        if self._file is None:
+            self._held.append(line)
+            return
         self._file.write(json.dumps(line) + "\n")
         self._file.flush()
 
     def close(self):
-        """Note that the session is over, and close the file."""
+        """Note that the session is over, and close the file, if there is one."""
+        if self._file is None:
+            return
         self._put({"do": "close"})
         self._file.close()
 

@@ -106,9 +106,10 @@ class VirtualBoard:
         self.path = os.ttyname(self._slave)
         for handle in (self._master, self._slave):
             fcntl.fcntl(handle, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
+        # In a group of its own: Ctrl-C is for this process, which then ends it by `close`.
         self._child = subprocess.Popen(
             [made.folder / "sim", str(self._master), str(divisor)], stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, pass_fds=(self._master,), text=True)
+            stdout=subprocess.PIPE, pass_fds=(self._master,), text=True, process_group=0)
 
     def alive(self) -> bool:
         """Whether the simulator runs."""

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from apical.boards.build.catalog import BOARDS
+from apical.boards.build.top import fastest_baud
 from apical.boards.host import device as driver
 from apical.cli import COMMANDS, main
 
@@ -31,6 +33,13 @@ def test_options_exist(line, capsys):
     for word in words:
         if word.startswith("--"):
             assert word in told
+
+
+def test_rates_on_the_page_are_possible_on_every_board():
+    rates = [int(rate.replace(",", "")) for rate in re.findall(r"--baud ([\d,]+)", PAGE)]
+    assert rates
+    for name, chosen in BOARDS.items():
+        assert max(rates) <= fastest_baud(chosen), name
 
 
 @pytest.mark.slow
