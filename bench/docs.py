@@ -1,4 +1,4 @@
-"""Writes the pages of docs/ that are generated from the code.
+"""Writes the pages, and parts of pages, that are generated from the code and the records.
 
 ``python -m bench.docs`` writes them, ``python -m bench.docs --check`` says what is out of date.
 """
@@ -18,9 +18,10 @@ from apical.golden.numbers import tables
 from apical.golden.program import operations as golden_operations
 from apical.hw.export.verilog import markdown_table as _table
 from apical.hw.export.verilog import memory_map
-from bench import docs_boards, docs_golden, docs_learn
+from bench import docs_blocks, docs_boards, docs_golden, docs_learn
 
-DOCS = Path(__file__).resolve().parent.parent / "docs"
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
 
 
 def operations() -> str:
@@ -45,7 +46,7 @@ TABLES = (
         ("MAC utilization", "mac_utilization"), ("cycles/s", "cycles_per_second"),
         ("seconds", "seconds")),
      "cosim-*"),
-    ("Online learning in raw integers: the compiled road against the NumPy road", (
+    ("Online learning in raw integers: the compiled executor against the batched one", (
         ("network", "layers"), ("ratio", "ratio"),
         ("images/s compiled", "compiled_images_per_second"),
         ("images/s in NumPy", "numpy_images_per_second"), ("rounds", "rounds")),
@@ -97,7 +98,8 @@ def claims() -> str:
     parts = ["# Claims of the papers in raw integers", "",
              "Generated from `docs/recorded` by `python -m bench.docs`. Each column is one run of "
              "`apical reproduce all --executor fixed --seed S`. Tolerances are those of floating "
-             "point unless the code beside the row says why not; controls must fail.", ""]
+             "point, unless a comment beside the row in the code says why not. Controls must "
+             "fail.", ""]
     rows = []
     for same in zip(*(r["report"]["rows"] for r in records), strict=True):
         first = same[0]
@@ -106,7 +108,7 @@ def claims() -> str:
         rows.append([first["system"], check, *(_values(row["value"]) for row in same),
                      first["tolerance"]])
     parts += _table(["system", "claim", *(f"seed {r['report']['seed']}" for r in records),
-                     "asked for"], rows)
+                     "tolerance"], rows)
     return "\n".join(parts).rstrip() + "\n"
 
 
@@ -124,9 +126,17 @@ def _shown(value):
     return "" if value is None else value
 
 
-PAGES = {"operations.md": operations, "register-map.md": memory_map, "results.md": results,
-         "results-golden.md": docs_golden.results_golden, "checks.md": docs_golden.checks,
-         "boards.md": docs_boards.boards, "claims-fixed.md": claims}
+def _filled(path):
+    """A page that is written by hand except for some parts."""
+    return lambda: docs_blocks.filled((ROOT / path).read_text())
+
+
+#: Page, from the root of the project -> its text.
+PAGES = {"docs/operations.md": operations, "docs/register-map.md": memory_map,
+         "docs/results.md": results, "docs/results-golden.md": docs_golden.results_golden,
+         "docs/checks.md": docs_golden.checks, "docs/boards.md": docs_boards.boards,
+         "docs/claims-fixed.md": claims,
+         **{path: _filled(path) for path in ("README.md", "docs/architecture.md")}}
 
 
 def main():
@@ -134,13 +144,16 @@ def main():
     parser = argparse.ArgumentParser(prog="python -m bench.docs", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing")
     args = parser.parse_args()
-    stale = [name for name, make in PAGES.items()
-             if not (DOCS / name).is_file() or (DOCS / name).read_text() != make()]
+    stale = {}
+    for name, make in PAGES.items():
+        text = make()
+        if not (ROOT / name).is_file() or (ROOT / name).read_text() != text:
+            stale[name] = text
     if args.check and stale:
         sys.exit(f"out of date: {', '.join(stale)}; run 'python -m bench.docs'")
-    for name in stale:
-        (DOCS / name).write_text(PAGES[name]())
-        print(f"wrote docs/{name}")
+    for name, text in stale.items():
+        (ROOT / name).write_text(text)
+        print(f"wrote {name}")
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ _GENERATED = "Generated from `docs/recorded` by `python -m bench.docs`; do not e
 
 
 def records(pattern) -> list[dict]:
-    """Records whose name fits, by name: dicts of ``command`` and ``report``."""
+    """Records whose names match, by name: dicts of ``command`` and ``report``."""
     return [json.loads(path.read_text()) for path in sorted(RECORDED.glob(f"{pattern}.json"))]
 
 
@@ -42,7 +42,7 @@ def _groups():
     for record in records("train-*"):
         report = record["report"]
         if report.get("executor") == "fixed" or "layers" not in report:
-            continue  # these have a page of their own
+            continue  # these have their own table
         key = report["data"], "-".join(map(str, report["layers"])), report["rule"]
         found.setdefault(key, []).append(record)
     return {key: found[key] for key in [*LIMITS, *sorted(set(found) - set(LIMITS))] if key in found}
@@ -102,7 +102,7 @@ def _settling():
         lines += [f"### {r['network']} on {r['data']}, learned by {r['rule']}, seed {r['seed']}",
                   "",
                   f"`{record['command']}`: {r['images']} test images. Steps (eps 1/2) until the "
-                  "mean over the images of the greatest projected force stays at or below a "
+                  "mean over the images of the largest projected force stays at or below a "
                   "level:", ""]
         lines += _table(["start", *r["levels"]],
                         [[start, *("more" if n is None else n for n in r[start]["steps_to"])]
@@ -143,8 +143,8 @@ def _samples():
     for path in sorted(RECORDED.parent.glob("samples-*.png")):
         name = path.stem.removeprefix("samples-")
         lines += [f"![Samples of {name}]({path.name})", "",
-                  f"*{name}: chances of the pixels in 100 chains after 1000 Gibbs steps from fair "
-                  "coins, `apical sample MODEL --png FILE`.*", ""]
+                  f"*{name}: probabilities of the pixels in 100 chains after 1000 Gibbs steps from "
+                  "fair coins, `apical sample MODEL --png FILE`.*", ""]
     return lines
 
 
@@ -192,21 +192,22 @@ def _checks_summary():
 def results_golden() -> str:
     """The page of results of the golden model."""
     parts = ["# Results of the golden model", "", _GENERATED, "",
-             "Measured on a machine of two cores that other work shared, one BLAS thread, so "
-             "images a second say little; errors are shares of wrong images after the last epoch. "
-             "All options that a command does not name are defaults. Defaults were tried on the "
-             "test images by hand, so test errors are slightly optimistic.", "",
+             "Measured with one BLAS thread on a machine of two cores that other work shared, so "
+             "images a second say little. Errors are shares of wrong images after the last epoch. "
+             "Options that a command does not name have their defaults. Defaults were chosen by "
+             "hand on the test images, so test errors are slightly optimistic.", "",
              "## Learning: `apical train`", "", *training_summary(), "### Every run", "",
              *_training(), "## Feedforward initialization on trained networks", "", *_settling(),
              "## Boltzmann machines", "",
-             "Images are binarized at 1/2. Shares of wrong pixels of the 10,000 test images after "
-             "a mean-field pass from flipped ones; log-likelihood of the test images by annealed "
-             "importance sampling with its 95 % interval (of the spread between chains; few chains "
-             "that count mean an unreliable estimate).", "", *machine_table(),
+             "Images are binarized at 1/2. Reconstruction is the share of wrong pixels of the "
+             "10,000 test images after a mean-field pass from flipped pixels. The log-likelihood "
+             "of the test images is estimated by annealed importance sampling, with its 95 % "
+             "interval (of the spread between chains). If few chains count, the estimate is "
+             "unreliable.", "", *machine_table(),
              *_samples(),
              "## Speed: equilibrium propagation in the float executor", "", *_speed(),
              "## Checks: `apical reproduce all --seed S`", "",
-             "Checks that hold, of all; every row with its values is in [checks](checks.md).", "",
+             "Number of checks that hold; [checks](checks.md) has every row with its values.", "",
              *_checks_summary()]
     return "\n".join(parts).rstrip() + "\n"
 
@@ -215,9 +216,9 @@ def checks() -> str:
     """The page of every check with its values by seed."""
     found = _reproduced()
     parts = ["# Checks of the systems", "", _GENERATED, "",
-             "Rows of `apical reproduce all --seed S`; several values are several layers, times or "
-             "sizes, named in the row. Controls are rows that show what fails without the thing "
-             "that is claimed. Where a tolerance differs from the design, the page of the paper "
+             "Rows of `apical reproduce all --seed S`. Several values belong to several layers, "
+             "times or sizes, which the row names. A control shows what fails without the thing "
+             "that is claimed. If a tolerance differs from the design, the page of the paper "
              "says why.", ""]
     by_system = {}
     for seed, report in found.items():
@@ -236,5 +237,5 @@ def _values(row):
     if row is None:
         return ""
     value = row["value"] if isinstance(row["value"], list) else [row["value"]]
-    told = " ".join("nan" if v is None else f"{v:.4g}" for v in value)
-    return told if row["passed"] else f"**{told}**"
+    text = " ".join("nan" if v is None else f"{v:.4g}" for v in value)
+    return text if row["passed"] else f"**{text}**"

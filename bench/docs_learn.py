@@ -32,8 +32,9 @@ def learning(records, shown) -> list[str]:
     parts = []
     if rows:
         parts += ["## Learning in the gateware", "",
-                  "Every write of states and weights and the final weights, or (`--fast`, whole "
-                  "epochs) signatures, numbers of writes and the final weights.", "",
+                  "Every write of states and weights is compared, and the final weights. With "
+                  "`--fast`, and over whole epochs, signatures, numbers of writes and the final "
+                  "weights are compared.", "",
                   *markdown_table([heading for heading, _ in _SYSTEMS] + ["command"], rows)]
     rows = [[shown(record["report"].get(key)) for _, key in _FUZZ] + [f"`{record['command']}`"]
             for record in records("fuzz-*")]

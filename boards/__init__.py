@@ -1,1 +1,1 @@
-"""Apical: boards."""
+"""Boards: their bitstreams, and the host that drives them."""

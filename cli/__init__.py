@@ -4,8 +4,9 @@ Sub-commands are imported when they are used, so that ``apical --help`` answers 
 A sub-command module ``cli/<name>.py`` has ``add_arguments(parser)`` and ``run(args) -> int``.
 
 Exit codes: 0 done; 1 the run failed (a mismatch, an unwritable file); 2 the request cannot be right
-(unknown option, wrong size, foreign file); 130 interrupted; 141 the reader of a pipe went away.
-Errors are one line on stderr; ``APICAL_TRACEBACK=1`` shows where they come from.
+(unknown option, wrong size, foreign file, an extra that is not installed); 130 interrupted; 141 the
+reader of a pipe went away. Errors are one line on stderr; ``APICAL_TRACEBACK=1`` shows where they
+come from.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import importlib
 import importlib.metadata
 import os
 import sys
+import traceback
 
 from ..golden.errors import ApicalError
 from ..golden.threads import pin
@@ -36,6 +38,7 @@ COMMANDS = {
     "monitor": (".monitor", "run images on a board and watch energy, steps and accuracy"),
     "replay": (".replay", "repeat a recorded session on another device and compare"),
     "board": (".board", "serve a virtual board"),
+    "cache": (".cache", "list or clear what is kept between runs"),
 }
 
 EXIT_FAILED, EXIT_MISUSE, EXIT_INTERRUPTED, EXIT_PIPE = 1, 2, 130, 141
@@ -53,8 +56,8 @@ class _Formatter(argparse.HelpFormatter):
 
     def _get_help_string(self, action):
         text = action.help or ""
-        told = action.default not in (None, False, argparse.SUPPRESS) and "%(default)" not in text
-        return text + " (default: %(default)s)" if told and action.option_strings else text
+        shown = action.default not in (None, False, argparse.SUPPRESS) and "%(default)" not in text
+        return text + " (default: %(default)s)" if shown and action.option_strings else text
 
 
 class _Parser(argparse.ArgumentParser):
@@ -84,7 +87,7 @@ def main(argv=None) -> int:
     pin()  # before a sub-command imports NumPy
     try:
         code = _run(argv)
-        sys.stdout.flush()  # here, where a failure can be told
+        sys.stdout.flush()  # here, where a failure can be reported
         return code
     except KeyboardInterrupt:
         return _fail("interrupted", EXIT_INTERRUPTED)
@@ -93,6 +96,8 @@ def main(argv=None) -> int:
         return EXIT_PIPE
     except ApicalError as error:
         return _fail(error, error.exit_code)
+    except ModuleNotFoundError as error:
+        return _fail(_missing(argv, error), EXIT_MISUSE)
     except MemoryError:
         return _fail("out of memory; use a smaller network or batch", EXIT_FAILED)
     except OSError as error:
@@ -111,7 +116,7 @@ def _run(argv):
         return _fail(f"unknown command '{name}'; commands: {', '.join(COMMANDS)}", EXIT_MISUSE)
     parser = _Parser(prog="apical", description="Energy networks that settle and learn by local "
                      "rules, from an equation to an open FPGA.",
-                     epilog="'apical COMMAND --help' tells the options of a command.")
+                     epilog="'apical COMMAND --help' lists the options of a command.")
     parser.add_argument("--version", action="version",
                         version=f"apical {importlib.metadata.version('apical')}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
@@ -119,7 +124,7 @@ def _run(argv):
     for other, (module, summary) in COMMANDS.items():
         sub = commands.add_parser(other, help=summary, description=summary.capitalize() + ".")
         if other == name:
-            module = _import(other, module)
+            module = importlib.import_module(module, __package__)
             module.add_arguments(sub)
             run = module.run
     try:
@@ -133,12 +138,21 @@ def _run(argv):
         return run(args) or 0
 
 
-def _import(name, module):
-    try:
-        return importlib.import_module(module, __package__)
-    except ModuleNotFoundError as error:
-        raise ApicalError(f"command '{name}' needs the module '{error.name}', which is not "
-                          "installed; install apical again with all its dependencies") from error
+def _missing(argv, error):
+    """What to say about a module that is not installed: which command needs it, what brings it."""
+    from ..golden.extras import distribution, how_to_install
+
+    ours = __package__.partition(".")[0]
+    if error.name is None or error.name.partition(".")[0] == ours:
+        return f"the module '{error.name}' of {ours} is missing; install {ours} again"
+    # Folders of ours that the import came through: the extra of the outermost one has it all.
+    names = [frame.f_globals.get("__name__", "")
+             for frame, _ in traceback.walk_tb(error.__traceback__)]
+    folders = [name.split(".")[1] for name in names if name.startswith(f"{ours}.")]
+    command = next((word for word in argv if not word.startswith("-")), "")
+    package = distribution(error.name)
+    return (f"'apical {command}' needs {package}, which is not installed; install it: "
+            f"{how_to_install(package, folders)}")
 
 
 def _line(text):
@@ -148,7 +162,6 @@ def _line(text):
 def _fail(message, code):
     """Print one line on stderr and return the exit code."""
     if os.environ.get("APICAL_TRACEBACK") == "1" and sys.exc_info()[0] is not None:
-        import traceback
         traceback.print_exc()
     try:
         sys.stdout.flush()

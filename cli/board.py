@@ -9,7 +9,7 @@ import sys
 from dataclasses import replace
 
 from ..golden.errors import ApicalError, MisuseError
-from .common import argument, check_writable
+from .common import argument, check_writable, say
 from .device_options import manifest_config
 from .engine_options import whole
 
@@ -62,8 +62,7 @@ def run(args) -> int:
             raise MisuseError(f"'{args.path}' exists and is no link; name another --path")
     with contextlib.suppress(ValueError):  # not in the main thread: whoever runs it there ends it
         signal.signal(signal.SIGTERM, _interrupt)
-    print(f"{chosen.name}: engine {config.hash}; building its simulator, which takes a minute or "
-          "two the first time", file=sys.stderr, flush=True)
+    say(f"{chosen.name}: engine {config.hash}; the first time its simulator takes a minute or two")
     virtual = virtual_board(chosen, config)
     link = None
     try:
@@ -92,7 +91,7 @@ def virtual_board(chosen, config):
 
     rtlil, _ = board_files(chosen, config)
     bench = board_bench(rtlil, chosen.device.family.name, Pins(**pin_names(chosen)))
-    return VirtualBoard(bench, chosen.divisor)
+    return VirtualBoard(bench, chosen.divisor, say=say)
 
 
 def _link(path, name):

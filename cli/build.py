@@ -5,8 +5,7 @@ from __future__ import annotations
 import sys
 
 from ..golden.errors import MisuseError
-from .common import argument, check_writable, parse_layers, table, write_json
-from .engine_options import whole
+from .common import argument, check_writable, parse_layers, table, whole, write_json
 
 HELP = "synthesize, place and route the bitstream of a board"
 

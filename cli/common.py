@@ -13,7 +13,8 @@ import sys
 from ..golden.errors import MisuseError
 from ..golden.storage.atomic import check_writable, write_atomically
 
-__all__ = ["argument", "check_writable", "parse_layers", "people_elsewhere", "table", "write_json"]
+__all__ = ["argument", "check_writable", "number", "parse_layers", "people_elsewhere", "say",
+           "show_epoch", "table", "whole", "whole_number", "write_json"]
 
 #: Most units a layer can have (addresses have 16 bits).
 MAX_UNITS = 65535
@@ -27,6 +28,60 @@ def argument(parse):
         except MisuseError as error:
             raise argparse.ArgumentTypeError(str(error)) from error
     return convert
+
+
+def whole_number(text) -> int:
+    """Whole number in the digits 0..9, with or without a sign.
+
+    `int` would also take digits of other scripts, underscores and spaces.
+
+    Raises
+    ------
+    MisuseError
+    """
+    if re.fullmatch(r"[+-]?[0-9]{1,4000}", text) is None:  # Python converts 4300 digits at most
+        raise MisuseError(f"'{text}' is not a whole number")
+    return int(text)
+
+
+def number(text) -> float:
+    """Number such as ``0.5`` or ``1e-3``, in the digits 0..9.
+
+    Raises
+    ------
+    MisuseError
+    """
+    try:
+        if text.isascii() and "_" not in text:
+            return float(text)
+    except ValueError:
+        pass
+    raise MisuseError(f"'{text}' is not a number")
+
+
+def whole(name, low, high):
+    """Parser of a whole number in a range, with an error that says so."""
+    def parse(text):
+        try:
+            value = whole_number(text)
+        except MisuseError as error:
+            raise MisuseError(f"{name} {error}") from None
+        if not low <= value <= high:
+            raise MisuseError(f"{name} is {value}; it goes from {low} to {high}")
+        return value
+    return parse
+
+
+def say(text):
+    """Print a line about what goes on, where it does not disturb the result."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def show_epoch(report):
+    """Rewrite the progress line of a training; the argument of its `progress`."""
+    print(f"\repoch {report.epoch} of {report.epochs}: test error "
+          f"{100 * report.test_error:.2f} %, {report.images_per_second:.0f} images/s ",
+          end="" if report.epoch < report.epochs else "\n", file=sys.stderr, flush=True)
 
 
 def parse_layers(text):

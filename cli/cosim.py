@@ -6,9 +6,19 @@ import sys
 import time
 
 from ..golden.errors import MisuseError
-from .common import argument, check_writable, parse_layers, table, write_json
+from .common import (
+    argument,
+    check_writable,
+    number,
+    parse_layers,
+    say,
+    show_epoch,
+    table,
+    whole,
+    write_json,
+)
 from .cosim_learn import add_learn_arguments, run_fuzz, run_systems
-from .engine_options import add_engine_arguments, engine_changes, whole
+from .engine_options import add_engine_arguments, engine_changes
 
 HELP = "run a network on the simulated gateware and compare every bit"
 
@@ -23,12 +33,13 @@ def add_arguments(parser):
     parser.add_argument("--weights", choices=("trained", "random"),
                         help="trained ones are trained once and kept (default: trained, random "
                         "for random data)")
-    parser.add_argument("--density", type=float, help="share of non-zero pixels of random data")
+    parser.add_argument("--density", type=argument(number),
+                        help="share of non-zero pixels of random data")
     parser.add_argument("--images", type=argument(whole("images", 1, 65535)),
                         help="held-out images to run (default: 100); training images of --system")
     parser.add_argument("--steps", type=argument(whole("steps", 0, 65535)),
                         help="relaxation steps behind the sweep (default: 6)")
-    parser.add_argument("--settled", type=float, metavar="DU",
+    parser.add_argument("--settled", type=argument(number), metavar="DU",
                         help="end the relaxation when no state moves by more")
     parser.add_argument("--seed", type=argument(whole("seed", 0, 2**32 - 1)), default=0)
     parser.add_argument("--fast", action="store_true",
@@ -64,7 +75,7 @@ def run(args) -> int:
         steps=6 if args.steps is None else args.steps, settled=args.settled,
         fast=args.fast, simulator=args.sim, waves=args.waves, inject=args.inject)
     start = time.perf_counter()
-    report = cosim(options, say=lambda text: print(text, file=sys.stderr))
+    report = cosim(options, show_epoch if sys.stderr.isatty() else None, say)
     report["seconds"] = time.perf_counter() - start
     if args.json:
         write_json(args.json, report)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 import time
 
 from ..golden.errors import MisuseError
-from .common import table, write_json
+from .common import say, table, write_json
 from .engine_options import engine_changes
 
 
@@ -22,10 +21,6 @@ def add_learn_arguments(parser, whole):
                         help="run random networks and programs on random engines")
     parser.add_argument("--configs", type=whole("configs", 1, 1000), default=3, metavar="C",
                         help="random engines of --fuzz (default: %(default)s)")
-
-
-def _say(text):
-    print(text, file=sys.stderr)
 
 
 def run_systems(args, preset) -> int:
@@ -45,9 +40,9 @@ def run_systems(args, preset) -> int:
 
         report = cosim_training(TrainOptions(
             **common, data=args.data, layers=args.layers, epochs=args.train_epochs,
-            images=args.images), _say)
+            images=args.images), say)
     else:
-        report = cosim_systems(LearnOptions(**common), _say)
+        report = cosim_systems(LearnOptions(**common), say)
     report["seconds"] = time.perf_counter() - start
     if args.json:
         write_json(args.json, report)
@@ -84,7 +79,7 @@ def run_fuzz(args) -> int:
     from ..sim.random.campaign import fuzz
 
     start = time.perf_counter()
-    report = fuzz(args.fuzz, args.configs, args.seed, args.sim, say=_say)
+    report = fuzz(args.fuzz, args.configs, args.seed, args.sim, say=say)
     report["seconds"] = time.perf_counter() - start
     if args.json:
         write_json(args.json, report)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..golden.errors import MisuseError
-from .common import argument
+from .common import argument, whole
 
 
 def add_engine_arguments(parser):
@@ -19,19 +19,6 @@ def add_engine_arguments(parser):
     parser.add_argument("--learn-unit", choices=("pipelined", "serial"),
                         help="weights updated a word a cycle (pipelined), or one at a time in few "
                              "logic cells (serial; needs --update-lanes 1)")
-
-
-def whole(name, low, high):
-    """Parser of a whole number in a range, with an error that says so."""
-    def parse(text):
-        try:
-            value = int(text)
-        except ValueError:
-            raise MisuseError(f"{name} '{text}' is not a whole number") from None
-        if not low <= value <= high:
-            raise MisuseError(f"{name} is {value}; it goes from {low} to {high}")
-        return value
-    return parse
 
 
 def engine_changes(args) -> dict:

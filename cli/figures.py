@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..golden.errors import ApicalError
-
-try:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure as Canvas
-except ModuleNotFoundError as _error:
-    raise ApicalError("figures need matplotlib, which is not installed; "
-                      "pip install 'apical[plot]'") from _error
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure as Canvas
 
 
 def draw(figure, folder) -> Path:

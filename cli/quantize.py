@@ -1,4 +1,4 @@
-"""``apical quantize``: a trained model to raw integers, or a study of bits."""
+"""``apical quantize``: turn a trained model into raw integers, or study the bits it needs."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def run(args) -> int:
         })
     print(f"{model.network.name}: states {result.state}, weights {result.weight}")
     print(table(
-        ["matrix", "weights", "greatest |w|", "low", "high", "bits", "saturated", "rms error"],
+        ["matrix", "weights", "largest |w|", "low", "high", "bits", "saturated", "rms error"],
         [[row.matrix, row.weights, row.greatest, row.low, row.high,
           f"{row.bits} of {result.weight.width}", row.saturated, row.rms_error]
          for row in result.report]))

@@ -6,14 +6,14 @@ import argparse
 import sys
 
 from ..golden.errors import MisuseError
-from .common import argument, parse_layers, table, write_json
+from .common import argument, parse_layers, table, whole_number, write_json
 
 
 def parse_numbers(text):
     """Whole numbers of a text such as ``6,8,12``."""
     try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError as error:
+        return tuple(whole_number(part) for part in text.split(","))
+    except MisuseError as error:
         raise MisuseError(f"'{text}' is not a list of whole numbers such as 6,8,12") from error
 
 
@@ -42,7 +42,8 @@ def add_arguments(parser, model):
                        help="nudges of 2**-N (default: 1)")
     group.add_argument("--seeds", type=numbers, default=(0, 1, 2), metavar="N,N,..",
                        help="(default: 0,1,2)")
-    group.add_argument("--epochs", type=int, metavar="N", help="(default: tuned for the data)")
+    group.add_argument("--epochs", type=argument(whole_number), metavar="N",
+                       help="(default: tuned for the data)")
     group.add_argument("--plot", metavar="FILE.png", help="draw the table")
 
 
@@ -76,14 +77,9 @@ def run(args) -> int:
 
 def _draw(args, rows):
     """One line a state format and beta, over the weight bits."""
-    from ..golden.errors import ApicalError
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
 
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError as error:
-        raise ApicalError("figures need matplotlib, which is not installed; "
-                          "pip install 'apical[plot]'") from error
     canvas = Figure(figsize=(6.4, 4.2), layout="constrained")
     axes = canvas.add_subplot()
     for shift in args.beta_shifts:

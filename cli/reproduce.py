@@ -11,7 +11,7 @@ from .common import argument, check_writable, write_json
 
 def _seed(text):
     if not (text.isascii() and text.isdigit()):
-        raise MisuseError(f"seed '{text}' is not a whole number of 0 at least")
+        raise MisuseError(f"seed '{text}' is not a whole number from 0 on")
     return int(text)
 
 
@@ -21,7 +21,7 @@ def add_arguments(parser):
                         help="feedforward-init, ghost-units, probability-flow, stdp, "
                         "early-inference, equilibrium-propagation or all")
     parser.add_argument("--seed", metavar="N", type=argument(_seed), default=0,
-                        help="of everything that is random")
+                        help="seed of everything that is random")
     parser.add_argument("--executor", choices=("float", "fixed"), default="float",
                         help="floating point, or raw integers for the claims that can hold there")
     parser.add_argument("--json", metavar="FILE", help="write the rows as JSON")
@@ -57,7 +57,7 @@ def run(args) -> int:
     print(f"{len(rows) - len(failed)} of {len(rows)} checks hold at seed {args.seed} "
           f"({seconds:.0f} s)")
     for row in failed:
-        print(f"outside: {row.system}: {row.check}: {_value(row.value)}, asked for "
+        print(f"outside: {row.system}: {row.check}: {_value(row.value)}, tolerance "
               f"{row.tolerance}")
     return 1 if failed else 0
 

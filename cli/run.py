@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import sys
 
-from .common import argument, check_writable, parse_layers, table, write_json
+from .common import (
+    argument,
+    check_writable,
+    parse_layers,
+    say,
+    show_epoch,
+    table,
+    whole,
+    write_json,
+)
 from .device_options import add_device_arguments, open_device
-from .engine_options import whole
 
 
 def add_arguments(parser):
@@ -37,7 +45,7 @@ def made_workload(args, config):
     from ..boards.host.workload import workload
 
     return workload(config, args.data, args.layers, args.images, seed=args.seed, steps=args.steps,
-                    model=args.model)
+                    model=args.model, progress=show_epoch if sys.stderr.isatty() else None, say=say)
 
 
 def report_of(device, work, results) -> dict:

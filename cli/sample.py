@@ -5,21 +5,14 @@ from __future__ import annotations
 import io
 import math
 
-from ..golden.errors import ApicalError, MisuseError
+from ..golden.errors import MisuseError
 from ..golden.storage.atomic import write_atomically
-from .common import argument, check_writable
-
-
-def _whole(text):
-    try:
-        return int(text)
-    except ValueError as error:
-        raise MisuseError(f"'{text}' is not a whole number") from error
+from .common import argument, check_writable, whole_number
 
 
 def add_arguments(parser):
     """Declare the options."""
-    whole = argument(_whole)
+    whole = argument(whole_number)
     parser.add_argument("model", metavar="MODEL.npz", help="machine written by apical train")
     parser.add_argument("--count", metavar="N", type=whole, default=100, help="samples")
     parser.add_argument("--steps", metavar="N", type=whole, default=1000,
@@ -61,12 +54,8 @@ def run(args) -> int:
 def _picture(rows):
     """PNG of square images in a grid."""
     import numpy as np
+    from matplotlib.image import imsave
 
-    try:
-        from matplotlib.image import imsave
-    except ModuleNotFoundError as error:
-        raise ApicalError("pictures need matplotlib, which is not installed; "
-                          "pip install 'apical[plot]'") from error
     side = math.isqrt(rows.shape[1])
     shape = (side, side) if side * side == rows.shape[1] else (1, rows.shape[1])
     columns = math.ceil(math.sqrt(len(rows)))

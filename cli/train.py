@@ -9,7 +9,15 @@ from pathlib import Path
 
 from ..golden.errors import MisuseError
 from . import train_device, train_fixed, train_machine
-from .common import argument, check_writable, parse_layers, write_json
+from .common import (
+    argument,
+    check_writable,
+    number,
+    parse_layers,
+    show_epoch,
+    whole_number,
+    write_json,
+)
 
 #: Layers where none are given.
 DEFAULT_LAYERS = {"digits": (64, 32, 10), "mnist": (784, 64, 10), "fashion-mnist": (784, 64, 10)}
@@ -20,8 +28,8 @@ def parse_rates(text):
     rates = []
     for part in text.split(","):
         try:
-            rates.append(float(part))
-        except ValueError as error:
+            rates.append(number(part))
+        except MisuseError as error:
             raise MisuseError(f"rate '{part}' of '{text}' is not a number; "
                               "write rates as 0.2,0.1") from error
     return tuple(rates)
@@ -36,22 +44,14 @@ def parse_beta(text):
         For 0 and everything else that is no power of two from 1 to 2**-15.
     """
     try:
-        shift = {2.0 ** -n: n for n in range(16)}.get(float(text))
-    except ValueError as error:
+        shift = {2.0 ** -n: n for n in range(16)}.get(number(text))
+    except MisuseError as error:
         raise MisuseError(f"beta '{text}' is not a number; write it as 0.5") from error
     if shift is None:
         why = "the contrast is divided by it" if float(text) == 0 else "steps are shifts"
         raise MisuseError(f"beta is {text}; {why}, so give 1, 0.5, 0.25 or another power of two "
                           "down to 2**-15")
     return shift
-
-
-def _whole(text):
-    """A whole number; sizes are checked where they are used."""
-    try:
-        return int(text)
-    except ValueError as error:
-        raise MisuseError(f"'{text}' is not a whole number") from error
 
 
 def resumed(resume, checkpoint):
@@ -75,7 +75,7 @@ def resumed(resume, checkpoint):
 
 def add_arguments(parser):
     """Declare the options."""
-    whole = argument(_whole)
+    whole = argument(whole_number)
     tuned = "(default: tuned for the data)"
     parser.add_argument("--data", metavar="NAME", default="digits",
                         help="digits, mnist or fashion-mnist")
@@ -93,7 +93,7 @@ def add_arguments(parser):
                         help=f"images of a batch {tuned}")
     parser.add_argument("--rates", metavar="R,R,..", type=argument(parse_rates),
                         help=f"learning rate of each layer of weights {tuned}")
-    parser.add_argument("--decay", metavar="F", type=float,
+    parser.add_argument("--decay", metavar="F", type=argument(number),
                         help=f"factor on the rates after each epoch {tuned}")
     parser.add_argument("--beta-shift", metavar="N", type=whole,
                         help=f"strength of the nudge, 2**-N {tuned}")
@@ -143,7 +143,7 @@ def run(args) -> int:
     if device:
         return train_device.run(args, layers)
     if args.executor == "fixed":
-        return train_fixed.run(args, layers, None if quiet else _show)
+        return train_fixed.run(args, layers, None if quiet else show_epoch)
     train_fixed.refuse(args)
     config = default_config(args.data, layers, args.rule, epochs=args.epochs, batch=args.batch,
                             rates=args.rates, decay=args.decay, beta_shift=args.beta_shift,
@@ -152,7 +152,7 @@ def run(args) -> int:
     network = chosen.network(layers)
     dataset = load(args.data, args.data_folder)
     begin = time.perf_counter()
-    result = train(network, dataset, config, progress=None if quiet else _show,
+    result = train(network, dataset, config, progress=None if quiet else show_epoch,
                    checkpoint=args.checkpoint, resume=args.resume)
     seconds = time.perf_counter() - begin
     report = {
@@ -177,10 +177,3 @@ def run(args) -> int:
           f"train {100 * (1 - result.train_error):.2f} % after {config.epochs} epochs "
           f"({seconds:.1f} s, {result.images_per_second:.0f} images/s)")
     return 0
-
-
-def _show(report):
-    """Rewrite the progress line."""
-    print(f"\repoch {report.epoch} of {report.epochs}: test error "
-          f"{100 * report.test_error:.2f} %, {report.images_per_second:.0f} images/s ",
-          end="" if report.epoch < report.epochs else "\n", file=sys.stderr, flush=True)

@@ -6,7 +6,7 @@ import sys
 import time
 
 from ..golden.errors import MisuseError
-from .common import check_writable, write_json
+from .common import argument, check_writable, number, write_json
 
 #: Rules that train Boltzmann machines.
 RULES = ("flow", "cd")
@@ -35,7 +35,7 @@ def add_arguments(parser, whole):
                         "one hidden layer, else all)")
     parser.add_argument("--sweeps", metavar="N", type=whole,
                         help="Gibbs sweeps of the hidden units (rule flow; default: 2)")
-    parser.add_argument("--hidden-bias", metavar="B", type=float,
+    parser.add_argument("--hidden-bias", metavar="B", type=argument(number),
                         help="first bias of hidden units (rules flow and cd; default: tuned for "
                         "the data)")
     parser.add_argument("--temperatures", metavar="N", type=whole,

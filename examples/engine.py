@@ -1,6 +1,6 @@
-"""The road to the engine in the Python API: describe, quantize, assemble, simulate, compare.
+"""From a network to the engine, in Python: describe, quantize, assemble, simulate, compare.
 
-Uses Amaranth's own simulator, so it needs no compiler: ``python examples/engine.py``.
+It uses Amaranth's own simulator and needs no compiler: ``python examples/engine.py``.
 """
 
 import numpy as np
@@ -23,7 +23,7 @@ from apical.sim.simulators.pysim import PysimEngine
 
 
 def main():
-    """Run the whole road on a network of 12-8-4."""
+    """Take a network of 12-8-4 all the way."""
     network = layered([12, 8, 4])
     program = inference(network, steps=3)
     raw = quantize_network(network, random_weights(network, seed=1)).weights
@@ -34,7 +34,7 @@ def main():
     print("\n".join(disassemble(assembly.instructions)))
 
     expected = FixedExecutor(network, raw).run(program, images, seed=5, record=True)
-    engine, told = PysimEngine(config), {}
+    engine, found = PysimEngine(config), {}
 
     async def script(port):
         for writes in (program_writes(assembly), weight_writes(assembly, raw),
@@ -43,16 +43,16 @@ def main():
             await port.write(*writes)
         await port.wait("done", 1)
         for name in ("prediction", "signature", "image_cycles"):
-            told[name] = await port.register(name)
+            found[name] = await port.register(name)
 
     engine.run(script)
     values = [value for write in engine.trace for value in write.values]
     agree = values == [int(v) & 0xFFFF for v in expected.trace.image(0).values]
-    print(f"{len(values)} state writes in {told['image_cycles']} cycles, "
+    print(f"{len(values)} state writes in {found['image_cycles']} cycles, "
           f"{'every bit as expected' if agree else 'NOT as expected'}; "
-          f"signature {told['signature']:08x}")
-    assert agree and told["signature"] == expected.signatures[0]
-    return told
+          f"signature {found['signature']:08x}")
+    assert agree and found["signature"] == expected.signatures[0]
+    return found
 
 
 if __name__ == "__main__":

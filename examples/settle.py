@@ -1,7 +1,7 @@
 """From an equation to a settled network: energy falls, and the sweep starts close to the end.
 
-Runs in a second: ``python examples/settle.py``; with a file name it draws the curves too
-(``python examples/settle.py docs/settle.png``).
+It runs in a second: ``python examples/settle.py``.  With a file name it also draws the curves:
+``python examples/settle.py docs/settle.png``.
 """
 
 import sys
@@ -16,7 +16,7 @@ from apical.golden.network.energy import energy
 from apical.golden.program import Program, Relax
 from apical.golden.program.layered import drive, start_state, step
 
-#: Steps that are shown, and steps after which the networks count as settled.
+#: Steps that are shown, and steps that are run.
 SHOWN, STEPS = 12, 100
 
 
@@ -33,7 +33,7 @@ def main():
         curves[start] = []
 
         def watch(position, count, states, curve=curves[start]):
-            # Vectors are live: the energy is taken at once.
+            # The vectors change later, so the energy is computed now.
             curve.append(float(energy(network, weights, states).mean()))
 
         executor.run(program, images, on_step=watch)
@@ -48,7 +48,7 @@ def main():
 
 
 def draw(curves, path):
-    """Plot the energy above the end of the longer run, by step."""
+    """Plot, by step, how far the energy is above its end value."""
     import matplotlib
 
     matplotlib.use("Agg")

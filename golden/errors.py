@@ -1,4 +1,4 @@
-"""Errors a person is meant to read: one line saying what is wrong, where, and what to do."""
+"""Errors for people to read: one line that says what is wrong, where, and what to do."""
 
 
 class ApicalError(Exception):
@@ -19,9 +19,9 @@ class DoesNotFitError(MisuseError):
     Parameters
     ----------
     what : str
-        What was to be placed and where.
+        What was to be placed, and where.
     reasons : sequence of str
-        Every reason found, each naming the quantity needed, the quantity there and the remedy.
+        Every reason found; each names the quantity needed, the quantity available and the remedy.
     """
 
     def __init__(self, what, reasons):

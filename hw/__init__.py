@@ -1,1 +1,1 @@
-"""Apical: hw."""
+"""Gateware: the engine, its interface, its assembler, its export."""

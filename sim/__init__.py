@@ -1,1 +1,1 @@
-"""Apical: sim."""
+"""Simulation: the gateware in a simulator, compared with the fixed executor."""

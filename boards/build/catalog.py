@@ -123,8 +123,7 @@ class Board:
 
     @property
     def target(self) -> Target:
-        """How its engine is built: as recorded, else at the highest clock that any board has for it.
-        """
+        """How its engine is built: as recorded, else at the highest clock of any board for it."""
         if self.preset in self.targets:
             return self.targets[self.preset]
         known = [board.targets[self.preset].clock for board in _BOARDS

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from ...golden.network import layered
 from ...golden.numbers.formats import Format
 from ...golden.program.layered import inference
-from ...golden.network import layered
 from ...hw.assembler.assembler import reasons
 from ...hw.interface.config import EngineConfig, preset
 from .catalog import Board

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from ...golden.errors import ApicalError, MisuseError
 from ...hw.interface.config import PRESETS, EngineConfig, preset
-from .build import NotBuiltError, load_manifest
 from ..host.device import Device
 from ..host.links import Link
+from .build import NotBuiltError, load_manifest
 from .catalog import Board
 
 #: Folder of bitstreams and manifests, unless another is named.

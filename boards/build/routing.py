@@ -6,8 +6,8 @@ import json
 import re
 from pathlib import Path
 
-from ...hw.export.synthesis import find_tool, run_tool
 from ...hw.export.families import Family
+from ...hw.export.synthesis import find_tool, run_tool
 from .catalog import Board
 from .timing import slowest_paths
 

@@ -18,10 +18,11 @@ from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out
 
 from ...golden.errors import ApicalError
-from ...hw.interface.config import EngineConfig
-from ...hw.link.endpoint import Endpoint
+from ...golden.extras import how_to_install
 from ...hw.engine.engine import Engine
+from ...hw.interface.config import EngineConfig
 from ...hw.interface.protocol import unpacks
+from ...hw.link.endpoint import Endpoint
 from ...hw.link.uart import LEAST_DIVISOR, Receiver, Transmitter
 from ...hw.link.unpack import Unpacker
 from .catalog import Board
@@ -34,7 +35,7 @@ def platform_of(board: Board):
         return getattr(importlib.import_module(module), name)()
     except ModuleNotFoundError as error:
         raise ApicalError(f"board '{board.name}' needs the package amaranth-boards; "
-                          "install it with: pip install amaranth-boards") from error
+                          f"install it with: {how_to_install('amaranth-boards')}") from error
 
 
 class SerialEngine(wiring.Component):

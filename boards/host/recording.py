@@ -16,7 +16,7 @@ import numpy as np
 
 from ...golden.errors import ApicalError, MisuseError
 from ...golden.storage.atomic import check_writable
-from ...golden.storage.model import network_from_dict, program_from_dict, to_dict
+from ...golden.storage.description import network_from_dict, program_from_dict, to_dict
 from ...hw.assembler.assembler import assemble
 from ...hw.interface.config import EngineConfig
 from ...hw.interface.isa import ADDRESS_BITS, REGISTERS

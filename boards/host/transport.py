@@ -53,11 +53,8 @@ class SerialPort:
     """
 
     def __init__(self, path: str, baud: int):
-        try:
-            import serial
-        except ModuleNotFoundError as error:
-            raise ApicalError("serial ports need pyserial, which is not installed; "
-                              "pip install 'apical[host]'") from error
+        import serial
+
         self.name = path
         self._error = serial.SerialException
         if not os.path.exists(path):

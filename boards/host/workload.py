@@ -72,7 +72,7 @@ def dataset_for(layers, name) -> Dataset:
 
 
 def workload(config: EngineConfig, data="digits", layers=None, images=100, *, seed=0, steps=6,
-             model=None, progress=None) -> Workload:
+             model=None, progress=None, say=lambda text: None) -> Workload:
     """Test images of a data set with trained weights.
 
     Parameters
@@ -89,8 +89,8 @@ def workload(config: EngineConfig, data="digits", layers=None, images=100, *, se
         Relaxation steps.
     model : path, optional
         A model file; without it, weights are trained once by the defaults and kept.
-    progress : callable, optional
-        Of that training.
+    progress, say : callable, optional
+        Of that training, see :func:`apical.golden.learning.pretrained.trained_model`.
     """
     if data not in LAYERS:
         raise MisuseError(f"unknown data '{data}'; known: {', '.join(LAYERS)}")
@@ -120,6 +120,6 @@ def workload(config: EngineConfig, data="digits", layers=None, images=100, *, se
     if raw is None:
         # Tells what does not fit before minutes go by.
         assemble(network, program, config, density(inputs))
-        raw = quantize_network(network, trained_model(sizes, dataset, seed, progress=progress)
-                               .weights, state, weight).weights
+        trained = trained_model(sizes, dataset, seed, progress=progress, say=say)
+        raw = quantize_network(network, trained.weights, state, weight).weights
     return Workload(network, program, raw, inputs, dataset.test_labels[:images], data)

@@ -1,8 +1,8 @@
 """Claims of the papers as checks: each yields rows of (value, tolerance, verdict).
 
-A system is a module with ``GROUPS``, a tuple of functions ``group(seed)`` that yield a `Row` for
-every line of its check table and a `Figure` for every plot.  :func:`reproduce` runs them in order;
-a group can be called alone, which is what quick tests do.
+Each system has a module with ``GROUPS``, a tuple of functions ``group(seed)`` that yield a `Row`
+for each line of the check table and a `Figure` for each plot.  :func:`reproduce` runs them in
+order.  A group can also be called alone, as quick tests do.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Row:
     check : str
         What was measured, in one line.
     value : float or tuple of float
-        Several values are several layers (or times); all of them must hold.
+        Several values belong to several layers (or times); all of them must hold.
     tolerance : str
         ``"< 0.3"``, ``"<= 0"``, ``"> 0.5"``, ``">= 3"``, ``"= 0"``, ``"26 .. 32"``; or
         ``"decreasing"`` / ``"increasing"`` (strictly, along the values).  Several conditions are
@@ -74,7 +74,7 @@ class Row:
 
 
 def holds(value, tolerance: str) -> bool:
-    """Whether a value (or every one of several) is inside a tolerance, see `Row`.
+    """Whether a value, or each of several, is inside a tolerance; see `Row`.
 
     Raises
     ------
@@ -104,7 +104,7 @@ def _holds(values, tolerance):
 
 @dataclass(frozen=True)
 class Figure:
-    """What a plot shows, as numbers; drawn by ``apical reproduce --plots``.
+    """The content of a plot, as numbers; ``apical reproduce --plots`` draws it.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ class Figure:
     points : dict of str to (sequence, sequence)
         The same, drawn as points.
     images : sequence of (str, ndarray of shape (height, width))
-        Drawn side by side in place of curves.
+        Drawn side by side instead of curves.
     log_x, log_y : bool
         Logarithmic axes.
     """
@@ -132,7 +132,8 @@ class Figure:
     log_y: bool = False
 
 
-#: Executors that claims are checked on: floating point, or raw integers for what can hold there.
+#: Executors that check claims, and the ending of their modules: floating point, or raw integers for
+#: the claims that can hold there.
 EXECUTORS = {"float": "", "fixed": "_fixed"}
 
 
@@ -159,7 +160,7 @@ def reproduce(name: str, seed: int = 0, executor="float") -> Iterator[Row | Figu
     name : str
         A key of `SYSTEMS`, or ``"all"``.
     seed : int
-        Of everything that is random.
+        Decides everything that is random.
     executor : str
         A key of `EXECUTORS`.
 

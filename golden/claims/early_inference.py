@@ -1,7 +1,7 @@
 """Checks of paper 5, early inference (Bengio and Fischer 2015, arXiv 1510.02777).
 
-Cosines are means over 20 random networks with one image each.  The reference has eps = 0.1 in some
-rows; here it is 1/8, and beta = 2**-10 stands for 0.001.
+Cosines are means over 20 random networks with one image each.  In some rows the reference has
+eps = 0.1 and beta = 0.001; here they are 1/8 and 2**-10.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def _row(check, value, tolerance):
 
 
 def _problems(seed, sizes, rate):
-    """20 random networks with an image, a target and first states each."""
+    """20 random networks, each with an image, a target and starting states."""
     network = layered(sizes, rate)
     for number in range(NETWORKS):
         rng = np.random.default_rng([seed, number])
@@ -161,7 +161,7 @@ def _noisy(seed, sigma, runs=1000, steps=4, beta_shift=1):
 
 
 def langevin(seed):
-    """With noise: a single run drowns, its difference from a twin run with equal noise does not."""
+    """Noise hides the change in one run, but not in the difference of two runs with equal noise."""
     clean = _cosines(seed, "hard-sigmoid", 4, 1, 1, NOISY_SIZES)[-1]
     fine = _cosines(seed, "hard-sigmoid", 4, 2, 1, NOISY_SIZES)[-1]
     yield _row("no noise, beta 1/2, 4 steps: cosine, h1 h2 y", clean, "> 0.7")

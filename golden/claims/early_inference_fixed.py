@@ -1,6 +1,6 @@
 """Early inference in raw integers: nothing before the arrival, the error at it, and twin runs.
 
-Formats are s16.12 for states and weights, but where a row says otherwise.
+Formats are s16.12 for states and weights, unless a row says otherwise.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def _row(check, value, tolerance):
 
 
 def _changes(problem, steps, beta_shift, sigma=0.0, seed=0, images=1):
-    """States of a run in raw integers, and the errors that its changes are compared with."""
+    """States of a run in raw integers, and the errors to compare its changes with."""
     network, weights, x, d, _ = problem
     raw = raw_weights(weights)
     inputs = {"x": raw_states(np.repeat(x, images, axis=0)),
@@ -97,7 +97,7 @@ def untouched(seed):
     raw = raw_weights(weights)
     quiet = early_change(network, 50, 4, 10, 1, 0.05)
     inputs = {"x": raw_states(np.repeat(x, 20, axis=0))}
-    # Beta 2**-10 times less than 1/2 of a last place of force is no force at all: d = u.
+    # The force is beta = 2**-10 times less than half a last place, which is none: d = u.
     still = run(network, raw, early_change(network, 50, 4, 10, 1, 0.0, twin=False),
                 {**inputs, "d": raw_states(np.zeros((20, NOISY_SIZES[-1])))})
     far = run(network, raw, quiet, {**inputs, "d": np.clip(still.states["y", FREE], 0, 4096)},

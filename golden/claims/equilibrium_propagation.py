@@ -1,9 +1,9 @@
-"""Checks of equilibrium propagation, the common relative of the systems (Scellier and Bengio 2017).
+"""Checks of equilibrium propagation, which the systems have in common (Scellier and Bengio 2017).
 
-The reference table has no section of its own for it; tolerances follow from the theory: the
-contrast tends to the gradient as beta goes to 0, with an error of first order in beta when it is
-one-sided and of second order when it is centred (Laborieux et al. 2021), and a truncated nudged
-phase computes the truncated gradient through time (Ernoult et al. 2019).
+The reference table has no section for it; tolerances follow from the theory.  The contrast tends to
+the gradient as beta goes to 0, with an error of first order in beta if it is one-sided and of
+second order if it is centred (Laborieux et al. 2021).  A truncated nudged phase computes the
+truncated gradient through time (Ernoult et al. 2019).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def _update(problem, estimator, beta_shift, nudge_steps, sign=1):
     """The change of W1, W2, W3 at learning rate 1, from a settled free phase."""
     network, weights, x, d = problem
     executor = FloatExecutor(network, weights, np.float64)
-    rate = 1e-6  # too small to be seen by the run itself
+    rate = 1e-6  # too small to affect the run itself
     executor.run(equilibrium.training(network, 600, nudge_steps, beta_shift, estimator=estimator),
                  {"x": x, "d": d}, collect=False, beta_sign=sign,
                  rates=equilibrium.learning_rates(network, rate, beta_shift, estimator))
@@ -109,7 +109,7 @@ def truncated(seed):
 
 
 def descent(seed):
-    """A relaxation lowers the energy, a nudged one the total energy, at every step."""
+    """Each step of a relaxation lowers the energy; of a nudged one, the total energy."""
     network = layered((64, 40, 10))
     weights = starting_weights(network, TrainingConfig(seed=seed))
     data = load("digits")
@@ -145,7 +145,7 @@ def _rise_without_cost(network, weights, inputs, ops):
 
 
 def digits(seed):
-    """All estimators learn digits; without a target in the nudge nothing is learned."""
+    """All estimators learn digits; wrong targets teach nothing."""
     data, network = load("digits"), layered((64, 32, 10))
     targets, curves, epochs = one_hot(data.train_labels, 10), {}, 20
     for name in (*equilibrium.ESTIMATORS, "control"):

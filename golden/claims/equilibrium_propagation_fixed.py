@@ -31,7 +31,7 @@ def _row(check, value, tolerance):
 
 
 def descent(seed):
-    """A relaxation lowers the energy at every step, but for what rounding may add."""
+    """Each step of a relaxation lowers the energy, up to rounding."""
     network = layered((64, 40, 10))
     weights = raw_weights(starting_weights(network, TrainingConfig(seed=seed)))
     inputs = {"x": raw_states(load("digits").train[:50])}
@@ -41,7 +41,7 @@ def descent(seed):
     for states in steps_of(network, weights, program, inputs):
         seen.append(energy(network, real, states))
     rise = np.diff(seen, axis=0).max()
-    # Each of 50 units may be off by half a last place along a force of a last place or two.
+    # Each of 50 units may be wrong by half a last place along a force of a last place or two.
     yield _row("raw integers: greatest rise of the energy in a step, 50 digits, in squared last "
                "places a unit", rise * 4096 ** 2 / 50, "< 4")
     yield _row("the same: fall of the energy over the run", float(np.mean(seen[0] - seen[-1])),
@@ -69,14 +69,14 @@ def gradient(seed):
         rows = states[below, "state"]
         other = rows if below == "x" else states[below, "away"]
         found.append(rows.T @ states[above, "state"] - other.T @ states[above, "away"])
-    # Units that reach the clip in one of the phases are what is missing, not rounding.
+    # The rest comes from units that are clipped in one of the phases, not from rounding.
     yield _row("raw integers, hard rates, 12-10-8-4, centred, beta 1/2: cosine of the contrast "
                "with finite differences of -dJ/dW, layers 1 2 3",
                [cosine(f, t) for f, t in zip(found, true, strict=True)], "> 0.9")
 
 
 def digits(seed):
-    """All estimators learn digits in raw integers; with the targets of others nothing is."""
+    """All estimators learn digits in raw integers; wrong targets teach nothing."""
     data, network = load("digits"), layered((64, 32, 10))
     x, test = raw_states(data.train), raw_states(data.test)
     targets, epochs = raw_states(one_hot(data.train_labels, 10)), 12
@@ -85,8 +85,9 @@ def digits(seed):
     for name in (*equilibrium.ESTIMATORS, "control"):
         estimator = "random-sign" if name == "control" else name
         learner = Learner(network, first, seed)
-        # One-sided contrasts keep what an unsettled free phase still moves: 10 steps and beta 1, as
-        # in floating point.  With 6 + 3 steps and beta 1/2 they end at 64 % (the others at 2).
+        # One-sided contrasts include what an unsettled free phase still moves, so 10 steps and beta
+        # 1, as in floating point.  With 6 + 3 steps and beta 1/2 they end at 64 % (the others at
+        # 2).
         program = equilibrium.training(network, 10, 8, 0, estimator=estimator)
         rates = equilibrium.learning_rates(network, (0.06, 0.03), 0, estimator)
         d = targets[shuffled] if name == "control" else targets

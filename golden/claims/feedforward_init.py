@@ -1,8 +1,8 @@
 """Checks of paper 1, feedforward initialization (Bengio et al. 2016, arXiv 1606.01651).
 
-Figures of the reference table are measurements of the same equations with another generator; the
-scale of the inputs and of the first weights is not stated there and is set here so that the
-untrained and the two-layer row agree with it.
+The figures of the reference table were measured on the same equations with another generator.  It
+does not state the scale of the inputs and of the first weights; here they are set so that the
+untrained row and the two-layer row agree with it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SYSTEM = "feedforward-init"
 SOURCE = "arXiv 1606.01651"
 #: Network of the trained rows, and its inputs: digits without their mean, times 0.8.
 SIZES, SCALE = (64, 48, 32, 16), 0.8
-#: Depths of the exact instance, its width, and steps from zero to a greatest force of 1e-3.
+#: Depths of the exact instance, its width, and steps from zero until the largest force is 1e-3.
 DEPTHS, WIDTH, STEPS = (2, 3, 4, 6, 8), 24, (29, 58, 90, 158, 229)
 #: eps = 1/4 where networks are trained (the reference has 0.2), 1/2 in the exact instance.
 SHIFT = 2
@@ -47,7 +47,7 @@ def _swept(network, weights, images):
 
 
 def exact_instance(seed):
-    """The perfect auto-encoder: the sweep is a fixed point, and zero is far from it."""
+    """In the perfect auto-encoder the sweep is a fixed point, and zero is far from it."""
     worst, control, taken = [], [], []
     for depth in DEPTHS:
         network, weights = layered((WIDTH,) * (depth + 1), "hard-tanh"), exact_weights(
@@ -73,7 +73,7 @@ def exact_instance(seed):
 
 
 def exact_instance_fixed(seed):
-    """The same in raw integers: what rounding leaves is an LSB for each addend at most."""
+    """The same in raw integers: rounding leaves at most one LSB for each addend."""
     state, weight, worst = Format(16, 12), Format(16, 12), []
     for depth in DEPTHS:
         network, real = layered((WIDTH,) * (depth + 1), "hard-tanh"), exact_weights(
@@ -193,7 +193,7 @@ def trained(seed):
 
 
 def nearly_perfect(seed):
-    """Data of rank 12 can be auto-encoded almost perfectly: the sweep then saves nearly all."""
+    """Data of rank 12 can be auto-encoded almost perfectly: the sweep saves nearly all steps."""
     images = _inputs() * 0.5 / SCALE
     basis = np.linalg.svd(images, full_matrices=False)[2][:12]
     images = np.clip(images @ basis.T @ basis, -1, 1)

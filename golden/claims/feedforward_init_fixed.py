@@ -1,7 +1,7 @@
 """Feedforward initialization in raw integers: the exact instance, and branch prediction on digits.
 
-States and weights are s16.12.  Learning is one image at a time; the rate is that of floating point
-over its batch, so that an epoch moves the weights as far.
+States and weights are s16.12.  Networks learn one image at a time.  The rate is that of floating
+point divided by its batch, so that an epoch moves the weights as far.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from .feedforward_init import (
 )
 from .raw import Learner, raw_states, raw_weights, real_states, real_weights, run, steps_of
 
-#: Learning rate of one image, epochs, images that are looked at, steps of their relaxation.
+#: Learning rate of one image, epochs, images that are examined, steps of their relaxation.
 RATE, EPOCHS, SHOWN, STEPS = 0.02 / 20, 60, 100, 300
 
 
@@ -51,7 +51,7 @@ def _swept(network, weights, images):
 
 
 def exact_instance(seed):
-    """The perfect auto-encoder: what rounding leaves is a last place for each addend at most."""
+    """In the perfect auto-encoder, rounding leaves at most one last place for each addend."""
     worst = []
     for depth in DEPTHS:
         network = layered((WIDTH,) * (depth + 1), "hard-tanh")

@@ -70,7 +70,7 @@ def cancellation(seed):
 
 
 def cancellation_fixed(seed):
-    """The same in raw integers: what is left is rounding."""
+    """The same in raw integers: only rounding remains."""
     x, _ = _batch(seed)
     state, weight = Format(16, 12), Format(16, 12)
     for mode, tolerance in (("duplicate", "<= 8"), ("none", "> 1000")):
@@ -103,7 +103,7 @@ def _updates(mode, weights, x, d, nudge_steps, beta_shift, form="rate"):
 
 
 def gradients(seed):
-    """The local update against backpropagation through the feedforward network."""
+    """The local update compared with backpropagation through the feedforward network."""
     x, d = _batch(seed)
     weights = ghost_weights(ghost_network(SIZES), seed)
     true = [-g for g, _ in backprop(layers_of(weights), x, d)]
@@ -137,7 +137,7 @@ def gradients(seed):
 
 
 def _residual(executor, network, x):
-    """Feedback that ghosts leave over the feedback, of the feedforward state."""
+    """Share of the feedback that ghosts leave, at the feedforward state."""
     ops = list(free_phase(network, "learned", 0))
     ops += [Snapshot(name, "seen", RATE) for name in ("h2", "y", "g1", "g2")]
     states = executor.run(Program("look", tuple(ops)), {"x": x}).states
@@ -166,7 +166,7 @@ def _teach(executor, program, rates, data, rng, batches):
 
 
 def ghost_learning_from_random(seed):
-    """Ghosts that start random learn to cancel the feedback, by their local rules."""
+    """Random ghosts learn to cancel the feedback, by their local rules."""
     data, network = load("digits"), ghost_network(SIZES, "learned")
     executor = FloatExecutor(network, _learned_weights(network, seed), np.float64)
     program = ghost_learning(network, 0, SHIFT, normalized=False)
@@ -177,8 +177,8 @@ def ghost_learning_from_random(seed):
         _teach(executor, program, rates, data, rng, count - done)
         done = count
         found.append(_residual(executor, network, shown))
-    # From 100 to 300 batches the residual stands still here; over five seeds it went from .083 to
-    # .080, .082 to .083, .069 to .065, .093 to .083 and .062 to .060.  So 300 is drawn only.
+    # From 100 to 300 batches the residual hardly changes here; over five seeds it went from .083 to
+    # .080, .082 to .083, .069 to .065, .093 to .083 and .062 to .060.  So 300 is only plotted.
     del found[2]
     yield _row("ghost learning from random weights: residual over whole feedback after 0, 100, "
                "1000, 3000 batches", found, "decreasing and last < 0.1")
@@ -221,7 +221,7 @@ def _learn(mode, seed, epochs=30, rate=4.0):
 
 
 def digits(seed):
-    """Learning digits: with ghosts as well as with backpropagation."""
+    """Ghosts learn digits as well as backpropagation does."""
     curves = {mode: _learn(mode, seed) for mode in ("backprop", "duplicate", "online")}
     # The rate stays at 4, so single epochs differ by up to 1.5 points of 397 images: of the last
     # three, online: 2.3 3.0 2.5, 2.3 1.3 2.8, 1.8 1.8 1.3, 2.3 2.5 2.5, 2.0 2.0 1.8 % (seeds 0-4).
@@ -251,7 +251,7 @@ def learned_ghosts(seed):
         program = training(network, "learned", steps, 8, 1, "zero", SHIFT, twin)
         look = inference(network, "learned", steps, shift=SHIFT)
         for epoch in range(epochs):
-            # At a constant rate of 4 the error of the last epochs jumps by several points.
+            # At a constant rate of 4 the error of the last epochs varies by several points.
             rates = learning_rates(network, 6.0 * 0.88 ** epoch, 1)
             order = rng.permutation(len(targets))
             for begin in range(0, len(order), BATCH):

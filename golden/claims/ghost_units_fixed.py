@@ -1,7 +1,7 @@
 """Ghost units in raw integers: cancellation, gradients, ghost learning, digits.
 
-States and weights are s16.12.  Learning is one image at a time; rates of ghosts are fixed powers of
-two, where floating point divides (``bench/ghost_rates.py``).
+States and weights are s16.12.  Networks learn one image at a time.  Rates of ghosts are fixed
+powers of two; floating point divides instead (``bench/ghost_rates.py``).
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import numpy as np
 from ..learning.data import load, one_hot
 from ..program import RATE, STATE, Learn, Program, Snapshot
 from ..references.gradients import backprop, cosine, layers_of
-from ..systems.case_systems import ghost_program
 from ..systems.ghost_units import (
     free_phase,
     ghost_learning,
     ghost_network,
+    ghost_program,
     ghost_weights,
     hidden,
     inference,
@@ -46,9 +46,9 @@ def _row(check, value, tolerance):
 
 
 def cancellation(seed):
-    """Without a target, cancelled feedback leaves the feedforward pass up to last places."""
+    """Without a target, cancelled feedback leaves the feedforward pass, up to last places."""
     x, steps, paths = raw_states(_batch(seed)[0]), 160, {}
-    # A step of 1/4 rounds forces below two last places away, and layers add up what is left.
+    # A step of 1/4 rounds away forces below two last places, and layers add up the rest.
     for mode, tolerance in (("duplicate", "<= 16"), ("online", "<= 16"), ("none", "> 2048")):
         network = ghost_network(SIZES, mode)
         weights, names = raw_weights(ghost_weights(network, seed)), [*hidden(network), "y"]
@@ -98,7 +98,7 @@ def gradients(seed):
 
 
 def _residual(network, weights, x):
-    """Feedback that ghosts leave over the feedback, of the feedforward state in raw integers."""
+    """Share of the feedback that ghosts leave, at the feedforward state in raw integers."""
     ops = list(free_phase(network, "learned", 0))
     ops += [Snapshot(name, "seen", RATE) for name in ("h2", "y", "g1", "g2")]
     states = real_states(run(network, weights, Program("look", tuple(ops)), {"x": x}).states)
@@ -115,7 +115,7 @@ def _ghost_rates(network):
 
 
 def ghost_learning_from_random(seed):
-    """Ghosts that start random learn to cancel the feedback, by their local rules."""
+    """Random ghosts learn to cancel the feedback, by their local rules."""
     data, network = load("digits"), ghost_network(SIZES, "learned")
     learner = Learner(network, _learned_weights(network, seed), seed)
     program, rates = ghost_learning(network, 0, SHIFT, normalized=False), _ghost_rates(network)
@@ -150,7 +150,7 @@ def digits(seed):
 
 
 def learned_ghosts(seed):
-    """Learned ghosts, at fixed rates, train the network against a twin run."""
+    """Ghosts that learn at fixed rates train the network against a twin run."""
     data, network, epochs = load("digits"), ghost_network(SIZES, "learned"), 24
     inputs = {"x": raw_states(data.train), "d": raw_states(one_hot(data.train_labels, 10))}
     learner = Learner(network, _learned_weights(network, seed), seed)

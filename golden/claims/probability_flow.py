@@ -1,7 +1,7 @@
 """Checks of paper 3, variational probability flow (Liu, Quek and Lin, arXiv 1711.07732).
 
-The reference values are measurements of the same equations with another generator.  One tolerance
-differs from the reference table, because what it bounds depends on the couplings that are drawn:
+The reference values were measured on the same equations with another generator.  One tolerance
+differs from the reference table, because the bounded value depends on the couplings that are drawn:
 
 ======================================================  ========  ========  ========
 three seeds                                             0         1         2
@@ -10,9 +10,9 @@ visible-only machine: flow of the true couplings        9.400     10.997    8.79
 learned, after 3000 steps (reference: below 7.6)        9.375     10.981    8.767
 ======================================================  ========  ========  ========
 
-So the flow learned is compared with that of the true couplings on the same samples, which the
-least flow cannot exceed.  Contrastive divergence and flow are compared at their best of the same
-three rates: at the rate of the reference (0.05) flow would win for being faster only.
+So the learned flow is compared with that of the true couplings on the same samples, which the
+smallest flow cannot exceed.  Contrastive divergence and flow are each compared at the best of the
+same three rates: at the rate of the reference (0.05), flow would win only because it is faster.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ SYSTEM = "probability-flow"
 SOURCE = "arXiv 1711.07732"
 #: Units, samples and spread of the couplings of the visible-only machine.
 UNITS, SAMPLES, SPREAD = 12, 4000, 0.5
-#: Steps at which its flow is told.
+#: Steps at which its flow is reported.
 VISIBLE_STEPS = (20, 100, 500, 3000)
-#: Epochs at which the flow of 64-64 and the log-likelihood of 64-12 are told.
+#: Epochs at which the flow of 64-64 and the log-likelihood of 64-12 are reported.
 FLOW_EPOCHS, LIKELIHOOD_EPOCHS = (1, 5, 20, 40), (1, 5, 20, 60)
-#: Rates that both rules are tried at where they are compared.
+#: Rates at which both rules are tried when they are compared.
 RATES = (0.05, 0.1, 0.2)
 FLIPS = (0.0, 0.1, 0.2)
 
@@ -110,8 +110,8 @@ def gradient(seed):
 def hidden_flips(seed):
     """A hidden unit drawn from its conditional has no flow product on average."""
     fields = np.linspace(-4, 4, 81)
-    chance = 1 / (1 + np.exp(-fields))
-    mean = chance * 0.5 * np.exp(-fields / 2) - (1 - chance) * 0.5 * np.exp(fields / 2)
+    p = 1 / (1 + np.exp(-fields))
+    mean = p * 0.5 * np.exp(-fields / 2) - (1 - p) * 0.5 * np.exp(fields / 2)
     yield _row("mean product of an exactly drawn hidden unit, fields -4 .. 4, by the formula",
                np.abs(mean).max(), "< 1e-12")
     # The same by the sampler: the standard error over the images is the yardstick.

@@ -1,8 +1,8 @@
 """Variational probability flow in raw integers: draws, flow rates, and machines that learn.
 
-States are s16.12 (fields and flow rates saturate at 8), weights s16.12.  Learning is one image at a
-time, at the rate of floating point over its batch of 20; flow, likelihood and reconstruction errors
-are those of the raw weights.
+States are s16.12 (fields and flow rates saturate at 8), weights s16.12.  Machines learn one image
+at a time, at the rate of floating point divided by its batch of 20.  Flow, likelihood and
+reconstruction errors are those of the raw weights.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _inputs(network, images):
 
 
 def flow_rates(seed):
-    """Flow rates of raw states against their formula, and the product of exact draws."""
+    """Flow rates of raw states compared with their formula, and the product of exact draws."""
     network = boltzmann((8, 6))
     weights = raw_weights(_couplings(network, seed))
     images = np.random.default_rng(seed).integers(0, 2, (1, 8)).repeat(20000, axis=0)
@@ -67,7 +67,7 @@ def flow_rates(seed):
     yield _row("raw integers: greatest error of a flow rate over the rate, in last places",
                np.abs((q - true) / np.maximum(np.abs(true), 0.5)).max() * 4096, "< 4")
     inner = q[:, 8:]
-    # Seeds 0, 1, 2: below 3; 20000 draws do not see what rounding adds.
+    # Seeds 0, 1, 2: below 3; 20000 draws do not show the effect of rounding.
     yield _row("raw integers, mean product of an exactly drawn hidden unit, 20000 draws of 6 "
                "units, in standard errors",
                np.abs(inner.mean(axis=0)) / (inner.std(axis=0) / np.sqrt(len(inner))), "< 4")

@@ -1,4 +1,4 @@
-"""What the checks in raw integers share: numbers in and out, epochs one image at a time, paths."""
+"""Shared by the checks in raw integers: conversions, epochs one image at a time, paths."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def steps_of(network, weights, program, inputs, state=STATE, weight=WEIGHT):
     Yields
     ------
     dict of (str, str) to ndarray of shape (batch, n)
-        First the states before the loop.  Images must not stop early.
+        The states before the loop come first.  Images must not stop early.
     """
     result = run(network, weights, program, inputs, 0, 0, state, weight, record=True)
     now = {(name, "state"): dequantize(values, state) for name, values in inputs.items()}
@@ -66,9 +66,9 @@ class Learner:
     ----------
     network : Network
     weights : dict of str to ndarray
-        Real first weights.
+        Real starting weights.
     seed : int
-        Of the order of images and of random words.
+        Decides the order of images and the random words.
     state, weight : Format
     update_frac : int
     """
@@ -89,12 +89,12 @@ class Learner:
 
     @property
     def raw(self):
-        """The present raw weights."""
+        """The current raw weights."""
         return self.executor.weights
 
     @property
     def weights(self):
-        """The present weights as real numbers."""
+        """The current weights as real numbers."""
         return real_weights(self.executor.weights, self.weight)
 
 

@@ -24,7 +24,7 @@ def _row(check, value, tolerance):
 
 
 def window(seed):
-    """The one-way rule, conditioned on spikes, draws the double-exponential window."""
+    """The one-way rule, conditioned on spikes, gives the double-exponential window."""
     lags = np.arange(-80, 81, 5)
     curve, theory = timing_curve(lags, seed=seed), timing_window(lags)
     used = lags != 0
@@ -47,7 +47,7 @@ def window(seed):
 
 
 def pairs(seed):
-    """Back again: the pair rule on ramped Poisson rates measures r_pre dr_post/dt."""
+    """Conversely, the pair rule on ramped Poisson rates measures r_pre dr_post/dt."""
     expected, change = pair_rule_on_ramps(seed=seed)
     slope = expected @ change / (expected @ expected)
     spread = np.square(change - change.mean()).sum()
@@ -101,7 +101,7 @@ def contrast_gradient(seed):
 
 
 def _learn(seed, sizes, rule, rates, steps, nudge_steps, beta_shift, epochs=20, batch=20):
-    """Test errors by epoch on digits, states kept from epoch to epoch for every image."""
+    """Test errors on digits by epoch; the states of each image are kept between epochs."""
     data, network = load("digits"), layered(sizes)
     executor = FloatExecutor(network, starting_weights(network, TrainingConfig(seed=seed)))
     targets, rng = one_hot(data.train_labels, 10), np.random.default_rng(seed)
@@ -146,7 +146,7 @@ def digits(seed):
 
 
 def telescoping(seed):
-    """With standing weights the integrated rule sums to the contrast exactly."""
+    """While weights do not change, the integrated rule sums to the contrast exactly."""
     network = layered((12, 9, 5))
     weights = starting_weights(network, TrainingConfig(seed=seed))
     rng = np.random.default_rng(seed)
@@ -154,7 +154,7 @@ def telescoping(seed):
     moved = {}
     for rule in ("contrast", "integrated", "one-way"):
         executor = FloatExecutor(network, weights, np.float64)
-        # So small a rate that the weights stand still while the sum is formed.
+        # A rate so small that the weights hardly change while the sum is formed.
         executor.run(training(network, rule, 20, 4), {"x": x, "d": d}, rates=dict.fromkeys(
             executor.weights, 1e-7), collect=False)
         moved[rule] = {name: executor.weights[name] - weights[name] for name in ("W1", "W2")}

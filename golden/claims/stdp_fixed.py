@@ -22,9 +22,9 @@ def _row(check, value, tolerance):
 
 
 def telescoping(seed):
-    """The integrated rule sums to the contrast, up to rounding and the weights that move on.
+    """The integrated rule sums to the contrast, up to rounding and to changes of the weights.
 
-    Weights of 20 fraction bits, so that a rate under which they nearly stand still is no noise.
+    Weights have 20 fraction bits, so that changes at a very small rate are not lost in rounding.
     """
     network, weight, images = layered((12, 9, 5)), Format(24, 20), 60
     weights = raw_weights(starting_weights(network, TrainingConfig(seed=seed)), weight)
@@ -41,7 +41,7 @@ def telescoping(seed):
         return [np.linalg.norm(moved[rule][name] - moved["contrast"][name])
                 / np.linalg.norm(moved["contrast"][name]) for name in ("W1", "W2")]
 
-    # What each step rounds in the scaled factors is left.  Seeds 0, 1, 2: W1 .049 .025 .048,
+    # The rounding of the scaled factors at each step remains.  Seeds 0, 1, 2: W1 .049 .025 .048,
     # W2 .008 .009 .014; the one-way rule W2 .061 .104 .146 (W1 learns by one product in both).
     first, second = far("integrated")
     yield _row("raw integers, weights s24.20, integrated rule over 4 steps, 60 images: relative "

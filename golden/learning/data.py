@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import MisuseError
+from . import digits
 
 #: Environment variable that names the folder of downloaded data.
 FOLDER_VARIABLE = "APICAL_DATA"
@@ -157,7 +158,7 @@ def random_images(width=64, count=100, density=1.0, seed=0) -> Dataset:
     count : int
         Images of each part.
     density : float
-        Chance of a pixel to be nonzero, 0..1.
+        Probability that a pixel is not zero, 0..1.
     seed : int
     """
     if width < 1 or count < 1:
@@ -172,16 +173,10 @@ def random_images(width=64, count=100, density=1.0, seed=0) -> Dataset:
 
 
 def _digits():
-    """The 1797 images of 8 x 8 pixels that scikit-learn carries (UCI optical digits)."""
-    try:
-        from sklearn.datasets import load_digits
-    except ImportError as error:
-        raise MisuseError("data 'digits' comes with scikit-learn, which is not installed; "
-                          "pip install scikit-learn") from error
-    digits = load_digits()
+    pixels, labels = digits.read()
     # RandomState: its streams are frozen for ever, those of default_rng are not.
-    order = np.random.RandomState(_DIGITS_SEED).permutation(len(digits.target))
-    images, labels = digits.data[order] / 16.0, digits.target[order]
+    order = np.random.RandomState(_DIGITS_SEED).permutation(len(labels))
+    images, labels = pixels[order] / digits.LEVELS, labels[order]
     return Dataset("digits", images[:DIGITS_TRAIN], images[DIGITS_TRAIN:],
                    labels[:DIGITS_TRAIN], labels[DIGITS_TRAIN:], 10)
 

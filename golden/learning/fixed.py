@@ -1,84 +1,35 @@
 """Training in raw integers, one image at a time, exactly as an engine does it.
 
-Every epoch hands the shuffled images to the compiled road; image ``k`` of the run (counted over all
-epochs) has the image number k, so an engine that is given the same seed and the same images ends
-at the same weights and the same signature.
+Every epoch hands the shuffled images to the compiled executor; image ``k`` of the run (counted over
+all epochs) has the image number k, so an engine that is given the same seed and the same images
+ends at the same weights and the same signature.
 """
 
 from __future__ import annotations
 
-import time
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import numpy as np
 
-from ..errors import MisuseError
 from ..executors.compiled.executor import OnlineExecutor
 from ..executors.fixed.executor import FixedExecutor
 from ..network import Network
-from ..numbers.formats import STATE, WEIGHT, Format, dequantize, quantize
+from ..numbers.formats import Format, dequantize, quantize
 from ..numbers.quantize import quantize_network
-from ..program.layered import inference
-from ..storage.checkpoint import State, load_checkpoint, save_checkpoint
-from ..systems import equilibrium
+from ..systems.registry import trainer
+from ..systems.settings import FACTOR_FRAC, FixedFlowConfig, FixedTrainingConfig
 from .data import Dataset, one_hot
-from .float import EpochReport, TrainingConfig, check_sizes, starting_weights
+from .float import final_errors
+from .loop import PART, EpochReport, Evaluation, check_data, run_epochs
 
-#: Fraction bits of scaled factors beyond the width of a state, where `update_frac` is not given: a
-#: factor then reaches 1/8 whatever the formats.
-FACTOR_FRAC = 2
-#: Most update bits of weights of 8 bits and less.  Stochastic rounding adds noise to every update,
-#: much with a large last place; coarser factors are 0 for changes too small to be worth it.
-NARROW_UPDATE_FRAC = 4
-#: Images that are evaluated, or quantized, at a time.
-_PART = 500
+__all__ = ["FACTOR_FRAC", "EpochReport", "FixedFlowConfig", "FixedTrainResult",
+           "FixedTrainingConfig", "default_fixed_config", "evaluate_fixed", "raw_values",
+           "train_fixed"]
 
 
-@dataclass(frozen=True)
-class FixedTrainingConfig(TrainingConfig):
-    """Everything that decides a training run in raw integers, beside the network and the data.
-
-    Parameters
-    ----------
-    state, weight : Format
-    update_frac : int or None
-        Fraction bits of a weight's last place that scaled factors keep; by default so many that
-        the factors, words of the state format, reach 1/8: 18 fraction bits for 16-bit states;
-        at most `NARROW_UPDATE_FRAC` for weights of 8 bits and less.
-    **others
-        As for :class:`~apical.golden.learning.float.TrainingConfig`; the batch is one image.
-    """
-
-    batch: int = 1
-    state: Format = STATE
-    weight: Format = WEIGHT
-    update_frac: int | None = None
-
-    def __post_init__(self):
-        super().__post_init__()
-        if self.rule != "ep":
-            raise MisuseError(f"rule '{self.rule}' trains in floating point only; "
-                              "the fixed executor trains ep")
-        if self.batch != 1:
-            raise MisuseError(f"batch is {self.batch}; the fixed executor learns after every "
-                              "image, as the engine does, so it must be 1")
-        if self.update_frac is None:
-            bits = self.state.width + FACTOR_FRAC - self.weight.frac
-            most = NARROW_UPDATE_FRAC if self.weight.width <= 8 else 32 - self.state.frac
-            object.__setattr__(self, "update_frac", min(max(bits, 0), most))
-
-
-#: Defaults by data; tried on the test images by hand, so their test errors are slightly
-#: optimistic.
-_DEFAULTS = {
-    "digits": FixedTrainingConfig(epochs=12, rates=(0.06, 0.03), decay=0.9),
-    "mnist": FixedTrainingConfig(epochs=16, rates=(0.02, 0.01), decay=0.88, weight=Format(16, 14)),
-}
-_DEFAULTS["fashion-mnist"] = _DEFAULTS["mnist"]
-
-
-def default_fixed_config(data, sizes, rule="ep", **changes) -> FixedTrainingConfig:
-    """Default configuration of a data set and network.
+def default_fixed_config(data, sizes, rule="ep", **changes):
+    """Default settings of a system, data set and network in raw integers.
 
     Parameters
     ----------
@@ -86,19 +37,15 @@ def default_fixed_config(data, sizes, rule="ep", **changes) -> FixedTrainingConf
     sizes : sequence of int
         Units of the layers.
     rule : str
+        Name of a system.
     **changes
-        Fields of `FixedTrainingConfig` to be replaced; None leaves the default.
+        Fields to be replaced; None leaves the default.
+
+    Returns
+    -------
+    FixedTrainingConfig or FixedFlowConfig
     """
-    changes = {name: value for name, value in changes.items() if value is not None}
-    known = [f.name for f in fields(FixedTrainingConfig)]
-    for name in changes:
-        if name not in known:
-            raise MisuseError(f"unknown training option '{name}'; known: {', '.join(known)}")
-    config = _DEFAULTS.get(data, _DEFAULTS["digits"])
-    if len(config.rates) not in (1, len(sizes) - 1):
-        config = replace(config, rates=config.rates[:1])
-    # The number of update bits follows the formats unless it is given.
-    return replace(config, **{"update_frac": None, "rule": rule, **changes})
+    return trainer(rule).config("fixed", data, sizes, **changes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,31 +56,36 @@ class FixedTrainResult:
     ----------
     weights : dict of str to ndarray of int64
         Raw.
-    config : FixedTrainingConfig
+    config : FixedTrainingConfig or FixedFlowConfig
     test_error, train_error : float
-        Share of wrong predictions of the final weights, 0..1.
+        Of the final weights, 0..1, as the kind of data measures it; of labelled images the share of
+        wrong predictions.
     test_errors : list of float
         Test error after each epoch.
     images_per_second : float
         Training images a second, evaluation not counted (since the last resumption).
     greatest_weight : float
-        Greatest absolute weight or bias.
+        Largest absolute weight or bias.
+    reconstruction : dict of float to float
+        Of binarized images: share of wrong pixels of all test images, by the share of flips they
+        were corrupted with.
     signature : int
         Sum of the signatures of all training images, modulo 2**32.
     writes, saturations : int
         Values that were written, and those of them that were clipped, over the run.
     saturated_weights, changed_weights : float
-        Share of the final weights that lie at an end of their format, and of those that differ
-        from where they started.
+        Share of the final weights at an end of their format, and of those that differ from where
+        they started.
     """
 
     weights: dict
-    config: FixedTrainingConfig
+    config: object
     test_error: float
     train_error: float
     test_errors: list = field(default_factory=list)
     images_per_second: float = 0.0
     greatest_weight: float = 0.0
+    reconstruction: dict = field(default_factory=dict)
     signature: int = 0
     writes: int = 0
     saturations: int = 0
@@ -142,20 +94,142 @@ class FixedTrainResult:
 
     @property
     def test_accuracy(self) -> float:
-        """Share of right predictions on the test images."""
+        """1 less the test error: of labelled images, the share of right predictions."""
         return 1 - self.test_error
 
 
-def train_fixed(network: Network, dataset: Dataset, config: FixedTrainingConfig, weights=None,
-                progress=None, checkpoint=None, resume=None,
-                executor=OnlineExecutor) -> FixedTrainResult:
-    """Train a layered network in raw integers.
+class RawProblem:
+    """What a run in raw integers starts from: images, first weights and the program that learns.
+
+    Parameters
+    ----------
+    system : System
+    network : Network
+    dataset : Dataset
+    config : FixedTrainingConfig or FixedFlowConfig
+
+    Attributes
+    ----------
+    inputs : dict of str to ndarray of shape (training images, n), int
+        Raw clamped states, by population.
+    program : Program
+    prepared : (ndarray, ndarray)
+        Real training and test images.
+    """
+
+    def __init__(self, system, network, dataset, config):
+        system.check("fixed")
+        check_data(system, network, dataset)
+        self.system, self.network, self.dataset, self.config = system, network, dataset, config
+        self.program = system.program(network, config)
+        self.prepared = system.data.prepare(dataset)
+        targets = (one_hot(dataset.train_labels, dataset.classes) if system.data.labelled
+                   else None)
+        self.inputs = self.raw(system.data.inputs(network, self.prepared[0], targets))
+        self.look = system.inference(network, config)
+
+    def first_weights(self) -> dict:
+        """Raw first weights of the seed: dict of ndarray of int64."""
+        config = self.config
+        real = self.system.weights(self.network, config, self.prepared[0])
+        return quantize_network(self.network, real, config.state, config.weight,
+                                saturate=True).weights
+
+    def raw(self, inputs) -> dict:
+        """Raw clamped states of real ones."""
+        return {name: raw_values(values, self.config.state) for name, values in inputs.items()}
+
+    def evaluation(self, images=None, labels=None) -> Evaluation:
+        """How errors of images are measured; by default of the test images after an epoch."""
+        if images is None:
+            watched = slice(self.system.data.watched)
+            images, labels = self.prepared[1][watched], self.dataset.test_labels
+            labels = None if labels is None else labels[watched]
+        return Evaluation(self.system, self.network, self.look, images, labels)
+
+    def runner(self, weights):
+        """``run(program, inputs)`` of the batched executor, with real states as its results."""
+        config = self.config
+        batched = FixedExecutor(self.network, weights, config.state, config.weight,
+                                config.update_frac)
+
+        def run(program, inputs):
+            found = batched.run(program, inputs)
+            return SimpleNamespace(predictions=found.predictions,
+                                   states=RealStates(found.states, config.state))
+        return run
+
+
+class RealStates(dict):
+    """Raw states by (population, slot), read as real numbers."""
+
+    def __init__(self, raw, state: Format):
+        super().__init__(raw)
+        self._state = state
+
+    def __getitem__(self, key):
+        return dequantize(super().__getitem__(key), self._state)
+
+
+class FixedLearner:
+    """Images on an executor of raw integers, see :class:`~apical.golden.learning.loop.Learner`.
+
+    Parameters
+    ----------
+    problem : RawProblem
+    weights : dict of str to ndarray of int
+        Raw.
+    totals : dict of str to int
+        Counts of the epochs before.
+    executor : callable
+        As for :func:`train_fixed`.
+    """
+
+    def __init__(self, problem: RawProblem, weights, totals, executor):
+        config = problem.config
+        self.problem = problem
+        self.totals = {"signature": 0, "writes": 0, "saturations": 0, **totals}
+        self.executor = executor(problem.network, weights, config.state, config.weight,
+                                 config.update_frac)
+        self.evaluation = problem.evaluation()
+        self.given = problem.raw(self.evaluation.inputs())
+
+    @property
+    def weights(self):
+        """The present raw weights."""
+        return self.executor.weights
+
+    def epoch(self, order, epoch, rates, rng):
+        """Train on all images of an order and add up what the executor counted."""
+        totals, seed = self.totals, self.problem.config.seed
+        for begin in range(0, len(order), PART):
+            chosen = order[begin:begin + PART]
+            inputs = {name: values[chosen] for name, values in self.problem.inputs.items()}
+            result = self.executor.run(self.problem.program, inputs, seed,
+                                       epoch * len(order) + begin, rates=rates, collect=False)
+            totals["signature"] = (totals["signature"]
+                                   + int(result.signatures.sum())) & 0xFFFFFFFF
+            totals["writes"] += int(result.writes.sum())
+            totals["saturations"] += int(result.saturations.sum())
+
+    def error(self) -> float:
+        """Error of the watched test images, by the batched executor."""
+        return self.evaluation.error(self.problem.runner(self.weights), self.given)
+
+    def check(self, epoch, rates):
+        """Raw weights are always finite; how many are saturated is reported at the end."""
+
+
+def train_fixed(network: Network, dataset: Dataset, config, weights=None, progress=None,
+                checkpoint=None, resume=None, executor=OnlineExecutor) -> FixedTrainResult:
+    """Train a network in raw integers.
 
     Parameters
     ----------
     network, dataset, progress, checkpoint, resume
         As for :func:`apical.golden.learning.float.train`.
-    config : FixedTrainingConfig
+    config : FixedTrainingConfig or FixedFlowConfig
+        Its rule names the system.
     weights : dict of str to ndarray of int, optional
         Raw starting weights; by default those of the seed, rounded.
     executor : callable
@@ -165,56 +239,27 @@ def train_fixed(network: Network, dataset: Dataset, config: FixedTrainingConfig,
     Raises
     ------
     MisuseError
-        As :func:`~apical.golden.learning.float.train`, and for rates that no multiplier holds.
+        As :func:`~apical.golden.learning.float.train`, for rates that no multiplier holds, and for
+        a system that raw integers cannot train.
     """
-    check_sizes(network, dataset)
-    program = equilibrium.training(network, config.steps, config.nudge_steps, config.beta_shift)
-    rates = equilibrium.learning_rates(
-        network, config.rates[0] if len(config.rates) == 1 else config.rates, config.beta_shift)
-    rng = np.random.default_rng(config.seed)
-    identity = _identity(network, dataset, config)
-    if weights is None:
-        weights = quantize_network(network, starting_weights(network, config), config.state,
-                                   config.weight, saturate=True).weights
-    first_weights, errors, first = weights, [], 0
-    totals = {"signature": 0, "writes": 0, "saturations": 0}
-    if resume is not None:
-        state = load_checkpoint(resume, identity, network)
-        weights, errors, first = state.weights, list(state.test_errors), state.epoch
-        rng.bit_generator.state = state.rng
-        totals = dict(state.totals)
-        if first > config.epochs:
-            raise MisuseError(f"checkpoint '{resume}' has {first} epochs, which is more than the "
-                              f"{config.epochs} asked for")
-    executor = executor(network, weights, config.state, config.weight, config.update_frac)
-    raw = RawImages(dataset, config.state)
-    images, seconds = 0, 0.0
-    for epoch in range(first, config.epochs):
-        begin = time.perf_counter()
-        _epoch(executor, program, raw, rng.permutation(len(raw.train)), epoch, config,
-               {name: rate * config.decay ** epoch for name, rate in rates.items()}, totals)
-        seconds += time.perf_counter() - begin
-        images += len(raw.train)
-        errors.append(_error(executor, raw.test, dataset.test_labels, config))
-        if checkpoint is not None:
-            save_checkpoint(checkpoint, State(executor.weights, epoch + 1, rng.bit_generator.state,
-                                              errors, totals), identity)
-        if progress is not None:
-            progress(EpochReport(epoch + 1, config.epochs, errors[-1], images / seconds))
-    final = executor.weights
+    problem = RawProblem(trainer(config.rule), network, dataset, config)
+    first = problem.first_weights() if weights is None else weights
+    done = run_epochs(problem.system, network, dataset, config, first,
+                      lambda now, totals: FixedLearner(problem, now, totals, executor),
+                      progress, checkpoint, resume)
+    final = done.learner.weights
+    test, train_error, levels = final_errors(problem.system, network, dataset, problem.prepared,
+                                             problem.look, problem.runner(final), problem.raw)
     low, high = config.weight.min, config.weight.max
     return FixedTrainResult(
-        final, config,
-        errors[-1] if errors else _error(executor, raw.test, dataset.test_labels, config),
-        _error(executor, raw.train, dataset.train_labels, config), errors,
-        images / seconds if seconds else 0.0,
-        max(float(np.abs(dequantize(w, config.weight)).max()) for w in final.values()),
-        **totals,
+        final, config, test, train_error, done.errors, done.images_per_second,
+        max(float(np.abs(dequantize(w, config.weight)).max()) for w in final.values()), levels,
+        **done.learner.totals,
         saturated_weights=_share(final, lambda name, w: (w == low) | (w == high)),
-        changed_weights=_share(final, lambda name, w: w != first_weights[name]))
+        changed_weights=_share(final, lambda name, w: w != first[name]))
 
 
-def evaluate_fixed(network: Network, weights, images, labels, config: FixedTrainingConfig) -> float:
+def evaluate_fixed(network: Network, weights, images, labels, config) -> float:
     """Share of images, 0..1, that raw weights put in a wrong class.
 
     Parameters
@@ -225,64 +270,26 @@ def evaluate_fixed(network: Network, weights, images, labels, config: FixedTrain
         Real values.
     labels : ndarray of shape (images,)
     config : FixedTrainingConfig
-        Its formats and `inference_steps` count.
+        Its system, formats and `inference_steps` count.
     """
+    system = trainer(config.rule)
     executor = FixedExecutor(network, weights, config.state, config.weight, config.update_frac)
-    return _error(executor, raw_values(images, config.state), labels, config)
+    measured = Evaluation(system, network, system.inference(network, config), images, labels)
+    return measured.error(executor.run, {name: raw_values(values, config.state)
+                                         for name, values in measured.inputs().items()})
 
 
 def raw_values(real, state: Format):
     """Real values as raw states in the narrowest integers that hold them."""
     dtype = np.int16 if state.width <= 16 else np.int32
     raw = np.empty(np.shape(real), dtype)
-    for begin in range(0, len(raw), _PART):
-        part = slice(begin, begin + _PART)
+    for begin in range(0, len(raw), PART):
+        part = slice(begin, begin + PART)
         raw[part] = np.minimum(quantize(real[part], state, "images")[0], state.one)
     return raw
-
-
-class RawImages:
-    """Images and targets of a data set as raw states."""
-
-    def __init__(self, dataset: Dataset, state: Format):
-        self.train, self.test = raw_values(dataset.train, state), raw_values(dataset.test, state)
-        self.targets = one_hot(dataset.train_labels, dataset.classes, np.int16) * state.one
-        self.targets = self.targets.astype(self.train.dtype)
-
-
-def _epoch(executor, program, raw, order, epoch, config, rates, totals):
-    """Train on all images in an order and add up what the executor counted."""
-    for begin in range(0, len(order), _PART):
-        chosen = order[begin:begin + _PART]
-        result = executor.run(program, {"x": raw.train[chosen], "d": raw.targets[chosen]},
-                              config.seed, epoch * len(order) + begin, rates=rates, collect=False)
-        totals["signature"] = (totals["signature"] + int(result.signatures.sum())) & 0xFFFFFFFF
-        totals["writes"] += int(result.writes.sum())
-        totals["saturations"] += int(result.saturations.sum())
-
-
-def _error(executor, images, labels, config):
-    """Share of wrong predictions, by the batched road."""
-    network = executor.network
-    batched = FixedExecutor(network, executor.weights, config.state, config.weight)
-    program, wrong = inference(network, config.inference_steps), 0
-    for begin in range(0, len(labels), _PART):
-        part = slice(begin, begin + _PART)
-        found = batched.run(program, {"x": images[part]}).predictions
-        wrong += int(np.count_nonzero(found != labels[part]))
-    return wrong / max(len(labels), 1)
 
 
 def _share(weights, test):
     """Share of all weights that pass a test of (matrix name, raw weights)."""
     found = sum(int(np.count_nonzero(test(name, values))) for name, values in weights.items())
     return found / sum(values.size for values in weights.values())
-
-
-def _identity(network, dataset, config):
-    """What a checkpoint must agree in with the run that resumes it."""
-    settings = asdict(config)
-    del settings["epochs"]  # a run may be made longer
-    settings.update(rates=list(config.rates), state=str(config.state), weight=str(config.weight))
-    return {"network": network.name, "data": dataset.name, "images": dataset.fingerprint(),
-            "executor": "fixed", **settings}

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict
-from pathlib import Path
 
 import numpy as np
 
 from ..errors import ApicalError
 from ..network import glorot, layered
+from ..storage import cache as kept
 from ..storage.model import Model, load_model, save_model
 from .data import Dataset
 from .float import default_config, train
@@ -21,8 +21,8 @@ from .float import default_config, train
 TRAINING_VERSION = 1
 
 
-def trained_model(layers, dataset: Dataset, seed=0, rule="ep", cache="build/weights",
-                  progress=None) -> Model:
+def trained_model(layers, dataset: Dataset, seed=0, rule="ep", cache=None, progress=None,
+                  say=lambda text: None) -> Model:
     """Weights of a layered network trained with the defaults, from the cache when they are there.
 
     Parameters
@@ -31,30 +31,53 @@ def trained_model(layers, dataset: Dataset, seed=0, rule="ep", cache="build/weig
     dataset : Dataset
     seed : int
     rule : str
-    cache : path
-        Folder of the kept models.
+    cache : path, optional
+        Another cache than that of the user.
     progress : callable, optional
         As for :func:`apical.golden.learning.float.train`.
+    say : callable
+        Takes a line when the weights must be trained.
+
+    Raises
+    ------
+    ApicalError
+        When the cache cannot be written; before the training.
     """
     config = default_config(dataset.name, layers, rule, seed=seed)
     facts = repr((TRAINING_VERSION, tuple(layers), dataset.name, dataset.fingerprint(),
                   sorted(asdict(config).items())))
     name = f"{'-'.join(map(str, layers))}-{dataset.name}-" \
            f"{hashlib.sha256(facts.encode()).hexdigest()[:12]}.npz"
-    path = Path(cache) / name
-    if path.is_file():
-        try:
-            return load_model(path)
-        except ApicalError:
-            path.unlink()  # a damaged cache entry is only time lost
+    path = kept.folder("weights", cache) / name
+    if (found := _kept(path)) is not None:
+        return found
+    with kept.exclusive(path):
+        if (found := _kept(path)) is not None:
+            return found
+        say(f"training default weights: {'-'.join(map(str, layers))} on {dataset.name}, rule "
+            f"{rule}, {config.epochs} epochs (kept for the next run)")
+        model = _trained(layers, dataset, config, progress)
+        save_model(path, model)
+    return model
+
+
+def _kept(path):
+    if not path.is_file():
+        return None
+    try:
+        model = load_model(path)
+    except ApicalError:
+        return None  # a damaged entry only costs the time to train again
+    kept.used(path)
+    return model
+
+
+def _trained(layers, dataset, config, progress):
     network = layered(layers)
     result = train(network, dataset, config, progress=progress)
-    model = Model(network, {name: np.asarray(w, np.float64) for name, w in result.weights.items()},
-                  meta={"data": dataset.name, "seed": seed, "rule": rule,
-                        "test_error": result.test_error})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_model(path, model)
-    return model
+    return Model(network, {name: np.asarray(w, np.float64) for name, w in result.weights.items()},
+                 meta={"data": dataset.name, "seed": config.seed, "rule": config.rule,
+                       "test_error": result.test_error})
 
 
 def random_weights(network, seed=0) -> dict:

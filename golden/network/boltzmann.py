@@ -8,13 +8,14 @@ and the field of a unit is :math:`a_i = \\sum_j W_{ij} s_j + b_i`.
 
 Three decisions turn it into populations and projections:
 
-* A layer with lateral couplings is split into colour groups, each a population; couplings run
-  between groups only.  Then a group is sampled at once (its units are independent given the
-  others: block Gibbs sampling is exact), no self-coupling exists, and one matrix used both ways
-  keeps the couplings symmetric.  A fully connected layer of n units is n groups of one unit.
-* The visible units stand twice: ``x`` holds the image (clamped, so its drive is accumulated once
-  and zeros cost nothing), ``v`` takes the fields of the visible units, which clamped populations
-  cannot.  A program copies x to v, or samples v and lets it drive the others.
+* A layer with lateral couplings is split into colour groups, each a population, and only groups are
+  coupled to each other.  So a group can be sampled at once (its units are independent given the
+  others, so block Gibbs sampling is exact), no unit is coupled to itself, and one matrix used in
+  both directions keeps the couplings symmetric.  A fully connected layer of n units is n groups of
+  one unit.
+* There are two populations of visible units.  ``x`` holds the image; it is clamped, so its drive is
+  accumulated once and zeros cost nothing.  ``v`` receives the fields of the visible units, which a
+  clamped population cannot.  A program copies x to v, or samples v and lets it drive the others.
 * Biases are matrix rows from the constant population ``one``.
 """
 
@@ -25,26 +26,27 @@ import numpy as np
 from ..errors import MisuseError
 from . import Matrix, Network, Population, Projection
 
-#: At the full rate hidden groups follow each other before they follow the image: the flow of
-#: 64-40-20 on digits then ends 3 to 8 % above that of a machine without lateral couplings.
+#: Share of the rate at which lateral couplings of hidden layers learn.  At the full rate, hidden
+#: groups follow each other before they follow the image: the flow of 64-40-20 on digits then ends
+#: 3 to 8 % above that of a machine without lateral couplings.
 LATERAL_SHARE = 0.2
 
 
 def boltzmann(sizes, colours=None, symmetric=True, name=None) -> Network:
     """A Boltzmann machine of layers; neighbouring layers are fully coupled.
 
-    Populations ``x`` (images) and ``v`` (the same units, not clamped), ``h1``, ``h2`` .. and
-    ``one``; a layer of several colour groups has ``h1_1``, ``h1_2`` ... (``x_1``, ``v_1`` ...).
-    Matrices ``W1`` .. couple a layer (rows) with the next (columns) and ``L0``, ``L1`` .. the
-    groups of a layer, with group numbers behind them (``W1_1_2``) where layers have groups;
-    ``bv``, ``bh1`` .. are biases.  Without `symmetric` the opposite direction has matrices of its
-    own, called ``W1r`` and so on.
+    Populations are ``x`` (images), ``v`` (the same units, not clamped), ``h1``, ``h2`` .. and
+    ``one``; a layer of several colour groups has ``h1_1``, ``h1_2`` .. (``x_1``, ``v_1`` ..).
+    Matrices ``W1`` .. couple a layer (rows) with the next (columns), and ``L0``, ``L1`` .. couple
+    the groups of a layer; group numbers follow (``W1_1_2``) if layers have groups.  ``bv``,
+    ``bh1`` .. are biases.  Without `symmetric` the opposite direction has its own matrices, called
+    ``W1r`` and so on.
 
     Parameters
     ----------
     sizes : sequence of int
-        Units of the visible layer and of each hidden layer; no hidden layer makes a visible-only
-        machine.
+        Units of the visible layer and of each hidden layer; without hidden layers the machine is
+        visible-only.
     colours : sequence of int, optional
         Colour groups of each layer; 1, the default, is a layer without lateral couplings.
     symmetric : bool
@@ -58,7 +60,7 @@ def boltzmann(sizes, colours=None, symmetric=True, name=None) -> Network:
     for size, count in zip(sizes, colours):
         if size < 1 or not 1 <= count <= size:
             raise MisuseError(f"a layer of {size} units cannot have {count} colour groups; "
-                              "it needs a unit at least in each")
+                              "each group needs at least one unit")
     groups = [_groups(k, size, count) for k, (size, count) in enumerate(zip(sizes, colours))]
     populations = [Population(n.replace("v", "x", 1), s, "binary", clamped=True)
                    for n, s in groups[0]]
@@ -78,7 +80,7 @@ def boltzmann(sizes, colours=None, symmetric=True, name=None) -> Network:
 
 
 def _groups(layer, size, count):
-    """(population name, size) of the colour groups of a layer: neighbours in size."""
+    """(population name, size) of the colour groups of a layer; sizes differ by one at most."""
     name = f"h{layer}" if layer else "v"
     parts = [len(part) for part in np.array_split(np.arange(size), count)]
     return [(f"{name}_{i}" if count > 1 else name, part) for i, part in enumerate(parts, 1)]
@@ -125,19 +127,19 @@ def check_machine(network: Network):
     pairs = visible(network)
     if not pairs or any(x[0] != "x" or v not in names for x, v in pairs) or any(
             network.population(name).rate != "binary" for name in names):
-        raise MisuseError(f"network '{network.name}' is no Boltzmann machine: it needs binary "
+        raise MisuseError(f"network '{network.name}' is not a Boltzmann machine: it needs binary "
                           "visible units 'x' with twins 'v', as "
                           "apical.golden.network.boltzmann.boltzmann makes it")
 
 
 def split(network: Network, images, clamped=True) -> dict:
-    """Columns of images by visible population: what a run takes as inputs (or as states).
+    """Columns of images by visible population, as a run takes them for inputs (or states).
 
     Parameters
     ----------
     images : ndarray of shape (images, width)
     clamped : bool
-        By the clamped populations, or by their free twins.
+        Whether keys are the clamped populations, or their free twins.
     """
     images = np.asarray(images)
     sizes = [network.population(x).size for x, _ in visible(network)]
@@ -149,17 +151,17 @@ def split(network: Network, images, clamped=True) -> dict:
 
 
 def join(network: Network, states, slot="state"):
-    """Visible units in one array again: ndarray of shape (images, width)."""
+    """Visible units put back into one array: ndarray of shape (images, width)."""
     return np.concatenate([states[v, slot] for _, v in visible(network)], axis=1)
 
 
 def binarize(images):
-    """Pixels above 1/2 become 1, others 0: float32, the way all our Boltzmann data are made."""
+    """Pixels above 1/2 become 1, others 0: float32, as in all Boltzmann data here."""
     return (np.asarray(images) > 0.5).astype(np.float32)
 
 
 def corrupt(images, share, seed):
-    """Flip each binary pixel with a chance: float32 of the shape of `images`."""
+    """Flip each binary pixel with probability `share`: float32 of the shape of `images`."""
     flips = np.random.default_rng(seed).random(images.shape, np.float32) < share
     return np.where(flips, 1 - images, images).astype(np.float32)
 
@@ -170,7 +172,7 @@ def starting_weights(network: Network, images, seed, scale=0.01, hidden_bias=0.0
     Parameters
     ----------
     images : ndarray of shape (images, width)
-        Binary training images; their means m give biases ``log(m / (1 - m))``, with means kept
+        Binary training images.  Their means m give biases ``log(m / (1 - m))``; means are kept
         half an image away from 0 and 1.
     seed : int
     scale : float

@@ -1,7 +1,7 @@
 """Description of an energy network: populations, matrices and the projections between them.
 
-A network says what is connected to what; a :class:`~apical.golden.program.Program` says what is
-done with it; three executors (float, fixed, engine) run the pair.
+A network says what is connected to what, and a :class:`~apical.golden.program.Program` says what to
+do with it.  Every executor runs the pair.
 
 The states :math:`u` of all populations settle by descending the energy (papers 1, 4 and 5; Scellier
 and Bengio 2017, equation 1)
@@ -21,8 +21,8 @@ import numpy as np
 
 from ..errors import MisuseError
 
-#: Rate functions: name -> (lowest state, highest state); states are clipped into that range.
-#: None means no clip but that of the number format.
+#: Rate functions: name -> (lowest state, highest state); states are clipped to that range.
+#: None means that only the number format limits them.
 RATES = {
     "hard-sigmoid": (0.0, 1.0),
     "hard-tanh": (-1.0, 1.0),
@@ -43,9 +43,9 @@ class Population:
         Number of units, 1..65535.
     rate : str
         Rate function rho, a key of `RATES`.  ``"constant"`` marks a population whose single
-        unit is 1 for ever: the source of biases.
+        unit is always 1: the source of biases.
     clamped : bool
-        The states are given with the image (inputs, targets) and never updated.
+        The states come with the image (inputs, targets) and are never updated.
     """
 
     name: str
@@ -76,7 +76,7 @@ class Population:
 
     @property
     def limits(self):
-        """(lowest, highest) state as floats, or None when only the number format limits it."""
+        """(lowest, highest) state as floats, or None if only the number format limits it."""
         return RATES[self.rate]
 
 
@@ -141,7 +141,7 @@ class Network:
     Raises
     ------
     MisuseError
-        For names used twice, unknown names, or sizes that do not match.
+        For duplicate or unknown names, and for sizes that do not match.
     """
 
     name: str
@@ -196,7 +196,7 @@ class Network:
 
     @property
     def clamped(self) -> tuple[Population, ...]:
-        """Clamped populations: what an image brings with it, in order."""
+        """Clamped populations, whose states come with the image, in order."""
         return tuple(p for p in self.populations if p.clamped)
 
     def into(self, target: str) -> tuple[Projection, ...]:
@@ -221,14 +221,14 @@ class Network:
 def layered(sizes, rate="hard-sigmoid", name=None) -> Network:
     """A layered symmetric energy network, the shape of papers 1, 4 and 5.
 
-    Populations ``x`` (clamped), ``h1`` .. , ``y``, the target ``d`` (clamped, for the nudge) and
-    ``one``; matrices ``W1`` .. of shape (n_{k-1}, n_k) used upwards, and downwards transposed
-    between settling layers; bias matrices ``b1`` ...
+    Populations are ``x`` (clamped), ``h1`` .. , ``y``, the target ``d`` (clamped, for the nudge)
+    and ``one``.  Matrices ``W1`` .. of shape (n_{k-1}, n_k) are used upwards and, between settling
+    layers, transposed downwards; ``b1`` .. are biases.
 
     Parameters
     ----------
     sizes : sequence of int
-        Units of each layer from the input to the output; at least two layers.
+        Units of each layer, from the input to the output; at least two layers.
     rate : str
         Rate function of the settling layers (`RATES`).
     """

@@ -7,10 +7,10 @@ Scellier and Bengio (2017), equations 1 to 6; the energy is that of Bengio et al
                  - \\sum_i b_i \\rho(u_i), \\qquad F = E + \\beta C, \\qquad
           C = \\tfrac12 \\lVert d - u_y \\rVert^2
 
-A relaxation step moves along the force ``-dF/du`` and clips.  Within the range of hard rates E is
-quadratic with curvature at most ``1 + s``, s the greatest singular value of the settling weights
-(:func:`greatest_coupling`); a step projected onto that range lowers E whenever
-``eps < 2 / (1 + s)``, so with ``eps = 1/2`` whenever ``s < 3``.
+A relaxation step moves along the force ``-dF/du`` and clips.  Within the range of hard rates, E is
+quadratic.  Its curvature is at most ``1 + s``, where s is the largest singular value of the
+settling weights (:func:`greatest_coupling`).  A step projected onto that range lowers E if
+``eps < 2 / (1 + s)``: with ``eps = 1/2``, if ``s < 3``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from . import Network, Projection
 def rate(values, kind):
     """rho(u) of a rate function, a key of :data:`~apical.golden.network.RATES`.
 
-    Hard rates are the identity: states are clipped into their range.
+    Hard rates are the identity, because states are clipped to their range.
     """
     return 0.5 * (1 + np.tanh(0.5 * values)) if kind == "logistic" else values
 
@@ -43,8 +43,8 @@ def couplings(network: Network) -> tuple[Projection, ...]:
     Raises
     ------
     MisuseError
-        When the network has no energy: two settling populations are connected one way only, or
-        with opposite signs, or by different matrices.
+        If the network has no energy, because two settling populations are connected in one
+        direction only, with opposite signs, or by different matrices.
     """
     ends = {}
     for p in network.projections:
@@ -77,7 +77,7 @@ def _rate(network, states, name):
 def energy(network: Network, weights, states):
     """Energy of a batch of states.
 
-    The squares of clamped units are a constant and left out.
+    The squares of clamped units are constant and therefore left out.
 
     Parameters
     ----------
@@ -136,9 +136,9 @@ def force(network: Network, weights, states, beta=0.0, output="y", target="d"):
 
 
 def projected_force(network: Network, weights, states, **nudge):
-    """:func:`force` without what pushes units against the limit of their range.
+    """:func:`force` without the part that pushes units against the limit of their range.
 
-    This is what is zero at a fixed point: units that rest on a limit keep a force for ever.
+    This is zero at a fixed point, whereas the force on a unit that rests at a limit is not.
     """
     forces = force(network, weights, states, **nudge)
     for name, values in forces.items():
@@ -151,7 +151,7 @@ def projected_force(network: Network, weights, states, **nudge):
 
 
 def greatest_coupling(network: Network, weights) -> float:
-    """Greatest singular value of the symmetric matrix of all settling weights."""
+    """Largest singular value of the symmetric matrix of all settling weights."""
     offset, size = {}, 0
     for population in network.free:
         offset[population.name] = size

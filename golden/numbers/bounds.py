@@ -1,6 +1,6 @@
 """Proven bounds of accumulators: what they may reach for any weights and states of the formats.
 
-They decide the accumulator width an engine needs and license the exact float64 BLAS road
+They decide the accumulator width an engine needs and license the exact float64 BLAS path
 (integers below 2**53) of the fixed executor.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ..errors import MisuseError
 from ..network import Network, Population
-from ..program import Nudge, Program, Project, Relax, Update, describe
+from ..program import Operation, Program, describe
 from .formats import Format
 
 
@@ -27,14 +27,14 @@ def state_limits(population: Population, state: Format):
 
 
 def rate_magnitude(population: Population, state: Format) -> int:
-    """Greatest absolute raw rate a population can have."""
+    """Largest absolute raw rate a population can have."""
     if population.rate == "logistic":
         return state.one
     return max(map(abs, state_limits(population, state)))
 
 
 def accumulator_bounds(network: Network, program: Program, state: Format, weight: Format):
-    """Greatest absolute raw value of every accumulator of a program.
+    """Largest absolute raw value of every accumulator of a program.
 
     Returns
     -------
@@ -53,19 +53,21 @@ def accumulator_bounds(network: Network, program: Program, state: Format, weight
 def _scan(ops, network, program, state, weight, now, most):
     """Follow the operations: `now` is what an accumulator may hold here, `most` what ever."""
     for op in ops:
-        if isinstance(op, Project):
-            projection = network.projection(op.projection)
+        for one in op.sums():
+            projection = network.projection(one.projection)
             source = network.population(projection.source)
-            added = source.size * (rate_magnitude(source, state) >> op.shift) * weight.magnitude
-            key = projection.target, op.into
-            now[key] = added + (now[projection.target, op.start] if op.start is not None else 0)
+            added = source.size * (rate_magnitude(source, state) >> one.shift) * weight.magnitude
+            key = projection.target, one.into
+            now[key] = added + (now[projection.target, one.start] if one.start is not None else 0)
             most[key] = max(most.get(key, 0), now[key])
-        elif isinstance(op, Relax):
-            _scan(op.body, network, program, state, weight, now, most)
+        loop = op.loop()
+        if loop is not None:
+            body = loop[1]
+            _scan(body, network, program, state, weight, now, most)
             # What one step leaves may start the next one; that must come to an end.
-            for _ in range(len(op.body) + 1):
+            for _ in range(sum(1 + len(inner.sums()) for inner in body) + 1):
                 before = dict(now)
-                _scan(op.body, network, program, state, weight, now, most)
+                _scan(body, network, program, state, weight, now, most)
                 if now == before:
                     break
             else:
@@ -75,13 +77,9 @@ def _scan(ops, network, program, state, weight, now, most):
                                   "start it from 0 or from a held accumulator")
 
 
-def force_bound(op: Update, current: int, state: Format, weight: Format) -> int:
-    """Greatest absolute raw force T of an update whose current reaches `current`."""
-    leak = state.magnitude << weight.frac if op.leak else 0
-    if op.held is not None:
-        leak += state.magnitude << weight.frac
-    nudge = 2 * state.magnitude << weight.frac if isinstance(op.nudge, Nudge) else 0
-    return current + leak + nudge
+def force_bound(op: Operation, current: int, state: Format, weight: Format) -> int:
+    """Largest absolute raw sum that an operation makes of a current of at most `current`."""
+    return current + (op.state_terms() * state.magnitude << weight.frac)
 
 
 def bits_for(magnitude: int) -> int:

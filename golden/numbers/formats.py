@@ -46,7 +46,7 @@ class Format:
     @classmethod
     def parse(cls, text: str) -> Format:
         """Read the form that :meth:`__str__` writes, for example ``s16.12``."""
-        match = re.fullmatch(r"([su])(\d+)\.(\d+)", text)
+        match = re.fullmatch(r"([su])([0-9]{1,9})\.([0-9]{1,9})", text)
         if not match:
             raise MisuseError(f"'{text}' is not a number format; write one as s16.12 "
                               "(s or u, width in bits, '.', fraction bits)")

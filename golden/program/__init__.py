@@ -22,40 +22,55 @@ clamped logistic populations.
 """
 
 from .check import MAX_DEPTH
-from .operations import (
-    FLOW_LIMIT,
+from .loops import Relax
+from .operation import (
+    KINDS,
+    LEARNING,
+    NOISE,
+    PLAIN,
     RATE,
-    RATE_SHIFT,
-    SAMPLE_MODES,
     SCALED,
+    SMOOTH,
     STATE,
-    UPDATE_FRAC,
-    WRITES_STATE,
+    FromCurrent,
+    Into,
+    Operation,
+    describe,
+    handler_of,
+)
+from .program import Program, accumulators, vectors
+from .states import (
+    RATE_SHIFT,
     Clear,
     Decide,
     Difference,
-    FlowRate,
-    Learn,
     Nudge,
-    Outer,
-    Project,
-    Relax,
-    Reseed,
     Residual,
-    Sample,
     Snapshot,
     Update,
-    describe,
+    noise_multiplier,
+)
+from .stochastic import FLOW_LIMIT, SAMPLE_MODES, FlowRate, Reseed, Sample
+from .touched import (
     draws,
+    matrices_used,
+    rates_read,
+    scaled_factors,
+    stored,
+    stored_rates,
+    vectors_read,
+    vectors_written,
     walk,
     written_vector,
 )
-from .program import Program, accumulators, stored, stored_rates, vectors
+from .weights import UPDATE_FRAC, Learn, Outer, Project
 
 __all__ = [
-    "Clear", "Decide", "Difference", "FLOW_LIMIT", "FlowRate", "Learn", "MAX_DEPTH", "Nudge",
-    "Outer", "Program", "Project", "RATE", "RATE_SHIFT", "Relax", "Reseed", "Residual",
-    "SAMPLE_MODES", "SCALED", "STATE", "Sample", "Snapshot", "UPDATE_FRAC", "Update",
-    "WRITES_STATE", "accumulators", "describe", "draws", "stored", "stored_rates", "vectors",
-    "walk", "written_vector",
+    "Clear", "Decide", "Difference", "FLOW_LIMIT", "FlowRate", "FromCurrent", "Into", "KINDS",
+    "LEARNING", "Learn", "MAX_DEPTH", "NOISE", "Nudge", "Operation", "Outer", "PLAIN", "Program",
+    "Project", "RATE", "RATE_SHIFT", "Relax", "Reseed", "Residual", "SAMPLE_MODES", "SCALED",
+    "SMOOTH", "STATE", "Sample", "Snapshot", "UPDATE_FRAC", "Update", "accumulators", "describe",
+    "draws", "handler_of", "matrices_used", "noise_multiplier", "rates_read", "scaled_factors",
+    "stored", "stored_rates", "vectors", "vectors_read", "vectors_written", "walk",
+    "written_vector",
 ]

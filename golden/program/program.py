@@ -6,21 +6,8 @@ from dataclasses import dataclass
 
 from ..network import Network
 from .check import check_operations
-from .operations import (
-    RATE,
-    SCALED,
-    STATE,
-    Decide,
-    Difference,
-    FlowRate,
-    Learn,
-    Project,
-    Residual,
-    Snapshot,
-    Update,
-    walk,
-    written_vector,
-)
+from .operation import RATE, STATE
+from .touched import scaled_factors, stored_rates, vectors_read, walk
 
 
 @dataclass(frozen=True)
@@ -47,19 +34,12 @@ class Program:
 
     def inputs(self, network: Network):
         """Names of the clamped populations whose states the program reads, in network order."""
-        read = set()
-        for op in walk(self.ops):
-            if isinstance(op, Project):
-                read.add(network.projection(op.projection).source)
-            elif isinstance(op, Update) and op.nudge is not None:
-                read.add(op.nudge.target)
-            elif isinstance(op, Snapshot | Decide | FlowRate | Residual):
-                read.add(op.population)
-            elif isinstance(op, Difference):
-                read.update(name for name, _ in op.operands)
-            elif isinstance(op, Learn):
-                read.update(name for t in op.terms for name in (t.rows[0], t.cols[0]))
+        read = {name for op in walk(self.ops) for name, _ in vectors_read(op, network)}
         return [p.name for p in network.clamped if p.name in read]
+
+    def learned(self):
+        """Names of the matrices that the program changes, in program order."""
+        return list(dict.fromkeys(learn.matrix for op in walk(self.ops) for learn in op.learns()))
 
 
 def vectors(network: Network, program: Program):
@@ -69,48 +49,19 @@ def vectors(network: Network, program: Program):
     -------
     list of (str, str)
         (population, slot): the states of all populations in network order, then further slots in
-        the order the program first names them, then the scaled factors of weight updates, then
-        the rates of `stored_rates`.
+        the order the program first names them (an operation names what it writes, then what it
+        reads), then the scaled factors of weight updates, then the rates of `stored_rates`.
     """
-    found = [(p.name, STATE) for p in network.populations]
-    for op in walk(program.ops):
-        named = [written_vector(op)]
-        if isinstance(op, Snapshot):
-            named.append((op.population, op.source))
-        elif isinstance(op, Difference):
-            named += op.operands
-        elif isinstance(op, Update) and op.held is not None:
-            named.append((op.population, op.held))
-        elif isinstance(op, Learn):
-            named += [pair for t in op.terms for pair in (t.rows, t.cols)]
-        for pair in named:
-            if pair is not None and pair[1] != RATE and pair not in found:
-                found.append(pair)
-    for op in walk(program.ops):
-        if isinstance(op, Learn):
-            scaled = [(term.cols[0], slot) for term, slot in zip(op.terms, SCALED)]
-            found += [pair for pair in scaled if pair not in found]
-    return found + [(name, RATE) for name in stored_rates(network)]
-
-
-def stored_rates(network: Network):
-    """Names of the populations whose rate is a vector of its own: the free logistic ones."""
-    return [p.name for p in network.free if p.rate == "logistic"]
-
-
-def stored(network: Network, pair):
-    """The vector (population, slot) that is read for a pair: rates that are states are states."""
-    if pair[1] == RATE and pair[0] not in stored_rates(network):
-        return pair[0], STATE
-    return tuple(pair)
+    ops = list(walk(program.ops))
+    named = [(p.name, STATE) for p in network.populations]
+    for op in ops:
+        named += [pair for pair in (*op.writes(), *vectors_read(op, network)) if pair[1] != RATE]
+    for op in ops:
+        named += scaled_factors(op)
+    return [*dict.fromkeys(map(tuple, named)), *((name, RATE) for name in stored_rates(network))]
 
 
 def accumulators(network: Network, program: Program):
     """All accumulators (population, name), in the order the program first names them."""
-    found = []
-    for op in walk(program.ops):
-        if isinstance(op, Project):
-            pair = network.projection(op.projection).target, op.into
-            if pair not in found:
-                found.append(pair)
-    return found
+    return list(dict.fromkeys((network.projection(one.projection).target, one.into)
+                              for op in walk(program.ops) for one in op.sums()))

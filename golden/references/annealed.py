@@ -3,11 +3,11 @@
 Salakhutdinov and Murray (2008, "On the quantitative analysis of deep belief networks"), after
 Neal (2001); for layered machines Salakhutdinov and Hinton (2009, "Deep Boltzmann machines").
 Chains go from a machine of independent units, whose partition function is known, to the machine in
-question: at inverse temperature t every coupling and hidden bias is t times its own, and a visible
+question.  At inverse temperature t, couplings and hidden biases are multiplied by t, and a visible
 bias is ``(1 - t) b_0 + t b``.  Groups that are not coupled to each other are summed out; the other
 groups are the states of the chains.  The mean of the importance weights estimates ``Z / Z_0``
-without bias, but its logarithm is too low on average: with too few temperatures a log-likelihood
-comes out too high.  The interval tells of the spread between chains, not of that.
+without bias, but its logarithm is too low on average: with too few temperatures, a log-likelihood
+comes out too high.  The interval reflects the spread between chains, not this error.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from .boltzmann import log_likelihood, log_sum_exp
 
 #: Share of all temperatures in each of the three parts of the default schedule, and the parts.
 _PARTS = ((0.0, 0.5, 0.035), (0.5, 0.9, 0.275), (0.9, 1.0, 0.69))
-#: Mean-field sweeps of the lower bound; more change digits and MNIST by less than 0.1 nats.
+#: Mean-field sweeps of the lower bound; more would change digits and MNIST by less than 0.1 nats.
 BOUND_SWEEPS = 30
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """An estimate of ``log Z`` and of the mean log-likelihood it gives.
+    """An estimate of ``log Z``, and the mean log-likelihood that follows from it.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class Estimate:
         95 % interval of ``log Z``: percentiles of the estimate over resampled chains.
     chains, temperatures : int
     effective : float
-        ``(sum w)**2 / sum w**2``, the number of equal chains that would be as good.
+        ``(sum w)**2 / sum w**2``: as many chains of equal weight would be as good.
     """
 
     log_z: float
@@ -53,10 +53,10 @@ class Estimate:
     effective: float
 
     def log_likelihood(self, network: Network, weights, images):
-        """(mean log-likelihood, low, high) in nats of images; a lower bound of layered machines.
+        """(mean log-likelihood, low, high) of images in nats.
 
-        Of a restricted machine it is exact but for ``log Z``; of others it is that of
-        :func:`log_probability_bound`.
+        For a restricted machine it is exact except for ``log Z``; for others it is a lower bound,
+        by :func:`log_probability_bound`.
         """
         if is_restricted(network):
             free = log_likelihood(network, weights, images, 0.0)
@@ -71,7 +71,7 @@ def schedule(temperatures):
     The proportions are those of Salakhutdinov and Murray (2008): 500, 4000 and 10000 of 14500.
     """
     if temperatures < 10:
-        raise MisuseError(f"{temperatures} temperatures are too few; use 10 at least")
+        raise MisuseError(f"{temperatures} temperatures are too few; use at least 10")
     counts = [max(1, round(share * (temperatures - 1))) for _, _, share in _PARTS]
     counts[-1] = temperatures - 1 - sum(counts[:-1])
     parts = [np.linspace(low, high, count, endpoint=False)
@@ -80,7 +80,7 @@ def schedule(temperatures):
 
 
 class _Chains:
-    """States of the chains of one machine, and what a step of temperature needs."""
+    """States of the chains of one machine, with what a step of temperature needs."""
 
     def __init__(self, network, weights, base, chains, rng, dtype):
         self.rng, self.type, self.count = rng, dtype, chains
@@ -130,8 +130,8 @@ class _Chains:
         return current * self.type(beta) + self.first[name] * self.type(1 - beta)
 
     def _draw(self, field):
-        chance = 0.5 * (1 + np.tanh(0.5 * field))
-        return (self.rng.random(field.shape, self.type) < chance).astype(self.type)
+        probability = 0.5 * (1 + np.tanh(0.5 * field))
+        return (self.rng.random(field.shape, self.type) < probability).astype(self.type)
 
 
 def _machine(network, weights, base, dtype):
@@ -175,8 +175,8 @@ def estimate_log_z(network: Network, weights, base=None, temperatures=1000, chai
         Symmetric, of any layers and colour groups.
     weights : dict of str to ndarray
     base : ndarray of shape (width,), optional
-        Visible biases of the machine that is started from; log odds of the pixels are best, the
-        biases of the machine are the default.
+        Visible biases of the machine that chains start from.  Log odds of the pixels are best; the
+        default is the biases of the machine.
     temperatures, chains : int
     seed : int
     dtype : dtype
@@ -185,11 +185,11 @@ def estimate_log_z(network: Network, weights, base=None, temperatures=1000, chai
     Raises
     ------
     MisuseError
-        For networks that are no symmetric machines, and for fewer than 2 chains.
+        For networks that are not symmetric machines, and for fewer than 2 chains.
     """
     check_machine(network)
     if chains < 2:
-        raise MisuseError(f"{chains} chains give no interval; use 2 at least")
+        raise MisuseError(f"{chains} chains give no interval; use at least 2")
     own = np.concatenate([np.asarray(weights[f"b{v}"], np.float64)[0] for _, v in visible(network)])
     base = own if base is None else np.asarray(base, np.float64)
     if base.shape != own.shape or not np.isfinite(base).all():
@@ -210,8 +210,8 @@ def estimate_log_z(network: Network, weights, base=None, temperatures=1000, chai
 def log_probability_bound(network: Network, weights, images, sweeps=BOUND_SWEEPS):
     """Lower bound of ``log sum_z exp(-E(x, z))`` by mean-field hidden units.
 
-    ``E_q[-E(x, z)] + H(q)`` with independent hidden units q, each at its conditional given the
-    means of the others (Salakhutdinov and Hinton 2009); exact for restricted machines.
+    ``E_q[-E(x, z)] + H(q)`` with independent hidden units q, each at its conditional mean given the
+    means of the others (Salakhutdinov and Hinton 2009).  Exact for restricted machines.
 
     Parameters
     ----------

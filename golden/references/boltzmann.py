@@ -1,7 +1,7 @@
 """Independent references of Boltzmann machines: enumeration, and scikit-learn's machine.
 
-They share no code with the executors: energies, flips and partition functions are written from the
-equations on the full coupling matrix.
+They share no code with the executors: energies, flips and partition functions follow the equations,
+on the full coupling matrix.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from ..learning.sampling import free_energy, is_restricted, restricted
 from ..network import Network
 from ..network.boltzmann import boltzmann, full_matrix, visible
 
-#: Most units that are enumerated: 2**20 states.
+#: The largest number of units that is enumerated: 2**20 states.
 ENUMERATED = 20
 
 
@@ -34,15 +34,15 @@ def energy(couplings, biases, states):
 
 
 def flow_by_flips(couplings, biases, states, units):
-    """Flow objective by flipping each unit: ``sum_i exp((E(s) - E(s with i flipped)) / 2)``, mean.
+    """Flow objective by flips: mean of ``sum_i exp((E(s) - E(s with i flipped)) / 2)``.
 
-    The form of Sohl-Dickstein, Battaglino and DeWeese (2011), in which no field appears.
+    This is the form of Sohl-Dickstein, Battaglino and DeWeese (2011), in which no field appears.
 
     Parameters
     ----------
     states : ndarray of shape (rows, n)
     units : sequence of int
-        Whose flips count.
+        Units whose flips count.
     """
     here, total = energy(couplings, biases, states), 0.0
     for unit in units:
@@ -55,8 +55,8 @@ def flow_by_flips(couplings, biases, states, units):
 def all_states(units):
     """All 2**units binary states: ndarray of shape (2**units, units), float64."""
     if units > ENUMERATED:
-        raise MisuseError(f"{units} units have too many states to be enumerated; "
-                          f"at most {ENUMERATED}")
+        raise MisuseError(f"{units} units have too many states to enumerate; "
+                          f"use at most {ENUMERATED}")
     return (np.arange(2 ** units)[:, None] >> np.arange(units) & 1).astype(np.float64)
 
 
@@ -67,7 +67,7 @@ def log_sum_exp(values):
 
 
 def log_partition(network: Network, weights) -> float:
-    """Exact ``log Z`` by enumeration; of a restricted machine over its smaller side only.
+    """Exact ``log Z`` by enumeration; for a restricted machine, over its smaller side only.
 
     Raises
     ------
@@ -93,7 +93,7 @@ def log_likelihood(network: Network, weights, images, log_z=None) -> float:
     ----------
     images : ndarray of shape (images, width)
     log_z : float, optional
-        ``log Z`` where it is known or estimated; by default it is enumerated.
+        ``log Z`` if it is known or estimated; by default it is enumerated.
     """
     log_z = log_partition(network, weights) if log_z is None else log_z
     if is_restricted(network):
@@ -106,7 +106,7 @@ def log_likelihood(network: Network, weights, images, log_z=None) -> float:
 
 
 def marginals(network: Network, weights):
-    """Exact chances and pair chances of the visible units of a small machine.
+    """Exact probabilities of the visible units of a small machine, single and in pairs.
 
     Returns
     -------

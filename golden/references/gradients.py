@@ -1,6 +1,6 @@
 """Independent references that rules are compared with: backpropagation, finite differences, BPTT.
 
-Plain NumPy on plain lists of matrices, written from the equations and sharing nothing with the
+They are plain NumPy on lists of matrices, written from the equations, and share nothing with the
 executors.  ``weights`` is a list of (W of shape (n_{k-1}, n_k), b of shape (n_k,)).
 """
 
@@ -15,14 +15,14 @@ def logistic(values):
 
 
 def layers_of(weights):
-    """The matrices of a layered network as the list that is used here."""
+    """The matrices of a layered network as a list, the form used here."""
     count = sum(name[0] == "W" for name in weights)
     return [(np.asarray(weights[f"W{k}"], np.float64),
              np.asarray(weights[f"b{k}"], np.float64).reshape(-1)) for k in range(1, count + 1)]
 
 
 def cosine(a, b) -> float:
-    """Cosine of two arrays as vectors; 0 when one of them is 0."""
+    """Cosine of two arrays as vectors; 0 if one of them is 0."""
     a, b = np.ravel(a), np.ravel(b)
     length = np.linalg.norm(a) * np.linalg.norm(b)
     return float(a @ b / length) if length else 0.0
@@ -88,7 +88,7 @@ def energy_step(weights, states, x, rate, eps, beta=0.0, d=None):
 
 def fixed_point(weights, x, rate, states=None, eps=0.5, beta=0.0, d=None, tolerance=1e-13,
                 steps=20000):
-    """States where a step moves nothing by more than the tolerance."""
+    """States that a step moves by at most the tolerance."""
     if states is None:
         states = [np.zeros((len(x), matrix.shape[1])) for matrix, _ in weights]
     for _ in range(steps):
@@ -135,13 +135,13 @@ def finite_differences(weights, x, d, rate, step=1e-5, eps=0.5):
 def through_time(weights, x, d, rate, steps, eps=0.5, start=None):
     """Backpropagation through the last `steps` relaxation steps from the free fixed point.
 
-    The gradient of ``C = mean 1/2 |d - u_L(T)|**2`` truncated to so many steps (Ernoult et al.
-    2019): what equilibrium propagation computes with as many nudged steps, for beta to 0.
+    The gradient of ``C = mean 1/2 |d - u_L(T)|**2``, truncated to that many steps (Ernoult et al.
+    2019).  Equilibrium propagation with as many nudged steps computes it as beta goes to 0.
 
     Parameters
     ----------
     start : list of ndarray or None
-        The fixed point, where it is known.
+        The fixed point, if it is known.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Writing result files: all or nothing, and refused before the long work rather than after it.
+"""Writing result files: all or nothing, and refused before the long work instead of after it.
 
 Nothing here needs NumPy, so the command line can check its outputs at once.
 """
@@ -21,7 +21,7 @@ def write_atomically(path, data: bytes):
     Raises
     ------
     ApicalError
-        When the file cannot be written; nothing is left behind.
+        If the file cannot be written; no part of it remains.
     """
     try:
         if _is_device(path):
@@ -48,10 +48,10 @@ def write_atomically(path, data: bytes):
 
 
 def check_writable(path):
-    """Raise `ApicalError` unless a file can be written at `path`; leaves nothing behind.
+    """Raise `ApicalError` unless a file can be written at `path`; leaves no file there.
 
-    Commands call this before their long work.  It creates a file beside the final place, because
-    permissions alone do not tell (read-only mounts, the superuser).
+    Commands call this before their long work.  It creates a file beside the final place and removes
+    it, because permissions alone are not enough (read-only mounts, the superuser).
     """
     if _is_device(path):
         if not os.access(path, os.W_OK):
@@ -61,7 +61,7 @@ def check_writable(path):
         raise ApicalError(f"cannot write '{os.fspath(path)}': it is a folder; give a file name")
     try:
         with contextlib.suppress(FileNotFoundError):
-            os.stat(path)  # tells names that are too long
+            os.stat(path)  # refuses names that are too long
         part = _beside(os.path.realpath(path))
         with open(part, "xb"):
             pass
@@ -71,7 +71,7 @@ def check_writable(path):
 
 
 def _is_device(path):
-    """Whether a path names something that must not be renamed over."""
+    """Whether a path names something that renaming would destroy."""
     text = os.path.abspath(path)
     there = os.path.exists(text) and not os.path.isfile(text) and not os.path.isdir(text)
     return there or text.startswith("/dev/")

@@ -1,23 +1,17 @@
 """Checkpoints of a training run: weights, epoch, state of the random generator.
 
-An ``.npz`` archive without pickles, replaced as a whole, so that a run that is killed at any
-moment leaves the checkpoint of the last whole epoch.
+An archive (:mod:`~apical.golden.storage.archive`) that is replaced as a whole: a run that is killed
+at any moment leaves the checkpoint of its last complete epoch.
 """
 
 from __future__ import annotations
 
-import io
 import json
-import os
-import zipfile
-import zlib
 from dataclasses import dataclass, field
-
-import numpy as np
 
 from ..errors import MisuseError
 from ..network import Network
-from .atomic import write_atomically
+from .archive import open_archive, write_archive
 
 FORMAT = "apical-checkpoint"
 VERSION = 1
@@ -25,19 +19,20 @@ VERSION = 1
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """Where a training run stands.
+    """How far a training run has come.
 
     Attributes
     ----------
-    weights : dict of str to ndarray of float32
+    weights : dict of str to ndarray
+        By matrix name: float32, or int64 raw values.
     epoch : int
-        Epochs done.
+        Completed epochs.
     rng : dict
         State of the bit generator.
     test_errors : list of float
-        Of the epochs done.
+        One for each completed epoch.
     totals : dict of str to int
-        Counts over the epochs done (training in raw integers).
+        Counts over the completed epochs (training in raw integers).
     """
 
     weights: dict
@@ -55,15 +50,13 @@ def save_checkpoint(path, state: State, identity: dict):
     path : path-like
     state : State
     identity : dict
-        What must be equal where it is resumed; JSON values.
+        What the run that resumes must agree in; JSON values.
     """
     header = json.dumps({"format": FORMAT, "version": VERSION, "identity": identity,
                          "epoch": state.epoch, "rng": state.rng,
                          "test_errors": state.test_errors, "totals": state.totals})
-    memory = io.BytesIO()
-    np.savez(memory, header=np.frombuffer(header.encode(), np.uint8),
-             **{f"weights_{name}": values for name, values in state.weights.items()})
-    write_atomically(path, memory.getvalue())
+    write_archive(path, header, {f"weights_{name}": values
+                                 for name, values in state.weights.items()}, compressed=False)
 
 
 def load_checkpoint(path, identity: dict, network: Network) -> State:
@@ -72,40 +65,18 @@ def load_checkpoint(path, identity: dict, network: Network) -> State:
     Raises
     ------
     MisuseError
-        For a file that is missing, damaged or no checkpoint, and for one of another run, naming
-        what differs.
+        For a file that is missing, damaged or no checkpoint, and for the checkpoint of another
+        run, naming what differs.
     """
-    name = os.fspath(path)
-    try:
-        with open(path, "rb") as file:
-            if not zipfile.is_zipfile(file):
-                raise ValueError("no archive, or its end is missing")
-        with np.load(path, allow_pickle=False) as archive:
-            header = json.loads(archive["header"].tobytes())
-            if header["format"] != FORMAT:
-                raise ValueError(f"its format is {header['format']}")
-            if header["version"] != VERSION:
-                raise MisuseError(f"checkpoint '{name}' has version {header['version']}, this is "
-                                  f"a reader of version {VERSION}")
-            weights = {m.name: archive[f"weights_{m.name}"] for m in network.matrices
-                       if f"weights_{m.name}" in archive}
-            state = State(weights, int(header["epoch"]), header["rng"], header["test_errors"],
-                          dict(header.get("totals", {})))
-            saved = dict(header["identity"])
-    except FileNotFoundError as error:
-        raise MisuseError(f"checkpoint '{name}' does not exist") from error
-    except MisuseError:
-        raise
-    except OSError as error:
-        raise MisuseError(f"checkpoint '{name}' cannot be read: "
-                          f"{(error.strerror or str(error)).lower()}") from error
-    except (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile,
-            zlib.error) as error:
-        raise MisuseError(f"'{name}' is not an Apical checkpoint, or it is damaged "
-                          f"({' '.join(str(error).split())[:80]})") from error
-    for key, value in identity.items():
-        if saved.get(key) != value:
-            raise MisuseError(f"checkpoint '{name}' is of another run: its {key} is "
-                              f"{saved.get(key)}, asked for is {value}")
-    network.check_weights(state.weights)
-    return state
+    with open_archive(path, "checkpoint", FORMAT, VERSION) as archive:
+        header = archive.header
+        saved = dict(header["identity"])
+        for key, value in identity.items():
+            if saved.get(key) != value:
+                raise MisuseError(f"this checkpoint is of another run: its {key} is "
+                                  f"{saved.get(key)}, requested is {value}")
+        weights = {m.name: archive.array(f"weights_{m.name}", m.rows * m.cols)
+                   for m in network.matrices if f"weights_{m.name}" in archive.names}
+        network.check_weights(weights)
+        return State(weights, int(header["epoch"]), header["rng"], header["test_errors"],
+                     dict(header.get("totals", {})))

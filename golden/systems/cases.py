@@ -1,10 +1,11 @@
-"""Learning cases: one small problem a system, for executors that must agree to the bit.
+"""Learning cases: one small problem of each system, for executors that must agree to the bit.
 
 A case is a network, a program, raw weights and raw inputs drawn from a seed; it is small enough to
 be simulated at the level of registers.  What it must show is that a comparison proves something:
 nearly all weights that take part have changed, and hardly any is saturated (:meth:`CaseRun.check`).
 
-The systems themselves are in :mod:`apical.golden.systems.case_systems`.
+The problems are made by the records of the systems (`System.case`), with the helpers of
+:mod:`apical.golden.systems.problems`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from ..executors.fixed.executor import FixedExecutor, FixedResult
 from ..network import Network
 from ..numbers.formats import STATE, WEIGHT, Format
 from ..program import UPDATE_FRAC, Learn, Program, walk
+from .registry import system, systems
 
 #: Share of the weights that take part that must have changed, and that may be saturated.
 LEAST_CHANGED, MOST_SATURATED = 0.95, 0.01
@@ -106,7 +108,7 @@ class CaseRun:
 
     @property
     def saturated(self) -> float:
-        """Share of the weights that take part that lie at an end of their format."""
+        """Share of the weights that take part at an end of their format."""
         ends = self.case.weight.min, self.case.weight.max
         return self._share(lambda name: np.isin(self.weights[name], ends))
 
@@ -145,27 +147,30 @@ def run_case(case: LearningCase) -> CaseRun:
 
 
 def case_names() -> list[str]:
-    """Names of the cases."""
-    from .case_systems import SYSTEMS
-
-    return list(SYSTEMS)
+    """Names of the systems that have a case."""
+    return [name for name, record in systems().items() if record.case is not None]
 
 
 def learning_case(name: str, seed: int = 0) -> LearningCase:
     """The case of a system.
 
+    Parameters
+    ----------
+    name : str
+        As :func:`~apical.golden.systems.registry.system` takes it.
+
     Raises
     ------
     MisuseError
-        For an unknown name.
+        For an unknown name, and for a system without a case.
     """
-    from .case_systems import SYSTEMS
-
-    if name not in SYSTEMS:
-        raise MisuseError(f"unknown system '{name}'; known: {', '.join(SYSTEMS)}")
+    record = system(name)
+    if record.case is None:
+        raise MisuseError(f"system '{name}' has no small case; run it on images: --data digits")
     # Each name has problems of its own, whatever the order of the list.
-    rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
-    network, program, weights, inputs, rates, passes = SYSTEMS[name](rng)
-    case = LearningCase(name, seed, network, program, weights, inputs, rates, passes=passes)
-    program.check(network)
+    rng = np.random.default_rng([seed, zlib.crc32(record.name.encode())])
+    made = record.case(rng)
+    case = LearningCase(record.name, seed, made.network, made.program, made.weights, made.inputs,
+                        made.rates, passes=made.passes)
+    case.program.check(case.network)
     return case

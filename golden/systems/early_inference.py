@@ -16,10 +16,12 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import MisuseError
-from ..network import Network
+from ..network import Network, layered
 from ..program import STATE, Difference, Nudge, Program, Relax, Reseed, Snapshot, Update
 from ..program.layered import EPS_SHIFT, drive, nudged, start_state
 from ..program.layered import step as quiet_step
+from .problems import Problem, pairs, positive_weights
+from .system import System
 
 #: Slots: the state the nudge begins from, the end of the nudged run, and their difference.
 FREE, NUDGED, EARLY = "free", "nudged", "early"
@@ -121,3 +123,20 @@ def backpropagated(network: Network, weights, states, target):
         back = (slopes[above] * errors[above]) @ np.asarray(weights[f"W{k + 2}"], np.float64).T
         errors[name] = slopes[name] * back * inside[name]
     return {name: errors[name] for name in free}
+
+
+# The record --------------------------------------------------------------------------------------
+
+
+def _case(rng):
+    network = layered((20, 16, 12, 6))
+    return Problem(network, early_change(network, 40, 4, beta_shift=1, sigma=0.03),
+                   positive_weights(network, rng, 0.5, 0.2), pairs(rng, 30, 20, 6), {})
+
+
+EARLY_INFERENCE = System(
+    name="early-inference", summary="early inference approximates backpropagation",
+    program=lambda network, config: early_change(network, config.steps, config.nudge_steps,
+                                                 config.beta_shift),
+    rates=lambda network, config: {}, data=None, case=_case,
+    why="it compares what a nudge changes with a backpropagated error, and changes no weight")

@@ -19,9 +19,15 @@ import numpy as np
 
 from ..errors import MisuseError
 from ..executors.float.executor import FloatExecutor
-from ..network import Network, Population, Projection, layered
+from ..network import Network, Population, Projection, glorot, layered
+from ..numbers.formats import STATE as STATE_FORMAT
+from ..numbers.formats import quantize
 from ..program import STATE, Difference, Learn, Outer, Program, Project, Relax, Residual, Update
 from ..program.layered import EPS_SHIFT, drive, step, sweep
+from . import equilibrium
+from .kinds import UNLABELLED
+from .problems import Problem, prototypes, raw, seed_of
+from .system import System, glorot_weights
 
 #: Population that holds the prediction of the input by the first hidden one.
 PREDICTED = "x_predicted"
@@ -46,21 +52,9 @@ def branch_network(sizes, rate="hard-tanh") -> Network:
                    (*plain.projections, Projection("down1", "h1", PREDICTED, "W1", True)))
 
 
-def branch_prediction(sizes, rate="hard-tanh", steps=0, shift=EPS_SHIFT) -> Program:
-    """Learn every branch of one image (or batch) from the state after the sweep.
-
-    Parameters
-    ----------
-    sizes : sequence of int
-        Layers of the :func:`branch_network` it runs on.
-    rate : str
-    steps : int
-        Relaxation steps after the sweep; with 0 the bottom-up branches are exact, except in
-        units that were clipped, and it is the top-down branches that learn.
-    shift : int
-        Their step, eps = 2**-shift.
-    """
-    plain, network = layered(sizes, rate), branch_network(sizes, rate)
+def _branch_ops(sizes, rate, steps, shift):
+    """(operations that leave the errors of all branches, terms of learning by matrix)."""
+    plain = layered(sizes, rate)
     names, last = ["x"] + [p.name for p in plain.free], len(sizes) - 1
     ops = drive(plain) + sweep(plain)
     if steps:
@@ -81,10 +75,58 @@ def branch_prediction(sizes, rate="hard-tanh", steps=0, shift=EPS_SHIFT) -> Prog
                 Outer(error, (names[k + 1], STATE)) if slot == "down_error" else
                 Outer((names[k - 1], STATE), error))
             terms.setdefault(f"b{k}", []).append(Outer(("one", STATE), error))
+    return ops, terms
+
+
+def branch_prediction(sizes, rate="hard-tanh", steps=0, shift=EPS_SHIFT) -> Program:
+    """Learn every branch of one image (or batch) from the state after the sweep.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Layers of the :func:`branch_network` it runs on.
+    rate : str
+    steps : int
+        Relaxation steps after the sweep; with 0 the bottom-up branches are exact, except in
+        units that were clipped, and it is the top-down branches that learn.
+    shift : int
+        Their step, eps = 2**-shift.
+    """
+    ops, terms = _branch_ops(sizes, rate, steps, shift)
     ops += [Learn(matrix, tuple(found)) for matrix, found in terms.items()]
     program = Program(f"branch-prediction-{steps}", tuple(ops))
-    program.check(network)
+    program.check(branch_network(sizes, rate))
     return program
+
+
+def branch_evaluation(sizes, rate="hard-tanh") -> Program:
+    """The errors of all branches after the sweep, without learning: see :func:`branch_score`."""
+    program = Program("branch-errors", tuple(_branch_ops(sizes, rate, 0, EPS_SHIFT)[0]))
+    program.check(branch_network(sizes, rate))
+    return program
+
+
+def branch_score(network: Network, states, images):
+    """What the top-down branches fail to predict of the inputs and of the hidden states.
+
+    Parameters
+    ----------
+    states : dict of (str, str) to ndarray of shape (images, n)
+        Real, after :func:`branch_evaluation`.
+    images : ndarray of shape (images, n)
+
+    Returns
+    -------
+    left, whole : float
+        Sum of the squared errors, and of the squared shares that are to be predicted.
+    """
+    left = np.square(states[PREDICTED, "error"], dtype=np.float64).sum()
+    whole = np.square(images, dtype=np.float64).sum()
+    for population in network.free:
+        if (population.name, "down_error") in states:
+            left += np.square(states[population.name, "down_error"], dtype=np.float64).sum()
+            whole += np.square(states[population.name, STATE] / 2, dtype=np.float64).sum()
+    return float(left), float(whole)
 
 
 def learn_branches(sizes, weights, images, seed=0, epochs=60, batch=20, rate=0.02, steps=0,
@@ -169,3 +211,44 @@ def branch_errors(network: Network, weights, states):
         predicted = states[above, STATE] @ weights[f"W{k + 1}"].T + weights[f"b{k}"] / 2
         found.append(float(np.square(share - predicted).sum() / np.square(share).sum()))
     return found
+
+
+# The record --------------------------------------------------------------------------------------
+
+
+def _sizes(network):
+    return (network.population("x").size,
+            *(p.size for p in network.free if p.name != PREDICTED))
+
+
+def _case(rng):
+    sizes, images = (24, 18, 12, 8), 30
+    network = branch_network(sizes)
+    x, _ = prototypes(rng, images, sizes[0], 8, density=1.0)
+    x = quantize(0.8 * 2 * (x - x.mean(axis=0)), STATE_FORMAT)[0]
+    weights = raw({name: 0.5 * values for name, values in
+                   glorot(network, seed_of(rng)).items()})
+    one = STATE_FORMAT.one
+    return Problem(network, branch_prediction(sizes), weights, {"x": np.clip(x, -one, one)},
+                   {m.name: 0.02 for m in network.matrices}, 4)
+
+
+#: Defaults: the settings of the checks (docs/checks.md).
+_DEFAULTS = {
+    ("float", "digits", 3): {"epochs": 60, "batch": 20, "rates": (0.02,), "gain": 0.35,
+                             "hidden_bias": 0.0, "steps": 0},
+    ("fixed", "digits", 3): {"epochs": 60, "rates": (0.02 / 20,), "gain": 0.35,
+                             "hidden_bias": 0.0, "steps": 0},
+}
+
+BRANCHES = System(
+    name="feedforward-init", summary="branch prediction, for a sweep that ends at a fixed point",
+    data=UNLABELLED, score=branch_score, network=branch_network, weights=glorot_weights,
+    program=lambda network, config: branch_prediction(
+        _sizes(network), steps=config.steps,
+        shift=EPS_SHIFT if config.shift is None else config.shift),
+    rates=lambda network, config: equilibrium.learning_rates(network, config.one_or_all, 0),
+    inference=lambda network, config: branch_evaluation(_sizes(network)),
+    layers={"digits": (64, 48, 32, 16), "mnist": (784, 256, 64),
+            "fashion-mnist": (784, 256, 64)},
+    defaults=_DEFAULTS, case=_case)

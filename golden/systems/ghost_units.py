@@ -40,6 +40,8 @@ from ..program import (
     Update,
 )
 from ..program.layered import drive
+from .problems import Problem, pairs, raw, seed_of
+from .system import System
 
 MODES = ("duplicate", "learned", "online", "none")
 #: Default step of the relaxation, eps = 2**-SHIFT.
@@ -346,3 +348,89 @@ def ghost_weights(network: Network, seed=0, gain=1.5) -> dict:
         scale = 0.0 if matrix.rows == 1 else gain / np.sqrt(matrix.rows)
         weights[matrix.name] = scale * rng.normal(size=matrix.shape)
     return weights
+
+
+# Records -----------------------------------------------------------------------------------------
+
+#: Rates of learned ghosts by first letter of the matrix, powers of two where the paper divides:
+#: ghosts (V, v) and cancelling (B).  What is left of the feedback hardly depends on them
+#: (docs/results-fixed.md, bench/ghost_rates.py).
+GHOST_RATES = {"V": 2.0 ** -3, "v": 2.0 ** -3, "B": 2.0 ** -5}
+
+
+def ghost_program(network: Network, steps=6, nudge_steps=6, beta_shift=1, shift=SHIFT) -> Program:
+    """Learned ghosts: both ghost rules in the free state, then the rate form against a twin run."""
+    return Program("ghost-learned", (
+        *ghost_learning(network, steps, shift, normalized=False).ops,
+        *training(network, "learned", steps, nudge_steps, beta_shift, shift=shift,
+                  twin=True).ops))
+
+
+def learned_rates(network: Network, rates, beta_shift=1) -> dict:
+    """Rates of all matrices of a network with learned ghosts."""
+    ghosts_too = {m.name: GHOST_RATES[m.name[0]] for m in network.matrices
+                  if m.name[0] in GHOST_RATES}
+    return learning_rates(network, rates, beta_shift) | ghosts_too
+
+
+def _case(mode):
+    def make(rng):
+        sizes = (20, 14, 10, 5)
+        network = ghost_network(sizes, mode)
+        weights = raw(ghost_weights(network, seed_of(rng), 1.0))
+        learned = mode == "learned"
+        rates = (learned_rates if learned else learning_rates)(network, 0.2)
+        program = ghost_program(network) if learned else training(network, mode, 2, 6)
+        return Problem(network, program, weights, pairs(rng, 30, sizes[0], sizes[-1]), rates, 2)
+    return make
+
+
+#: Defaults: floating point as found by hand; raw integers one image at a time, at the rate of
+#: floating point over its batch, with steps of 1/4.
+_DEFAULTS = {
+    ("float", "digits", 3): {"epochs": 30, "rates": (4.0,), "steps": 0, "nudge_steps": 8,
+                             "gain": 1.5},
+    ("float", "mnist", 3): {"epochs": 20, "rates": (4.0, 1.0, 0.5), "decay": 0.9, "steps": 0,
+                            "nudge_steps": 6, "gain": 1.5},
+    ("fixed", "digits", 3): {"epochs": 12, "rates": (0.2,), "decay": 0.9, "steps": 0,
+                             "nudge_steps": 8, "gain": 1.5, "shift": 2},
+}
+
+
+def finest_update_frac(state, weight, rate) -> int:
+    """The most fraction bits of scaled factors with which a rate has a multiplier."""
+    # The largest shift whose multiplier of the rate is a word.
+    scale = 5 - int(np.ceil(np.log2(rate)))
+    return min(scale + state.frac - weight.frac, 32 - state.frac)
+
+
+def _record(mode, summary, rule="", more=()):
+    def program(network, config):
+        shift = SHIFT if config.shift is None else config.shift
+        if mode == "learned":
+            return ghost_program(network, config.steps, config.nudge_steps, config.beta_shift,
+                                 shift)
+        return training(network, mode, config.steps, config.nudge_steps, config.beta_shift,
+                        shift=shift)
+
+    return System(
+        name=f"ghost-{mode}", rule=rule, summary=summary, program=program,
+        rates=lambda network, config: (learned_rates if mode == "learned" else learning_rates)(
+            network, config.one_or_all, config.beta_shift),
+        network=lambda sizes: ghost_network(sizes, mode),
+        weights=lambda network, config, images=None: ghost_weights(network, config.seed,
+                                                                   config.gain),
+        # With exact cancellation the free fixed point is the feedforward pass; relaxation would
+        # not change it.
+        inference=lambda network, config: inference(
+            network, mode, config.inference_steps if mode == "learned" else 0),
+        defaults=_DEFAULTS | dict(more), case=_case(mode), reach=(3, 2),
+        update_frac=finest_update_frac)
+
+
+DUPLICATE = _record("duplicate", "ghost units that duplicate the weights above", "ghost")
+ONLINE = _record("online", "ghost currents that replicate the feedback online")
+_LEARNED = {"steps": 6, "nudge_steps": 6, "inference_steps": 20}
+LEARNED = _record("learned", "ghost units that learn to cancel the feedback", more={
+    key: {**_DEFAULTS[key], **_LEARNED} for key in (("float", "digits", 3),
+                                                    ("fixed", "digits", 3))})

@@ -9,7 +9,7 @@ and Bengio (2017), equations 11 to 14.  Rules of a nudge step t to t + 1 (j belo
   telescopes to the contrast ``r_i r_j`` of both phases exactly, as long as weights stand still;
 * contrast: the end states alone, :func:`~apical.golden.systems.equilibrium.training`.
 
-The second half of the file simulates spikes: the spike-timing curve that the one-way rule draws,
+The last part of the file simulates spikes: the spike-timing curve that the one-way rule draws,
 and the pair rule that goes back from the curve to the rate rule.
 """  # noqa: D205
 
@@ -22,6 +22,8 @@ from ..network import Network
 from ..program import STATE, Difference, Learn, Outer, Program, Relax, Snapshot
 from ..program.layered import EPS_SHIFT, drive, nudged, start_state, step
 from . import equilibrium
+from .problems import layered_problem
+from .system import System
 
 RULES = ("contrast", "integrated", "one-way")
 #: Slots: the state before a step, and what the step changed.
@@ -91,6 +93,35 @@ def training(network: Network, rule="integrated", steps=equilibrium.FREE_STEPS,
     return program
 
 
+# Records -----------------------------------------------------------------------------------------
+
+
+def _record(rule, summary, sizes, rates, more=()):
+    def program(network, config):
+        return training(network, rule, config.steps, config.nudge_steps, config.beta_shift,
+                        shift=EPS_SHIFT if config.shift is None else config.shift)
+
+    return System(
+        name=f"stdp-{rule}", summary=summary, program=program, rates=equilibrium.rates_of,
+        # The change of a step is what equilibrium propagation sums up, so its settings serve.
+        defaults=equilibrium.FLOAT_DEFAULTS | equilibrium.FIXED_DEFAULTS | dict(more),
+        case=lambda rng: layered_problem(
+            rng, sizes, lambda network: training(network, rule),
+            lambda network: equilibrium.learning_rates(network, rates)))
+
+
+CONTRAST = _record("contrast", "STDP-compatible rule, contrast of both phases", (20, 14, 8, 4),
+                   (0.1, 0.1, 0.05))
+# Learning at every step of the nudged phase feeds back into it: with the output rate of the
+# contrast classes die in the first epoch.
+INTEGRATED = _record("integrated", "STDP-compatible rule, every step, tied", (22, 14, 5),
+                     (0.1, 0.05), {("float", "mnist", 2): {
+                         **equilibrium.FLOAT_DEFAULTS["float", "mnist", 2],
+                         "epochs": 15, "rates": (0.2, 0.02)}})
+ONE_WAY = _record("one-way", "STDP-compatible rule, every step, upwards only", (18, 15, 6),
+                  (0.1, 0.05))
+
+
 # Spikes ------------------------------------------------------------------------------------------
 
 
@@ -143,8 +174,8 @@ def timing_curve(lags, steps=2_000_000, tau=20.0, gain=0.3, rate=0.02, seed=0):
         Mean du/dt at the presynaptic time, a millisecond.
     """
     u = ornstein_uhlenbeck(steps, tau, seed)
-    chance = np.clip(rate * (1 + gain * u), 0, 1)
-    spikes = np.flatnonzero(np.random.default_rng([seed, 1]).random(steps) < chance)
+    probability = np.clip(rate * (1 + gain * u), 0, 1)
+    spikes = np.flatnonzero(np.random.default_rng([seed, 1]).random(steps) < probability)
     slope = np.zeros(steps)
     slope[1:-1] = (u[2:] - u[:-2]) / 2
     lags = np.asarray(lags)

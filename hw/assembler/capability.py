@@ -7,30 +7,30 @@ from ...golden.executors.fixed.check import check_fixed
 from ...golden.network import Network
 from ...golden.numbers.bounds import accumulator_bounds, bits_for, force_bound
 from ...golden.program import (
-    RATE,
+    LEARNING,
+    NOISE,
+    PLAIN,
+    SMOOTH,
     STATE,
-    Decide,
-    Difference,
-    FlowRate,
-    Learn,
     Program,
-    Project,
-    Relax,
-    Reseed,
-    Residual,
-    Sample,
-    Snapshot,
     Update,
     describe,
+    scaled_factors,
     stored,
     stored_rates,
     vectors,
+    vectors_read,
+    vectors_written,
     walk,
-    written_vector,
 )
 from ..interface.config import EngineConfig
 from ..interface.isa import CONTROL, VECTOR
+from .handlers import handler
 from .orientation import blocks_of, trips, wanted_sides
+
+#: Optional units, as operations name them: field of the configuration, name in words.
+UNITS = {LEARNING: ("learning", "learning"), SMOOTH: ("smooth", "table (smooth)"),
+         NOISE: ("noise", "noise"), PLAIN: ("plain", "learning or table (smooth)")}
 
 
 def unsupported(network: Network, program: Program, config: EngineConfig) -> list[str]:
@@ -48,63 +48,30 @@ def unsupported(network: Network, program: Program, config: EngineConfig) -> lis
     reasons += _unread(network, program) + _uncountable(network, program, config)
     if not config.smooth:
         reasons += [f"population '{name}' has a logistic rate, which needs the table unit "
-                    "(smooth), which this engine has not" for name in stored_rates(network)]
+                    "(smooth), which this engine lacks" for name in stored_rates(network)]
     return reasons + _too_wide(network, program, config)
 
 
 def units_needed(network: Network, program: Program) -> dict:
     """Optional units that a program needs, as fields of an `EngineConfig`."""
-    needed = {"learning": False, "smooth": bool(stored_rates(network)), "noise": False}
-    plain = False
-    for op in walk(program.ops):
-        if isinstance(op, Update):
-            needed["learning"] |= op.nudge is not None and op.nudge.random_sign
-            needed["noise"] |= op.noise > 0
-            plain |= op.held is not None
-        elif isinstance(op, Learn):
-            needed["learning"] = True
-        elif isinstance(op, Sample | FlowRate):
-            needed["smooth"] = True
-            needed["noise"] |= isinstance(op, Sample) and op.mode == "sample"
-        plain |= isinstance(op, Residual)
-        needed["noise"] |= isinstance(op, Reseed)
-    needed["learning"] |= plain and not needed["smooth"]
-    return needed
+    needed = {unit for op in walk(program.ops) for unit, _ in op.needs()}
+    if stored_rates(network):
+        needed.add(SMOOTH)
+    # Either unit has the path of a plain operand.
+    if PLAIN in needed and SMOOTH not in needed:
+        needed.add(LEARNING)
+    return {unit: unit in needed for unit in (LEARNING, SMOOTH, NOISE)}
 
 
 def _missing(network, op, config):
     """What an operation needs and this engine has not."""
-    def unit(what, name):
-        return f"{what} needs the {name} unit, which this engine has not"
-
-    missing = []
-    if isinstance(op, Update):
-        if op.nudge is not None and op.nudge.random_sign and not config.learning:
-            missing.append(unit("a random sign of beta", "learning"))
-        if op.held is not None and not config.plain:
-            missing.append(unit("a held current", "learning or table (smooth)"))
-        if op.noise and not config.noise:
-            missing.append(unit("Langevin noise", "noise"))
-        if op.gate and op.held is not None and op.population in stored_rates(network):
-            missing.append("the gate of a logistic rate takes no held current in an engine; use "
-                           "gate=False")
-    elif isinstance(op, Learn):
-        missing += _cannot_learn(network, op, config)
-    elif isinstance(op, Residual) and not config.plain:
-        missing.append(unit("a branch error", "learning or table (smooth)"))
-    elif isinstance(op, Sample | FlowRate):
-        if not config.smooth:
-            missing.append(unit("sampling" if isinstance(op, Sample) else "a flow rate",
-                                "table (smooth)"))
-        if isinstance(op, Sample) and op.mode == "sample" and not config.noise:
-            missing.append(unit("sampling", "noise"))
-    elif isinstance(op, Reseed) and not config.noise:
-        missing.append(unit("a count of draws", "noise"))
-    elif isinstance(op, Relax) and op.settled is not None and any(
-            isinstance(inner, Sample) for inner in walk(op.body)):
-        missing.append("an engine measures the movement of updates only, not of chances; relax a "
-                       "number of steps")
-    return missing
+    for unit, what in op.needs():
+        field, name = UNITS.get(unit, (None, unit))
+        if field is None:
+            yield f"{what} needs a {name} unit, which no engine has"
+        elif not getattr(config, field):
+            yield f"{what} needs the {name} unit, which this engine lacks"
+    yield from handler(op).cannot(network, op)
 
 
 def _too_wide(network, program, config):
@@ -127,58 +94,20 @@ def _too_wide(network, program, config):
     return reasons
 
 
-def _cannot_learn(network, op, config):
-    """Why an engine cannot make a weight update."""
-    if not config.learning:
-        return ["a weight update needs the learning unit, which this engine has not"]
-    if len(op.terms) > 2:
-        return [f"{len(op.terms)} terms, the engine adds up 2 at most"]
-    reasons, scalars = [], [stored(network, t.rows) for t in op.terms]
-    if len({network.population(name).constant for name, _ in scalars}) > 1:
-        reasons.append("one term has the constant as factor, the other has not")
-    if any(network.population(stored(network, t.cols)[0]).constant for t in op.terms):
-        reasons.append("the constant can be a factor of rows only")
-    clamped = [(name, slot) for name, slot in scalars
-               if network.population(name).clamped and slot == STATE]
-    if len(op.terms) > 1 and len(clamped) > 1:
-        reasons.append("both terms have a clamped population as factor of rows")
-    return reasons
-
-
-def vectors_read(op, network):
-    """Vectors that an operation reads."""
-    state = getattr(op, "population", None), STATE
-    pairs = []
-    if isinstance(op, Project):
-        pairs = [(network.projection(op.projection).source, RATE)]
-    elif isinstance(op, Update):
-        moved, nudge = (op.population, op.slot), op.nudge
-        pairs += [moved] if op.leak or nudge is not None else []
-        pairs += [(nudge.target, STATE)] if nudge is not None else []
-        pairs += [(op.population, op.held)] if op.held is not None else []
-    elif isinstance(op, Snapshot):
-        pairs = [(op.population, op.source)]
-    elif isinstance(op, Difference):
-        pairs = op.operands
-    elif isinstance(op, Learn):
-        pairs = [pair for t in op.terms for pair in (t.rows, t.cols)]
-    elif isinstance(op, Decide | Residual | FlowRate):
-        pairs = [state]
-    return [stored(network, pair) for pair in pairs]
-
-
 def _unread(network, program):
     """Vectors read before anything is written to them: the engine keeps what was there."""
     written, reasons = {(p.name, STATE) for p in network.populations if p.fixed_rate}, []
 
     def scan(ops):
         for op in ops:
-            if isinstance(op, Relax):
-                scan(op.body if op.steps else ())
+            loop = op.loop()
+            if loop is not None:
+                steps, body = loop
+                scan(body if steps else ())
                 continue
-            read = vectors_read(op, network)
-            for name, slot in read:
-                if network.population(name).constant and not isinstance(op, Learn | Project):
+            for pair in vectors_read(op, network):
+                name, slot = stored(network, pair)
+                if network.population(name).constant and pair in op.reads():
                     reasons.append(f"{describe(op)}: the constant '{name}' lies in no memory")
                 if (name, slot) not in written:
                     what = "states" if slot == STATE else f"slot '{slot}'"
@@ -186,13 +115,10 @@ def _unread(network, program):
                                    "program writes them, and an engine keeps what was there; "
                                    "begin with a sweep or Clear")
                     written.add((name, slot))
-            target = written_vector(op)
-            if target is not None:
-                if network.population(target[0]).constant:
-                    reasons.append(f"{describe(op)}: the constant '{target[0]}' lies in no memory")
-                written.add(target)
-                if target[1] == STATE and target[0] in stored_rates(network):
-                    written.add((target[0], RATE))
+            for name, slot in vectors_written(op, network):
+                if network.population(name).constant:
+                    reasons.append(f"{describe(op)}: the constant '{name}' lies in no memory")
+                written.add((name, slot))
 
     scan(program.ops)
     return reasons
@@ -212,13 +138,12 @@ def _uncountable(network, program, config):
         reasons.append(f"the program has {number} state vectors, the engine numbers "
                        f"{1 << VECTOR.fields['number'].width}")
     for op in walk(program.ops):
-        if isinstance(op, Relax) and op.steps >= 1 << CONTROL.fields["operand"].width:
+        loop = op.loop()
+        if loop is not None and loop[0] >= 1 << CONTROL.fields["operand"].width:
             reasons.append(f"{describe(op)}: the engine repeats "
                            f"{(1 << CONTROL.fields['operand'].width) - 1} times at most")
-    rates = {(name, STATE) for name in stored_rates(network)}
-    writes = sum(times * (len(op.terms) + 1 if isinstance(op, Learn) else
-                          (written_vector(op) is not None) + (written_vector(op) in rates))
-                 for op, times in trips(program.ops))
+    writes = sum(times * (len(vectors_written(op, network)) + len(scaled_factors(op))
+                          + len(op.learns())) for op, times in trips(program.ops))
     if writes > 1 << 16:
         reasons.append(f"the program makes up to {writes} state-writing operations an image, the "
                        "engine counts 65536: use fewer steps")

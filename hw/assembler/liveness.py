@@ -8,11 +8,8 @@ taken to happen all through the outermost one.
 from __future__ import annotations
 
 from ...golden.network import Network
-from ...golden.program import RATE, SCALED, STATE, Learn, Program, Update, walk, written_vector
-from .capability import vectors_read
-
-#: Slot of the pull of a target on rates, an operand that only the engine has.
-PULL = "(pull)"
+from ...golden.program import RATE, STATE, Program, scaled_factors, vectors_read, walk
+from .handlers import handler
 
 
 def lives(network: Network, program: Program) -> dict:
@@ -24,13 +21,9 @@ def lives(network: Network, program: Program) -> dict:
     found = {}
     for number, outer in enumerate(program.ops):
         for op in walk((outer,)):
-            used = [*vectors_read(op, network), written_vector(op)]
-            if isinstance(op, Learn):
-                used += [(term.cols[0], slot) for term, slot in zip(op.terms, SCALED)]
-            elif isinstance(op, Update) and op.nudge is not None and op.nudge.of_rate:
-                used.append((op.population, PULL))
-            for pair in used:
-                if pair is not None and pair[1] not in (STATE, RATE):
+            for pair in (*vectors_read(op, network), *op.writes(), *scaled_factors(op),
+                         *handler(op).vectors(network, op)):
+                if pair[1] not in (STATE, RATE):
                     first, _ = found.get(pair, (number, number))
                     found[pair] = first, number
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...golden.network import Network
-from ...golden.program import STATE, Learn, Program, Project, Relax, stored, walk
+from ...golden.program import STATE, Program, stored, walk
 from ..interface.config import EngineConfig
 
 #: Share of non-zero rates assumed where none was measured.
@@ -23,10 +23,12 @@ def tail_of(size: int, lanes: int) -> int:
 def trips(ops, factor=1):
     """(operation, how often it runs at most) for all operations but loops."""
     for op in ops:
-        if isinstance(op, Relax):
-            yield from trips(op.body, factor * op.steps)
-        else:
+        loop = op.loop()
+        if loop is None:
             yield op, factor
+        else:
+            steps, body = loop
+            yield from trips(body, factor * steps)
 
 
 def projection_cycles(network, projection, lanes_are_cols, lanes, density) -> float:
@@ -38,14 +40,14 @@ def projection_cycles(network, projection, lanes_are_cols, lanes, density) -> fl
     return blocks_of(source.size, lanes) * target.size
 
 
-def update_cycles(network, op, lanes_are_cols, lanes, density) -> float:
+def update_cycles(network, learn, lanes_are_cols, lanes, density) -> float:
     """Issue cycles of one weight update, by arithmetic (see `Learn`)."""
     found = 0.0
-    for term in op.terms:
+    for term in learn.terms:
         sides = (term.rows, term.cols) if lanes_are_cols else (term.cols, term.rows)
         scalar, lane = (network.population(name) for name, _ in sides)
         share = 1.0
-        if len(op.terms) == 1 and not scalar.constant:
+        if len(learn.terms) == 1 and not scalar.constant:
             share = density.get(scalar.name, DEFAULT_DENSITY)
         found += blocks_of(lane.size, lanes) * (max(1.0, share * scalar.size) + lanes)
     return found
@@ -73,15 +75,14 @@ def choose_orientations(network: Network, program: Program, config: EngineConfig
     density = density or {}
     cycles = {m.name: {True: 0.0, False: 0.0} for m in network.matrices}
     for op, times in trips(program.ops):
-        if isinstance(op, Project):
-            projection = network.projection(op.projection)
-            for side in (True, False):
+        for side in (True, False):
+            for one in op.sums():
+                projection = network.projection(one.projection)
                 cycles[projection.matrix][side] += times * projection_cycles(
                     network, projection, side, config.lanes, density)
-        elif isinstance(op, Learn):
-            for side in (True, False):
-                cycles[op.matrix][side] += times * update_cycles(network, op, side, config.lanes,
-                                                                 density)
+            for learn in op.learns():
+                cycles[learn.matrix][side] += times * update_cycles(
+                    network, learn, side, config.lanes, density)
     words = {m.name: {side: matrix_words(m, side, config.lanes) for side in (True, False)}
              for m in network.matrices}
     fixed = {name: max(sides) for name, sides in wanted_sides(network, program).items()}
@@ -111,16 +112,14 @@ def wanted_sides(network, program) -> dict:
     wanted = {}
     for p in from_constant(network, program):
         wanted.setdefault(p.matrix, set()).add(not p.transpose)
-    for op in walk(program.ops):
-        if isinstance(op, Learn) and any(
-                network.population(name).fixed_rate and slot == STATE
-                for name, slot in (stored(network, t.rows) for t in op.terms)):
-            wanted.setdefault(op.matrix, set()).add(True)
+    for learn in (learn for op in walk(program.ops) for learn in op.learns()):
+        rows = [stored(network, term.rows) for term in learn.terms]
+        if any(network.population(name).fixed_rate and slot == STATE for name, slot in rows):
+            wanted.setdefault(learn.matrix, set()).add(True)
     return wanted
 
 
 def from_constant(network, program):
     """Projections of a program whose source is the constant 1."""
-    uses = (network.projection(op.projection) for op in walk(program.ops)
-            if isinstance(op, Project))
+    uses = (network.projection(one.projection) for op in walk(program.ops) for one in op.sums())
     return [p for p in uses if network.population(p.source).constant]

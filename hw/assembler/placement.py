@@ -13,30 +13,19 @@ from ...golden.network import Network
 from ...golden.program import (
     RATE,
     STATE,
-    Clear,
-    Decide,
-    Difference,
-    FlowRate,
-    Learn,
     Program,
-    Project,
-    Residual,
-    Snapshot,
-    Update,
     accumulators,
+    matrices_used,
     stored,
-    stored_rates,
     vectors,
     walk,
 )
 from ..interface.config import EngineConfig
 from ..interface.isa import Kind
 from .capability import too_deep, unsupported
-from .liveness import PULL, lives, overwritten, share
+from .handlers import handler
+from .liveness import lives, overwritten, share
 from .orientation import blocks_of, choose_orientations, tail_of
-
-#: Accumulator that takes a current behind its gate: one place for all populations.
-GATED = "(gated)"
 
 
 @dataclass(frozen=True)
@@ -112,25 +101,19 @@ class Placement:
 
 def _needs_words(network, program, orientation):
     """Clamped populations that must lie in state memory as words, not as events."""
-    needed = set()
+    needed, pairs = set(), []
     for op in walk(program.ops):
-        if isinstance(op, Project):
-            projection = network.projection(op.projection)
+        for one in op.sums():
+            projection = network.projection(one.projection)
             if orientation[projection.matrix] == projection.transpose:
                 needed.add(projection.source)
-        elif isinstance(op, Update) and op.nudge is not None:
-            needed.add(op.nudge.target)
-        elif isinstance(op, Difference):
-            needed.update(name for name, _ in op.operands)
-        elif isinstance(op, Learn):
-            # Scaled factors are read by units; two scalar sides are walked together.
-            pairs = [t.cols for t in op.terms]
-            pairs += [t.rows for t in op.terms] if len(op.terms) > 1 else []
-            needed.update(name for name, slot in (stored(network, pair) for pair in pairs)
-                          if slot == STATE)
-        elif isinstance(op, Snapshot | Clear | Decide | Residual | FlowRate):
-            needed.add(op.population)
-    return needed
+        pairs += op.reads()
+        for learn in op.learns():
+            # Column factors are read by units; the rows of two terms are read together.
+            pairs += [term.cols for term in learn.terms]
+            pairs += [term.rows for term in learn.terms] if len(learn.terms) > 1 else []
+    read = (stored(network, pair) for pair in pairs)
+    return needed | {name for name, slot in read if slot == STATE}
 
 
 def place(network: Network, program: Program, config: EngineConfig, density=None) -> Placement:
@@ -145,8 +128,7 @@ def place(network: Network, program: Program, config: EngineConfig, density=None
     reasons = unsupported(network, program, config)
     orientation = choose_orientations(network, program, config, density)
     matrices, weight_words = {}, 0
-    used_matrices = {network.projection(op.projection).matrix if isinstance(op, Project)
-                     else op.matrix for op in walk(program.ops) if isinstance(op, Project | Learn)}
+    used_matrices = {name for op in walk(program.ops) for name in matrices_used(op, network)}
     for matrix in network.matrices:
         if matrix.name not in used_matrices:
             continue
@@ -164,12 +146,12 @@ def place(network: Network, program: Program, config: EngineConfig, density=None
         blocks = blocks_of(size, config.lanes)
         sums[name, slot] = Words(sum_words, blocks, tail_of(size, config.lanes))
         sum_words += blocks
-    gated = _gated(network, program)
-    for name in gated:
+    own = _engine_only(network, program, "accumulators")
+    for name, slot in own:
         size = network.population(name).size
-        sums[name, GATED] = Words(sum_words, blocks_of(size, config.lanes),
-                                  tail_of(size, config.lanes))
-    sum_words += max((sums[name, GATED].blocks for name in gated), default=0)
+        sums[name, slot] = Words(sum_words, blocks_of(size, config.lanes),
+                                 tail_of(size, config.lanes))
+    sum_words += max((sums[pair].blocks for pair in own), default=0)
     used = {"weight_depth": weight_words, "state_depth": state_words,
             "accumulator_depth": sum_words, "event_depth": events}
     reasons += too_deep(config, used)
@@ -178,11 +160,10 @@ def place(network: Network, program: Program, config: EngineConfig, density=None
     return Placement(places, sums, matrices, used, gone, least)
 
 
-def _gated(network, program):
-    """Populations whose current goes through a gate."""
-    rates = stored_rates(network)
-    return sorted({op.population for op in walk(program.ops) if isinstance(op, Update)
-                   and op.gate and op.leak and op.population in rates})
+def _engine_only(network, program, what):
+    """Vectors or accumulators of handlers, which only the engine has, by first use."""
+    return list(dict.fromkeys(pair for op in walk(program.ops)
+                              for pair in getattr(handler(op), what)(network, op)))
 
 
 def _place_vectors(network, program, config, orientation):
@@ -208,8 +189,8 @@ def _place_vectors(network, program, config, orientation):
             words += blocks * (config.input_banks if clamped else 1)
         else:
             slots[name, slot] = number
-    living, rates = lives(network, program), stored_rates(network)
-    slots |= {pair: 0 for pair in living if pair[1] == PULL and pair[0] in rates}
+    living = lives(network, program)
+    slots |= dict.fromkeys(_engine_only(network, program, "vectors"), 0)
     blocks = {pair: blocks_of(network.population(pair[0]).size, config.lanes) for pair in slots}
     end, bases = words, {}
     for pair, count in blocks.items():

@@ -18,6 +18,7 @@ from importlib import metadata
 from pathlib import Path
 
 from ...golden.errors import ApicalError, MisuseError
+from ...golden.extras import how_to_install
 from .families import FAMILIES
 
 #: Tool -> (least version, what has it).  Below these, cells or options used here are missing.
@@ -73,8 +74,8 @@ def find_tool(name: str, native=False) -> Tool:
         found = shutil.which(name) or (None if native else shutil.which(f"yowasp-{name}"))
         if found is None:
             raise ApicalError(f"{name} is not installed; install " + (
-                f"it, or drop --tools native and run: pip install {package}" if native else
-                f"it with: pip install {package}"))
+                f"it, or drop --tools native and run: {how_to_install(package)}" if native else
+                f"it with: {how_to_install(package)}"))
         command = Path(found)
     version = _version(command, name)
     if least is not None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...golden.storage import cache as kept
 from ..simulators.runner import Build
 from .benches import bench_job
 
@@ -46,14 +47,11 @@ def simulate_job(build: Build, parts, record=True, cache=None, waves=False) -> S
     record : bool
         Keep the trace.
     cache : path, optional
-        Where a folder for the files is made; by default beside other temporary ones.
+        Another cache than that of the user, for the folder of the run.
     waves : bool
         Write waves; the folder stays then.
     """
-    if cache is not None:
-        Path(cache).mkdir(parents=True, exist_ok=True)
-        cache = Path(cache).resolve()
-    folder = Path(tempfile.mkdtemp(prefix="cosim-", dir=cache))
+    folder = Path(tempfile.mkdtemp(prefix="cosim-", dir=kept.folder("runs", cache)))
     paths = [folder / f"job_{i}.npy" for i in range(len(parts))]
     for path, words in zip(paths, parts, strict=True):
         np.save(path, words)

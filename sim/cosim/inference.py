@@ -28,7 +28,7 @@ from ..compare.compare import Comparison, Expectation, compare_reports, compare_
 from ..compare.inject import choose_fault
 from ..compare.report import measured
 from ..simulators.runner import check_tools
-from ..simulators.simulator import CACHE, build_engine
+from ..simulators.simulator import build_engine
 
 DEFAULT_LAYERS = (64, 32, 10)
 #: Data sets by width of their images, for the default.
@@ -56,7 +56,7 @@ class CosimOptions:
     waves: bool = False
     inject: str | None = None
     netlist: bool = False
-    cache: Path = CACHE
+    cache: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Case:
     trained: bool
 
 
-def resolve(options: CosimOptions, progress=None) -> Case:
+def resolve(options: CosimOptions, progress=None, say=lambda text: None) -> Case:
     """Find data and weights, quantize, choose the engine and assemble."""
     layers = tuple(options.layers or DEFAULT_LAYERS)
     network = layered(layers)
@@ -93,7 +93,8 @@ def resolve(options: CosimOptions, progress=None) -> Case:
         if dataset.train_labels is None:
             raise MisuseError("random data have no classes to train on; use --weights random, or "
                               "--data digits, mnist or fashion-mnist")
-        real = trained_model(layers, dataset, options.seed, progress=progress).weights
+        real = trained_model(layers, dataset, options.seed, cache=options.cache,
+                             progress=progress, say=say).weights
     elif wanted == "random":
         real = random_weights(network, options.seed)
     else:
@@ -158,23 +159,23 @@ def cosim(options: CosimOptions, progress=None, say=lambda text: None) -> dict:
     if options.images < 1:
         raise MisuseError(f"{options.images} images; at least one is needed")
     check_tools(options.simulator)
-    case = resolve(options, progress)
+    case = resolve(options, progress, say)
     executor = FixedExecutor(case.network, case.weights, case.config.state, case.config.weight)
     whole = not options.fast or options.inject is not None
     expected = executor.run(case.program, case.inputs, seed=options.seed, record=whole)
     fault = None
     if options.inject is not None:
         fault = choose_fault(options.inject, case, expected, options.seed)
-    what = "synthesizing it and building" if options.netlist else "building"
-    say(f"engine {case.config.hash}: {what} the simulator (kept for the next run)")
+    say(f"engine {case.config.hash}, {case.config.lanes} lanes")
     build = build_engine(case.config, options.simulator, options.waves, options.cache,
-                         options.netlist)
+                         options.netlist, say=say)
     say(f"simulating {options.images} images on {options.simulator}")
     outcome = _simulate(build, case, options, whole, fault)
     report = _report(case, options, expected, outcome, fault)
     if options.netlist:
         say("simulating the shipped netlist, without the trace port")
-        build = build_engine(case.config, options.simulator, False, options.cache, True, False)
+        build = build_engine(case.config, options.simulator, False, options.cache, True, False,
+                             say)
         shipped = _simulate(build, case, options, False, fault)
         agree = compare_reports(expected, shipped.reported)
         report["shipped_signature_match"] = bool(agree["signature"].all() & agree["writes"].all())

@@ -29,7 +29,7 @@ from ..bench.simulation import simulate_job
 from ..compare.compare import Comparison, Expectation, compare_reports, compare_sums, compare_trace
 from ..compare.report import measured
 from ..simulators.runner import check_tools
-from ..simulators.simulator import CACHE, build_engine
+from ..simulators.simulator import build_engine
 
 #: Lanes of the engine that cases share.
 LANES = 8
@@ -55,7 +55,7 @@ class LearnOptions:
     simulator: str = "verilator"
     waves: bool = False
     netlist: bool = False
-    cache: Path = CACHE
+    cache: Path | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,14 +148,14 @@ def joined(results) -> FixedResult:
 
 def simulate(run: Run, options, record, say) -> dict:
     """Run it on the simulator and report; a netlist also as it is shipped, without trace ports."""
-    what = "synthesizing it and building" if options.netlist else "building"
-    say(f"engine {run.config.hash}: {what} the simulator (kept for the next run)")
+    say(f"engine {run.config.hash}, {run.config.lanes} lanes")
     build = build_engine(run.config, options.simulator, options.waves, options.cache,
-                         options.netlist)
+                         options.netlist, say=say)
     report = _played(run, options, build, record, say)
     if options.netlist:
         say("simulating the shipped netlist, without the trace port")
-        build = build_engine(run.config, options.simulator, False, options.cache, True, False)
+        build = build_engine(run.config, options.simulator, False, options.cache, True, False,
+                             say)
         shipped = _played(run, options, build, False, say)
         report["shipped_signature_match"] = not shipped["mismatches"]
         report["mismatches"] += shipped["mismatches"]

@@ -22,7 +22,7 @@ from ..bench.simulation import simulate_job
 from ..compare.compare import Expectation, compare_reports, compare_trace
 from ..cosim.learning import joined
 from ..simulators.runner import SimulationError, check_tools
-from ..simulators.simulator import CACHE, build_engine
+from ..simulators.simulator import build_engine
 from .case import IMAGES, Case, random_engine
 
 #: Images a case may have: image numbers tell the cases apart.
@@ -100,7 +100,8 @@ def _expect(case, config, seed, first):
     return joined(results), executor.weights
 
 
-def run_cases(config, seeds, greatest=None, simulator="verilator", cache=CACHE) -> dict:
+def run_cases(config, seeds, greatest=None, simulator="verilator", cache=None,
+              say=lambda text: None) -> dict:
     """Run one case of each seed on an engine.
 
     Returns
@@ -109,7 +110,7 @@ def run_cases(config, seeds, greatest=None, simulator="verilator", cache=CACHE) 
         ``cases``, ``compared``, ``weights_compared``, ``mismatches``, ``failing`` seeds, and
         ``failures``: one line a case.
     """
-    build = build_engine(config, simulator, cache=cache)
+    build = build_engine(config, simulator, cache=cache, say=say)
     told = {"cases": 0, "compared": 0, "weights_compared": 0, "mismatches": 0, "failing": [],
             "failures": []}
     seeds = list(seeds)
@@ -175,7 +176,7 @@ def _fail(told, seed, mismatches, what):
     told["failures"].append(f"seed {seed}: {what}")
 
 
-def fuzz(cases, configs=3, seed=0, simulator="verilator", cache=CACHE,
+def fuzz(cases, configs=3, seed=0, simulator="verilator", cache=None,
          say=lambda text: None) -> dict:
     """Run random cases over random engines.
 
@@ -199,7 +200,7 @@ def fuzz(cases, configs=3, seed=0, simulator="verilator", cache=CACHE,
             continue
         config = random_engine(number)
         say(f"engine {number}, {config.hash}: {config.lanes} lanes, {len(seeds)} cases")
-        found = run_cases(config, seeds, None, simulator, cache)
+        found = run_cases(config, seeds, None, simulator, cache, say)
         for key in ("cases", "compared", "weights_compared", "mismatches"):
             told[key] += found[key]
         failing += found["failing"]

@@ -13,12 +13,10 @@ from ...golden.numbers.bounds import accumulator_bounds, bits_for, force_bound, 
 from ...golden.numbers.formats import Format
 from ...golden.program import (
     RATE_SHIFT,
-    Learn,
     Program,
-    Project,
-    Relax,
     Update,
     accumulators,
+    matrices_used,
     vectors,
     walk,
 )
@@ -121,12 +119,12 @@ class Case(Draw):
     def _work(self, ops):
         found = 0
         for op in ops:
-            if isinstance(op, Relax):
-                found += op.steps * self._work(op.body)
-            elif isinstance(op, Project | Learn):
-                name = (op.matrix if isinstance(op, Learn)
-                        else self.network.projection(op.projection).matrix)
-                found += math.prod(self.network.matrix(name).shape)
+            loop = op.loop()
+            if loop is not None:
+                steps, body = loop
+                found += steps * self._work(body)
+            found += sum(math.prod(self.network.matrix(name).shape)
+                         for name in matrices_used(op, self.network))
         return found
 
     def _config(self, bounds):
@@ -209,11 +207,10 @@ class Case(Draw):
         """A rate for each matrix: any multiplier, evenly by its number of bits."""
         shift = RATE_SHIFT + self.update_frac + self.weight.frac - self.state.frac
         found = {}
-        for op in walk(self.program.ops):
-            if isinstance(op, Learn):
-                multiplier = int(2 ** (15 * self.rng.random()))
-                multiplier = self.choice([multiplier, multiplier, multiplier, MULTIPLIER_MAX, 0])
-                found[op.matrix] = math.ldexp(multiplier, -shift)
+        for learn in (learn for op in walk(self.program.ops) for learn in op.learns()):
+            multiplier = int(2 ** (15 * self.rng.random()))
+            multiplier = self.choice([multiplier, multiplier, multiplier, MULTIPLIER_MAX, 0])
+            found[learn.matrix] = math.ldexp(multiplier, -shift)
         return found
 
     def __str__(self):

@@ -120,7 +120,7 @@ class Programs:
         settled = draw.choice([None, None, 0.0, 0.05, 0.5])
         before, self.settling = self.settling, self.settling or settled is not None
         body = self._block(1 + draw.below(3), depth + 1)
-        if settled is not None and any(isinstance(op, Relax) for op in body):
+        if settled is not None and any(op.loop() for op in body):
             settled = None
         self.settling = before
         return [Relax(1 + draw.below(4), tuple(body), settled)]
@@ -149,8 +149,7 @@ class Programs:
         into = draw.choice(["a", "c", STATE] if free else ["a", "c"])
         op = draw.choice([Difference(name, into, STATE, slot), Difference(name, into, slot, STATE),
                           Snapshot(name, into, slot), Clear(name, slot)])
-        if into != STATE and not isinstance(op, Clear):
-            self.slots.add((name, into))
+        self.slots.update(pair for pair in op.writes() if pair[1] != STATE)
         return [op]
 
     def _extra(self, depth):

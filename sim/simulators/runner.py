@@ -17,11 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...golden.errors import ApicalError, MisuseError
+from ...golden.storage import cache as kept
 from ..bench.commands import save_commands
 from ..bench.harness import Bench
 from ..bench.player import STREAMS_VARIABLE
 from ..bench.streams import dump_streams
-from .builders import MARK, Icarus, Verilated, digest, publish
+from .builders import MARK, Icarus, Verilated, digest
 from .tools import find, find_verilator
 
 SIMULATORS = ("verilator", "icarus")
@@ -215,8 +216,9 @@ def check_tools(simulator="verilator"):
         find(program)
 
 
-def build(bench, simulator="verilator", *, waves=False, cache="build/sim", key=""):
-    """Build a simulator, or take the one that was built before.
+def build(bench, simulator="verilator", *, waves=False, cache=None, key="",
+          say=lambda text: None):
+    """Build a simulator, or take the one that is kept.
 
     Parameters
     ----------
@@ -227,10 +229,12 @@ def build(bench, simulator="verilator", *, waves=False, cache="build/sim", key="
         and `apical.sim.simulators.virtual`.
     waves : bool
         Whether it shall be able to write waves; such a build is slower and kept apart.
-    cache : path
-        Folder of all builds.
+    cache : path, optional
+        Another cache than that of the user.
     key : str
         Anything else that makes a difference.
+    say : callable
+        Takes a line that says which of the two it is.
 
     Returns
     -------
@@ -243,21 +247,22 @@ def build(bench, simulator="verilator", *, waves=False, cache="build/sim", key="
     if simulator in WITHOUT_VPI and waves:
         raise MisuseError(f"a {simulator} build has no waves")
     start = time.perf_counter()
-    cache = Path(cache).resolve()
+    cache = kept.folder("simulators", cache)
     maker = makers[simulator](bench, simulator, waves, cache)
     folder = cache / digest(bench.verilog, bench.top, bench.public, simulator, waves, key,
-                             *maker.ingredients())
-    cached = (folder / MARK).is_file()
-    if not cached:
-        facts = {"simulator": simulator, "top": bench.top, "waves": waves,
-                 "tool": maker.tool_version()}
+                            *maker.ingredients())
+    facts = {"simulator": simulator, "top": bench.top, "waves": waves,
+             "tool": maker.tool_version()}
 
-        def fill(temporary):
-            (temporary / "bench.v").write_text(bench.verilog)
-            maker.make(temporary)
-            (temporary / MARK).write_text(json.dumps(facts, indent=1) + "\n")
+    def fill(temporary):
+        (temporary / "bench.v").write_text(bench.verilog)
+        maker.make(temporary)
+        (temporary / MARK).write_text(json.dumps(facts, indent=1) + "\n")
 
-        publish(folder, fill)
+    cached = kept.make_once(folder, fill, MARK, lambda: say(
+        "building the simulator (kept for the next run)"))
+    if cached:
+        say("using the kept simulator")
     return Build(folder, simulator, bench, waves, cached, time.perf_counter() - start)
 
 

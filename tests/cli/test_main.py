@@ -1,6 +1,7 @@
 """The command: help without heavy imports, error conventions, quantize end to end."""
 
 import argparse
+import importlib
 import io
 import json
 import os
@@ -146,11 +147,47 @@ def test_the_code_of_a_command_is_returned(command):
     assert seen == [5]
 
 
-def test_a_missing_package_is_named(monkeypatch, capsys):
+@pytest.mark.parametrize(("module", "how"), [
+    ("no_such_package_here", "pip install no-such-package-here"),
+    ("cocotb_tools.config", "pip install 'apical[sim]'"),
+    ("amaranth.hdl", "pip install 'apical[sim]'"), ("serial", "pip install pyserial"),
+    ("amaranth_boards", "pip install 'apical[boards]'"),
+    ("matplotlib.figure", "pip install 'apical[plot]'"), ("numpy", "pip install numpy"),
+])
+def test_a_missing_package_is_named_with_its_extra(command, capsys, module, how):
+    command(failing(ModuleNotFoundError(f"No module named '{module}'", name=module)))
+    assert cli.main(["fake"]) == 2
+    package = {"serial": "pyserial"}.get(module, module.partition(".")[0].replace("_", "-"))
+    package = package.removesuffix("-tools")
+    assert capsys.readouterr() == ("", f"apical: 'apical fake' needs {package}, which is not "
+                                       f"installed; install it: {how}\n")
+
+
+def test_a_missing_command_module_is_reported_alike(monkeypatch, capsys):
     monkeypatch.setitem(cli.COMMANDS, "fake", ("no_such_package_here", "for tests"))
-    assert cli.main(["fake"]) == 1
-    assert re.fullmatch(r"apical: command 'fake' needs the module 'no_such_package_here', which is "
-                        r"not installed; install .*\n", capsys.readouterr().err)
+    assert cli.main(["fake"]) == 2
+    assert "needs no-such-package-here, which is not installed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("argv", "extra"), [
+    # Building a board and simulating both need Amaranth.
+    (["build", "--board", "icebreaker"], "boards"),
+    (["generate", "--lanes", "3", "-o", "x"], "sim"),
+    (["run", "--link", "pysim"], "sim"),
+])
+def test_the_extra_of_the_folder_that_needs_a_package_is_preferred(argv, extra):
+    done = run_process("import sys; sys.modules['amaranth'] = None\n"
+                       f"from apical.cli import main; sys.exit(main({argv!r}))")
+    assert (done.returncode, done.stdout, done.stderr) == (
+        2, "", f"apical: 'apical {argv[0]}' needs amaranth, which is not installed; install it: "
+               f"pip install 'apical[{extra}]'\n")
+
+
+def test_a_module_of_ours_that_is_missing_is_a_broken_installation(command, capsys):
+    command(failing(ModuleNotFoundError("No module", name="apical.hw.gone")))
+    assert cli.main(["fake"]) == 2
+    assert capsys.readouterr().err == ("apical: the module 'apical.hw.gone' of apical is missing; "
+                                       "install apical again\n")
 
 
 def test_a_closed_pipe_is_quiet():
@@ -175,6 +212,42 @@ def test_a_full_disk_behind_stdout_is_told():
 
 
 # Shared helpers
+
+@pytest.mark.parametrize(("text", "value"), [("12", 12), ("-3", -3), ("+007", 7)])
+def test_whole_numbers(text, value):
+    assert common.whole_number(text) == value
+
+
+@pytest.mark.parametrize("text", ["", "1.0", "١٦", "१२", "１", "1_0", " 1", "1\n", "²", "0x1",
+                                  "9" * 5000])
+def test_texts_that_are_no_whole_number(text):
+    with pytest.raises(MisuseError, match=r"(?s)^'.*' is not a whole number$"):
+        common.whole_number(text)
+
+
+@pytest.mark.parametrize(("text", "value"), [("0.5", 0.5), ("-1e-3", -1e-3), ("3", 3.0),
+                                             ("inf", float("inf"))])
+def test_numbers(text, value):
+    assert common.number(text) == value
+
+
+@pytest.mark.parametrize("text", ["", "x", "٠.5", "1_0.5", "0,5"])
+def test_texts_that_are_no_number(text):
+    with pytest.raises(MisuseError, match=r"^'.*' is not a number$"):
+        common.number(text)
+
+
+@pytest.mark.parametrize("command", [name for name in cli.COMMANDS if name != "fake"])
+def test_no_option_takes_numbers_by_itself(command):
+    """`int` and `float` as the type of an option would take digits of other scripts."""
+    parser = argparse.ArgumentParser()
+    importlib.import_module(cli.COMMANDS[command][0], cli.__name__).add_arguments(parser)
+    todo = [parser]
+    while todo:
+        for action in todo.pop()._actions:
+            assert action.type not in (int, float), action.option_strings
+            if isinstance(action, argparse._SubParsersAction):
+                todo += action.choices.values()
 
 @pytest.mark.parametrize(("text", "layers"), [
     ("64-32-10", (64, 32, 10)), ("2-1", (2, 1)), (" 784-65535 ", (784, 65535)),

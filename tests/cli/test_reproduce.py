@@ -45,7 +45,7 @@ def test_rows_are_printed_and_written(capsys, tmp_path, system):
 def test_a_row_outside_gives_exit_code_1(capsys, tmp_path, system):
     path = tmp_path / "out.json"
     code, out, _ = run(capsys, "stdp", "--seed", "1", "--json", str(path))
-    assert code == 1 and "outside: stdp: second: 0.25 1.5, asked for < 1" in out
+    assert code == 1 and "outside: stdp: second: 0.25 1.5, tolerance < 1" in out
     assert json.loads(path.read_text())["passed"] is False
 
 

@@ -10,10 +10,13 @@ import mixing_reference as mixing
 
 from apical.golden.program import (
     Clear,
+    Decide,
     Difference,
     FlowRate,
     Learn,
+    Project,
     Relax,
+    Reseed,
     Residual,
     Sample,
     Snapshot,
@@ -94,20 +97,8 @@ class Machine:
 
         def follow(ops):
             for op in ops:
-                if isinstance(op, Update):
-                    name((op.population, op.slot))
-                    if op.held:
-                        name((op.population, op.held))
-                elif isinstance(op, FlowRate | Residual):
-                    name((op.population, op.into))
-                elif isinstance(op, Clear):
-                    name((op.population, op.slot))
-                elif isinstance(op, Snapshot):
-                    name((op.population, op.into), (op.population, op.source))
-                elif isinstance(op, Difference):
-                    name((op.population, op.into), *op.operands)
-                elif isinstance(op, Learn):
-                    name(*(pair for t in op.terms for pair in (t.rows, t.cols)))
+                name(*NAMED[type(op)](op))
+                if isinstance(op, Learn):
                     scaled.extend((t.cols[0], f"scaled{i}") for i, t in enumerate(op.terms))
                 elif isinstance(op, Relax):
                     follow(op.body)
@@ -138,7 +129,7 @@ class Machine:
         """Run operations; returns the greatest move."""
         most = 0
         for op in ops:
-            moved = getattr(self, type(op).__name__.lower())(op)
+            moved = self.handlers[type(op)](self, op)
             if isinstance(op, Update | Sample) or isinstance(op, Relax) and op.settled is None:
                 most = max(most, moved)
         return most
@@ -284,3 +275,23 @@ class Machine:
                 self.clipped += row[j] != wanted
                 self.signature = (self.signature + mixing.written(x, y, row[j])) % 2 ** 32
                 self.weight_writes.append((op.matrix, i, j, row[j]))
+
+    #: What runs each operation.
+    handlers = {Project: project, Update: update, Sample: sample, FlowRate: flowrate,
+                Residual: residual, Clear: clear, Snapshot: snapshot, Difference: difference,
+                Decide: decide, Reseed: reseed, Relax: relax, Learn: learn}
+
+
+def into(op):
+    return (op.population, op.into),
+
+
+#: Slots that each operation names, in the order that numbers them.
+NAMED = {Project: lambda op: (), Decide: lambda op: (), Reseed: lambda op: (),
+         Relax: lambda op: (), Sample: lambda op: (), FlowRate: into, Residual: into,
+         Clear: lambda op: ((op.population, op.slot),),
+         Update: lambda op: ((op.population, op.slot),
+                             *(((op.population, op.held),) if op.held else ())),
+         Snapshot: lambda op: (*into(op), (op.population, op.source)),
+         Difference: lambda op: (*into(op), *op.operands),
+         Learn: lambda op: tuple(pair for t in op.terms for pair in (t.rows, t.cols))}

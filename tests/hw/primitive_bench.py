@@ -4,6 +4,9 @@ The bench has the host port of an engine, so that the common player drives it: r
 tell how many cycles pair i disagreed, reads of address 255 how many comparisons there were.
 """
 
+import tempfile
+from pathlib import Path
+
 import numpy as np
 from amaranth.hdl import Array, Cat, Module, Mux, Signal
 from amaranth.lib import wiring
@@ -178,15 +181,15 @@ PAIRS = {
 }
 
 
-def disagreements(family, cycles=20000, mutate=lambda text: text, cache="build/sim"):
+def disagreements(family, cycles=20000, mutate=lambda text: text, cache=None):
     """(cycles each pair disagreed, comparisons) after so many cycles."""
     pairs = PAIRS[family]
     bench = Pairs(pairs, family)
     text = mutate(with_models(component_verilog(bench), family))
     built = build(harness(text, component_ports(bench)), "bare", cache=cache)
-    folder = built.folder.parent / f"primitives-{family}"
     words = commands.join(commands.reset(), commands.idle(cycles),
                           commands.reads([*range(len(pairs)), 255]))
-    built.play(words, folder=folder, record=False)
-    told = np.frombuffer((folder / "answers.bin").read_bytes(), "<u4").astype(int)
+    with tempfile.TemporaryDirectory(prefix="primitives-") as folder:
+        built.play(words, folder=folder, record=False)
+        told = np.frombuffer((Path(folder) / "answers.bin").read_bytes(), "<u4").astype(int)
     return told[:-1].tolist(), int(told[-1])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from apical.golden.storage.cache import root
 from apical.sim.bench.harness import harness_component
 from apical.sim.bench.streams import state_stream
 from apical.sim.simulators.runner import build
@@ -20,8 +21,8 @@ NEEDS = {"verilator": "g++", "bare": "g++", "icarus": "iverilog"}
 
 @pytest.fixture(scope="session")
 def cache():
-    """The folder of builds that all tests share; a build is made once, not in every run."""
-    return FOLDER.parents[1] / "build" / "sim"
+    """The cache of the user, which all runs share: a build is made once."""
+    return root()
 
 
 @pytest.fixture(scope="session")

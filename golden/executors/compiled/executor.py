@@ -162,7 +162,7 @@ class Table:
             or [np.zeros(0)]).astype(np.int64)
         self.decides, self.loops = False, 0
         self.code, self.terms, self.learned = [], [], []
-        self._block(program.ops, 0)
+        self.block(program.ops, 0)
         self.code = np.array(self.code or np.zeros((0, _COLUMNS)), np.int64)
         self.terms = np.array(self.terms or np.zeros((0, 5)), np.int64)
         widest = max([m.cols for m in self.network.matrices] + list(size.values()), default=1)
@@ -197,38 +197,41 @@ class Table:
                                 *self.storage, weights, np.ascontiguousarray(joined),
                                 self.inputs_at, keys, counts, kept, *self.scratch)
 
-    def _emit(self, *values):
+    def emit(self, *values):
+        """Append one instruction: operation number and columns, see `kernels` and `states`."""
         self.code.append([*(int(value) for value in values), *[0] * (_COLUMNS - len(values))])
 
-    def _block(self, ops, depth):
+    def block(self, ops, depth):
+        """Write operations inside of `depth` loops."""
         for op in ops:
-            self._EMITTERS[type(op)](self, op, depth)
+            HANDLERS[type(op)](self, op, depth)
 
     def _relax(self, op, depth):
         begin, until = len(self.code), op.settled is not None
         threshold = np.floor(min(op.settled, 1e6) * 2.0 ** self.state.frac) if until else 0
-        self._emit(self.kernels.BEGIN, depth, op.steps, 0, until)
-        self._block(op.body, depth + 1)
-        self._emit(self.kernels.END, depth, begin + 1, threshold, until)
+        self.emit(self.kernels.BEGIN, depth, op.steps, 0, until)
+        self.block(op.body, depth + 1)
+        self.emit(self.kernels.END, depth, begin + 1, threshold, until)
         self.code[begin][3] = len(self.code)
 
     def _project(self, op, depth):
         projection = self.network.projection(op.projection)
-        first, size = self._place(projection.source, RATE), self._size(projection.source)
+        first, size = self.place(projection.source, RATE), self.size_of(projection.source)
         start = -1 if op.start is None else self.sums_at[projection.target, op.start]
-        self._emit(self.kernels.PROJECT, first, size, self.sums_at[projection.target, op.into],
+        self.emit(self.kernels.PROJECT, first, size, self.sums_at[projection.target, op.into],
                    self.network.population(projection.target).size, start, op.shift,
                    projection.sign, self.matrix_places[projection.matrix], projection.transpose)
 
-    def _place(self, population, slot):
-        """Where a vector lies that is read."""
+    def place(self, population, slot):
+        """Offset of the vector that is read."""
         return self.vectors[stored(self.network, (population, slot))][0]
 
-    def _size(self, population):
+    def size_of(self, population):
+        """Units of a population."""
         return self.network.population(population).size
 
-    def _written(self, name, slot):
-        """The columns of all that write a vector, `INTO` to `RATE_NUMBER`."""
+    def written(self, name, slot):
+        """Columns of all instructions that write a vector, `INTO` to `RATE_NUMBER`."""
         limits, rate = (self.state.min, self.state.max), (-1, -1)
         if slot == STATE:
             limits = state_limits(self.network.population(name), self.state)
@@ -236,68 +239,73 @@ class Table:
                 rate = self.vectors[name, RATE][0], self.number[name, RATE]
         return *self.vectors[name, slot], self.number[name, slot], *limits, *rate
 
-    def _current(self, op):
+    def current(self, op):
+        """Offset of the accumulator that an operation takes."""
         return self.sums_at[op.population, op.current]
 
     def _update(self, op, depth):
         nudge, scale = op.nudge, self.weight.frac
         pull = (-1, 0, 0, 0, 0) if nudge is None else (
             self.vectors[nudge.target, STATE][0],
-            self._place(op.population, RATE if nudge.of_rate else op.slot),
+            self.place(op.population, RATE if nudge.of_rate else op.slot),
             scale - nudge.shift, nudge.sign, nudge.random_sign)
         held = -1 if op.held is None else self.vectors[op.population, op.held][0]
         gate = op.gate and op.leak and self.network.population(op.population).rate == "logistic"
-        self._emit(self.kernels.UPDATE, *self._written(op.population, op.slot), self._current(op),
+        self.emit(self.kernels.UPDATE, *self.written(op.population, op.slot), self.current(op),
                    op.leak, scale + op.shift, *pull, held, gate,
                    noise_multiplier(op, self.state) if op.noise else -1)
 
     def _sample(self, op, depth):
-        self._emit(self.kernels.SAMPLE, *self._written(op.population, STATE), self._current(op),
+        self.emit(self.kernels.SAMPLE, *self.written(op.population, STATE), self.current(op),
                    self.kernels.online_states.MODES.index(op.mode))
 
     def _flow_rate(self, op, depth):
-        self._emit(self.kernels.FLOW_RATE, *self._written(op.population, op.into),
-                   self._current(op), self.vectors[op.population, STATE][0])
+        self.emit(self.kernels.FLOW_RATE, *self.written(op.population, op.into),
+                   self.current(op), self.vectors[op.population, STATE][0])
 
     def _residual(self, op, depth):
-        self._emit(self.kernels.RESIDUAL, *self._written(op.population, op.into),
-                   self._current(op), self.vectors[op.population, STATE][0], op.share)
+        self.emit(self.kernels.RESIDUAL, *self.written(op.population, op.into),
+                   self.current(op), self.vectors[op.population, STATE][0], op.share)
 
     def _reseed(self, op, depth):
-        self._emit(self.kernels.RESEED, op.count)
+        self.emit(self.kernels.RESEED, op.count)
 
     def _clear(self, op, depth):
-        self._emit(self.kernels.MOVE, *self._written(op.population, op.slot), -1, -1)
+        self.emit(self.kernels.MOVE, *self.written(op.population, op.slot), -1, -1)
 
     def _snapshot(self, op, depth):
-        self._emit(self.kernels.MOVE, *self._written(op.population, op.into),
-                   self._place(op.population, op.source), -1)
+        self.emit(self.kernels.MOVE, *self.written(op.population, op.into),
+                   self.place(op.population, op.source), -1)
 
     def _difference(self, op, depth):
-        self._emit(self.kernels.MOVE, *self._written(op.population, op.into),
-                   *(self._place(*operand) for operand in op.operands))
+        self.emit(self.kernels.MOVE, *self.written(op.population, op.into),
+                   *(self.place(*operand) for operand in op.operands))
 
     def _decide(self, op, depth):
         self.decides = True
-        self._emit(self.kernels.DECIDE, *self.vectors[op.population, STATE])
+        self.emit(self.kernels.DECIDE, *self.vectors[op.population, STATE])
 
     def _learn(self, op, depth):
         matrix, first = self.network.matrix(op.matrix), len(self.terms)
         for term, slot in zip(op.terms, SCALED):
             scaled = term.cols[0], slot
-            self.terms.append([self._place(*term.rows), self._place(*term.cols),
+            self.terms.append([self.place(*term.rows), self.place(*term.cols),
                                self.vectors[scaled][0], self.number[scaled], term.sign])
         self.learned.append((len(self.code), op.matrix))
         # Column 5 is the multiplier, see `set_rates`.
-        self._emit(self.kernels.LEARN, self.matrix_places[op.matrix], matrix.rows, matrix.cols,
+        self.emit(self.kernels.LEARN, self.matrix_places[op.matrix], matrix.rows, matrix.cols,
                    MATRIX_NUMBER + self.matrix_number[op.matrix], 0, op.by_sign, first,
                    len(self.terms), self.state.min, self.state.max, self.weight.min,
                    self.weight.max, self.state.frac + self.update_frac)
 
-    _EMITTERS = {Project: _project, Update: _update, Sample: _sample, FlowRate: _flow_rate,
-                 Residual: _residual, Clear: _clear, Snapshot: _snapshot,
-                 Difference: _difference, Decide: _decide, Reseed: _reseed, Learn: _learn,
-                 Relax: _relax}
+
+#: What writes the instructions of each operation, called as ``(table, operation, depth of loops)``;
+#: a new operation adds its own.
+HANDLERS = {Project: Table._project, Update: Table._update, Sample: Table._sample,
+            FlowRate: Table._flow_rate, Residual: Table._residual, Clear: Table._clear,
+            Snapshot: Table._snapshot, Difference: Table._difference, Decide: Table._decide,
+            Reseed: Table._reseed, Learn: Table._learn, Relax: Table._relax}
+OnlineExecutor.handlers, OnlineExecutor.table = HANDLERS, f"compiled executor ({__name__}.HANDLERS)"
 
 
 def check_constants():

@@ -8,15 +8,14 @@ which is imported on first use.
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 
 import numpy as np
-from numba import njit
 
 from . import mixing as online_mixing
 from . import states as online_states
 from . import weights as online_learning
+from .kept import njit_kept
 from .mixing import DRAWS, STEPS
 from .states import decide, flow_rate, move, project, residual, sample, update
 from .weights import learn
@@ -36,11 +35,8 @@ def _digest():
 
 def _compiled(sources):
     # Numba keeps compiled code by this file and by what the function closes over, not by the
-    # other files it calls; hence the number.  It is kept beside Python's own where that can be
-    # written, and nowhere else.
-    folder = os.path.dirname(os.path.abspath(__file__))
-
-    @njit(cache=os.access(folder, os.W_OK))
+    # other files it calls; hence the number.
+    @njit_kept
     def run_images(code, terms, numbers, tables, start, state, sums, weights, inputs, inputs_at,
                    keys, counts, kept, places, scratch, totals):
         """Run a program on images, one after the other, each with the weights the last one left.

@@ -25,7 +25,17 @@ from ...numbers.formats import STATE as STATE_FORMAT
 from ...numbers.formats import WEIGHT as WEIGHT_FORMAT
 from ...numbers.formats import Format
 from ...numbers.tables import LOGISTIC, look_up
-from ...program import RATE, STATE, UPDATE_FRAC, Learn, Program, Relax, Sample, Update, vectors
+from ...program import (
+    RATE,
+    STATE,
+    UPDATE_FRAC,
+    Learn,
+    Program,
+    Relax,
+    handler_of,
+    vectors,
+    walk,
+)
 from ..trace import Trace
 from . import states as fixed_states
 from .check import check_fixed
@@ -170,6 +180,8 @@ class FixedExecutor:
     def check(self, program: Program):
         """Raise `MisuseError` for the first operation that cannot run here."""
         program.check(self.network)
+        for op in walk(program.ops):
+            handler_of(self.handlers, op, self.table)
         check_fixed(self.network, program, self.state, self.weight, self.update_frac)
 
     def _given(self, program, inputs):
@@ -220,11 +232,7 @@ class FixedExecutor:
 
     def _execute(self, ops, run, path):
         for position, op in enumerate(ops):
-            here = (*path, position)
-            if isinstance(op, Relax):
-                self._relax(op, run, here)
-            else:
-                self._HANDLERS[type(op)](self, op, run, here)
+            self.handlers[type(op)](self, op, run, (*path, position))
 
     def _relax(self, op, run, path):
         if op.settled is None:
@@ -245,11 +253,11 @@ class FixedExecutor:
             active = active[run.moved[active] > threshold]
         run.rows, run.moved = outer_rows, outer_moved
 
-    def _write(self, op, run, path, vector, values):
+    def write(self, op, run, path, vector, values):
         """Clip, count, sign and store a vector of the images that run, then its rate."""
         clipped = np.clip(values, *self._limits(*vector))
         target = run.states[vector]
-        if run.moved is not None and isinstance(op, Update | Sample) and vector[1] != RATE:
+        if run.moved is not None and op.moves and vector[1] != RATE:
             moved = np.abs(clipped - target[run.rows]).max(axis=1)
             run.moved[run.rows] = np.maximum(run.moved[run.rows], moved)
         result, number = run.result, run.vector_number[vector]
@@ -266,7 +274,7 @@ class FixedExecutor:
                                 counts, written)
         target[run.rows] = clipped
         if vector[1] == STATE and (vector[0], RATE) in run.states:
-            self._write(op, run, path, (vector[0], RATE), look_up(LOGISTIC, clipped, self.state))
+            self.write(op, run, path, (vector[0], RATE), look_up(LOGISTIC, clipped, self.state))
 
     def _limits(self, name, slot):
         """Range of a vector: states keep to that of their rate, whoever writes them."""
@@ -274,4 +282,11 @@ class FixedExecutor:
             return state_limits(self.network.population(name), self.state)
         return self.state.min, self.state.max
 
-    _HANDLERS = {**fixed_states.HANDLERS, Learn: learn}
+    #: What runs each operation, and its name in errors.
+    handlers = {**fixed_states.HANDLERS, Learn: learn, Relax: _relax}
+    table = f"fixed executor ({__name__}.HANDLERS)"
+
+
+#: Handlers of operations, called as ``(executor, operation, run, path)``; a new operation adds its
+#: own.
+HANDLERS = FixedExecutor.handlers

@@ -97,7 +97,7 @@ def update(executor, op, run, path):
     if op.noise:
         total = byte_sum(*draw(run, old.shape[1]))
         values = values + round_shift(noise_multiplier(op, executor.state) * total, RATE_SHIFT)
-    executor._write(op, run, path, vector, values)
+    executor.write(op, run, path, vector, values)
 
 
 def sample(executor, op, run, path):
@@ -111,7 +111,7 @@ def sample(executor, op, run, path):
         if op.mode == "sample":
             y = draw(run, z.shape[1])[1] >> WORD_BITS - state.frac
             values = np.where(y < values, state.one, 0)
-    executor._write(op, run, path, (op.population, STATE), values)
+    executor.write(op, run, path, (op.population, STATE), values)
 
 
 def flow_rate(executor, op, run, path):
@@ -122,33 +122,33 @@ def flow_rate(executor, op, run, path):
     exponent = _sat(executor, round_shift(np.where(one, -current, current),
                                           executor.weight.frac + 1))
     size = look_up(HALF_EXPONENTIAL, np.clip(exponent, -limit, limit), state)
-    executor._write(op, run, path, (op.population, op.into), np.where(one, size, -size))
+    executor.write(op, run, path, (op.population, op.into), np.where(one, size, -size))
 
 
 def residual(executor, op, run, path):
     """`Residual`."""
     scale = executor.weight.frac
     share = run.states[op.population, STATE][run.rows] * 2.0 ** (scale - op.share)
-    executor._write(op, run, path, (op.population, op.into),
+    executor.write(op, run, path, (op.population, op.into),
                     -round_shift(_current(op, run) - share, scale))
 
 
 def clear(executor, op, run, path):
     """`Clear`."""
     vector = op.population, op.slot
-    executor._write(op, run, path, vector, np.zeros_like(run.states[vector][run.rows]))
+    executor.write(op, run, path, vector, np.zeros_like(run.states[vector][run.rows]))
 
 
 def snapshot(executor, op, run, path):
     """`Snapshot`."""
-    executor._write(op, run, path, (op.population, op.into),
+    executor.write(op, run, path, (op.population, op.into),
                     _read(executor, run, (op.population, op.source)))
 
 
 def difference(executor, op, run, path):
     """`Difference`."""
     a, b = (_read(executor, run, pair) for pair in op.operands)
-    executor._write(op, run, path, (op.population, op.into), a - b)
+    executor.write(op, run, path, (op.population, op.into), a - b)
 
 
 def decide(executor, op, run, path):

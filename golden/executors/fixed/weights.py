@@ -15,7 +15,7 @@ from ...errors import MisuseError
 from ...network import Network
 from ...numbers.addressed import DRAW, mix_key, mix_weight, mix_written, rounding_addend
 from ...numbers.formats import Format, round_shift
-from ...program import RATE_SHIFT, SCALED, Learn, Program, describe, stored, vectors, walk
+from ...program import RATE_SHIFT, SCALED, Program, describe, stored, vectors, walk
 
 #: Greatest multiplier: a 16-bit word with the sign of beta.
 MULTIPLIER_MAX = 32767
@@ -62,13 +62,12 @@ def rate_multiplier(rate, state: Format, weight: Format, update_frac: int, what=
 def multipliers(program: Program, rates, state: Format, weight: Format, update_frac: int) -> dict:
     """Multiplier of each matrix that a program learns, from rates by matrix."""
     found = {}
-    for op in walk(program.ops):
-        if isinstance(op, Learn):
-            if rates is None or op.matrix not in rates:
-                raise MisuseError(f"program '{program.name}' learns matrix '{op.matrix}', for "
-                                  "which no rate is given")
-            found[op.matrix] = rate_multiplier(rates[op.matrix], state, weight, update_frac,
-                                               f"rate of matrix '{op.matrix}'")
+    for matrix in program.learned():
+        if rates is None or matrix not in rates:
+            raise MisuseError(f"program '{program.name}' learns matrix '{matrix}', for which no "
+                              "rate is given")
+        found[matrix] = rate_multiplier(rates[matrix], state, weight, update_frac,
+                                        f"rate of matrix '{matrix}'")
     return found
 
 
@@ -80,7 +79,7 @@ def check_learning(network: Network, program: Program, state: Format, update_fra
         if count > most:
             raise MisuseError(f"program '{program.name}' has {count} {what}, at most {most} can "
                               "be numbered")
-    learned = [op for op in walk(program.ops) if isinstance(op, Learn)]
+    learned = [learn for op in walk(program.ops) for learn in op.learns()]
     if not learned:
         return
     bits = state.frac + update_frac
@@ -103,7 +102,7 @@ def learn(executor, op, run, path):
         multiplier *= int(beta_sign(run.keys[image]))
     for term, slot in zip(op.terms, SCALED):
         cols = run.states[stored(executor.network, term.cols)][run.rows]
-        executor._write(op, run, path, (term.cols[0], slot),
+        executor.write(op, run, path, (term.cols[0], slot),
                         round_shift(cols * float(multiplier), RATE_SHIFT))
     weights = executor._weights[op.matrix]
     rows = [run.states[stored(executor.network, term.rows)][image].astype(np.int64)

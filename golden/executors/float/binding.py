@@ -11,18 +11,15 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from ...errors import MisuseError
 from ...numbers.noise import Noise
 from ...program import (
     RATE,
     STATE,
-    Decide,
     FlowRate,
-    Learn,
     Relax,
     Sample,
     accumulators,
-    describe,
+    handler_of,
     vectors,
     walk,
 )
@@ -57,11 +54,11 @@ class Bound:
                      for key in accumulators(self.network, program)}
         ops = list(walk(program.ops))
         self.predictions = (np.zeros(rows, np.int64)
-                            if any(isinstance(op, Decide) for op in ops) else None)
+                            if any(op.decides for op in ops) else None)
         self.steps = {}  # of each loop, filled while binding
         self.moved = np.zeros(rows, dtype)  # greatest |du| of the step that runs
         self.needed = program.inputs(self.network)
-        self.learned = [op.matrix for op in ops if isinstance(op, Learn)]
+        self.learned = program.learned()
         #: What changes from run to run, shared with the bound programs of parts of the batch.
         self.call = whole.call if whole else SimpleNamespace(
             rates={}, sign=1, on_step=None, noise=Noise(dtype=dtype))
@@ -93,9 +90,7 @@ class Bound:
         """
         actions = []
         for number, op in enumerate(ops):
-            handler = HANDLERS.get(type(op))
-            if handler is None:
-                raise MisuseError(f"the float executor has no operation {describe(op)}")
+            handler = handler_of(HANDLERS, op, f"float executor ({__name__}.HANDLERS)")
             actions += handler(self, op, (*position, number), monitor)
         return actions
 
@@ -218,5 +213,7 @@ def _relax(bound, op, position, monitor):
     return bound.relax(op, position, monitor)
 
 
+#: What binds each operation: called as ``(bound, operation, position, monitor)``, returns functions
+#: without arguments.  A new operation adds its own.
 HANDLERS = {**binding_states.HANDLERS, **binding_weights.HANDLERS, Relax: _relax,
             Sample: bind_sample, FlowRate: bind_flow_rate}

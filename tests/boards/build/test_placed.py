@@ -22,8 +22,8 @@ def built(request, tmp_path_factory):
     """(record, configuration, manifest, folder) of a board with a small engine."""
     chosen = board(request.param)
     pytest.importorskip("amaranth_boards", reason="needs the extra 'boards'")
-    pytest.importorskip(f"yowasp_nextpnr_{chosen.device.family.name}", reason="needs the extra 'boards'")
     family = chosen.device.family.name
+    pytest.importorskip(f"yowasp_nextpnr_{family}", reason="needs the extra 'boards'")
     config = EngineConfig(
         lanes=2, update_lanes=1, weight_depth=256, state_depth=16, accumulator_depth=16,
         event_depth=64, input_banks=1, program_depth=64, descriptor_depth=32, loop_counters=1,

@@ -8,8 +8,8 @@ import struct
 import numpy as np
 import pytest
 
-from apical.golden.errors import MisuseError
-from apical.golden.learning import data
+from apical.golden.errors import ApicalError, MisuseError
+from apical.golden.learning import data, digits
 from apical.golden.learning.data import IDX_FILES, Dataset, load, one_hot, parse_idx, random_images
 
 
@@ -54,6 +54,29 @@ def test_digits_have_a_fixed_split():
 
 
 DIGITS = 2646424449
+
+
+def test_the_digits_are_those_of_scikit_learn():
+    datasets = pytest.importorskip("sklearn.datasets")
+    theirs = datasets.load_digits()
+    pixels, classes = digits.read()
+    np.testing.assert_array_equal(pixels, theirs.data)
+    np.testing.assert_array_equal(classes, theirs.target)
+    assert pixels.dtype == np.uint8 and classes.dtype == np.int64
+
+
+@pytest.mark.parametrize(("damage", "message"), [
+    (lambda content: content[:1000], r"^the digits '.*digits\.csv\.gz' cannot be read \(.*\); in"),
+    (lambda content: gzip.compress(b"1" + gzip.decompress(content)), r"^the digits .* are damaged"),
+    (None, r"^the digits '.*digits\.csv\.gz' cannot be read"),
+])
+def test_damaged_digits_are_refused(monkeypatch, tmp_path, damage, message):
+    if damage is not None:
+        (tmp_path / "digits.csv.gz").write_bytes(
+            damage((digits.files(digits.__package__) / "digits.csv.gz").read_bytes()))
+    monkeypatch.setattr(digits, "files", lambda package: tmp_path)
+    with pytest.raises(ApicalError, match=message):
+        digits.read()
 
 
 def test_idx_files_are_read(folder):

@@ -1,11 +1,13 @@
 """Default weights: trained once and kept, trained anew when the file or the facts differ."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
 
 import apical.golden.learning.pretrained as module
+from apical.golden.errors import ApicalError
 from apical.golden.learning.data import Dataset
 from apical.golden.learning.pretrained import random_weights, trained_model
 from apical.golden.network import layered
@@ -35,9 +37,15 @@ def trainings(monkeypatch):
 
 
 def test_the_second_time_it_is_read(dataset, trainings, tmp_path):
-    first = trained_model((6, 5, 3), dataset, 1, cache=tmp_path / "deep" / "cache")
-    second = trained_model((6, 5, 3), dataset, 1, cache=tmp_path / "deep" / "cache")
-    assert len(trainings) == 1
+    lines = []
+    first = trained_model((6, 5, 3), dataset, 1, cache=tmp_path / "deep" / "cache",
+                          say=lines.append)
+    assert len(trainings) == len(lines) == 1
+    assert re.fullmatch(r"training default weights: 6-5-3 on digits, rule ep, 1 epochs \(kept .*",
+                        lines[0])
+    second = trained_model((6, 5, 3), dataset, 1, cache=tmp_path / "deep" / "cache",
+                           say=lines.append)
+    assert len(trainings) == len(lines) == 1
     for name, values in first.weights.items():
         np.testing.assert_array_equal(values, second.weights[name])
     assert second.meta["seed"] == 1 and second.meta["data"] == "digits"
@@ -54,14 +62,14 @@ def test_everything_that_decides_the_weights_is_in_the_name(dataset, trainings, 
     trained_model((6, 5, 3), other, 1, cache=tmp_path)
     monkeypatch.setattr(module, "TRAINING_VERSION", -1)
     trained_model((6, 5, 3), dataset, 1, cache=tmp_path)
-    assert len(trainings) == 5 == len(list(tmp_path.glob("*.npz")))
+    assert len(trainings) == 5 == len(list((tmp_path / "weights").glob("*.npz")))
 
 
 @pytest.mark.parametrize("damage", [lambda data: b"", lambda data: data[:len(data) // 2],
                                     lambda data: b"something else"])
 def test_a_damaged_file_is_only_time_lost(dataset, trainings, tmp_path, damage):
     first = trained_model((6, 5, 3), dataset, 1, cache=tmp_path)
-    path, = tmp_path.glob("*.npz")
+    path, = (tmp_path / "weights").glob("*.npz")
     healthy = path.read_bytes()
     path.write_bytes(damage(healthy))
     again = trained_model((6, 5, 3), dataset, 1, cache=tmp_path)
@@ -78,3 +86,11 @@ def test_random_weights():
     network.check_weights(weights)
     assert 0 < np.abs(weights["b1"]).max() <= 0.25
     assert np.abs(weights["W1"]).max() <= np.sqrt(6 / 50)
+
+
+def test_a_cache_that_cannot_be_written_is_refused_before_the_training(dataset, trainings,
+                                                                       tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ApicalError, match="^cannot write the cache .*APICAL_CACHE$"):
+        trained_model((6, 5, 3), dataset, 1, cache=tmp_path / "file")
+    assert trainings == []

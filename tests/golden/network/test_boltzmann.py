@@ -106,5 +106,5 @@ def test_misuse():
         boltzmann((4,), (1, 2))
     with pytest.raises(MisuseError, match="a layer of 4 units cannot have 5 colour groups"):
         boltzmann((4,), (5,))
-    with pytest.raises(MisuseError, match="network '4-2' is no Boltzmann machine"):
+    with pytest.raises(MisuseError, match="network '4-2' is not a Boltzmann machine"):
         check_machine(layered((4, 2)))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from apical.golden.errors import MisuseError
-from apical.golden.executors.fixed.executor import FixedExecutor
+from apical.golden.executors.fixed.executor import HANDLERS, FixedExecutor
 from apical.golden.network import Population, layered
 from apical.golden.numbers.bounds import (
     accumulator_bounds,
@@ -24,11 +24,11 @@ class Watched(FixedExecutor):
     """Keeps the greatest absolute value of every accumulator."""
 
     def _project(self, op, run, path):
-        super()._HANDLERS[Project](self, op, run, path)
+        HANDLERS[Project](self, op, run, path)
         key = self.network.projection(op.projection).target, op.into
         self.most[key] = max(self.most.get(key, 0), int(np.abs(run.accumulators[key]).max()))
 
-    _HANDLERS = {**FixedExecutor._HANDLERS, Project: _project}
+    handlers = {**HANDLERS, Project: _project}
 
 
 def reached(network, program, weights, inputs, state=STATE, weight=WEIGHT):

@@ -126,9 +126,10 @@ def test_impossible_formats(width, frac, message):
         Format(width, frac)
 
 
-@pytest.mark.parametrize("text", ["16.12", "s16", "s16.12 ", "s16.-1", "x16.12", "", "s1e1.0"])
+@pytest.mark.parametrize("text", ["16.12", "s16", "s16.12 ", "s16.-1", "x16.12", "", "s1e1.0",
+                                  "s١٦.12", "s16.१२", "s16.12\n", "s" + "1" * 5000 + ".2"])
 def test_texts_that_are_no_format(text):
-    with pytest.raises(MisuseError, match=r"^'.*' is not a number format; write one as s16\.12"):
+    with pytest.raises(MisuseError, match=r"(?s)^'.*' is not a number format; write one as s16"):
         Format.parse(text)
 
 

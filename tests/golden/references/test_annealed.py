@@ -167,7 +167,7 @@ def test_misuse():
     asymmetric = boltzmann((4, 3), symmetric=False)
     with pytest.raises(MisuseError, match="has no energy: 'h1' and 'v' have a matrix for each"):
         estimate_log_z(asymmetric, {m.name: np.zeros(m.shape) for m in asymmetric.matrices})
-    with pytest.raises(MisuseError, match="is no Boltzmann machine"):
+    with pytest.raises(MisuseError, match="is not a Boltzmann machine"):
         estimate_log_z(layered((4, 3)), {})
 
 

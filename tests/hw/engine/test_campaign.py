@@ -1,7 +1,6 @@
 """Random networks and programs on the engine: every bit agrees."""
 
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,7 +24,6 @@ from apical.hw.interface.config import EngineConfig
 from apical.sim.random.campaign import draw_case, fuzz, run_cases
 from apical.sim.random.case import Case, random_engine
 
-CACHE = Path(__file__).parents[3] / "build" / "sim"
 needs_gxx = pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is not installed")
 
 
@@ -38,7 +36,7 @@ def engine(lanes=5, update_lanes=2, **fields) -> EngineConfig:
 
 @needs_gxx
 def test_fifty_cases_on_three_engines():
-    told = fuzz(50, 3, cache=CACHE)
+    told = fuzz(50, 3)
     assert (told["mismatches"], told["failing_seed"], told["failures"]) == (0, None, [])
     assert (told["cases"], told["configs"], len(told["engines"])) == (50, 3, 3)
     assert told["compared"] > 50_000 and told["weights_compared"] > 10_000
@@ -56,9 +54,9 @@ def test_a_failing_seed_fails_again_alone(monkeypatch):
         return result, final
 
     monkeypatch.setattr(apical.sim.random.campaign, "_expect", wrong)
-    told = fuzz(9, 3, seed=0, cache=CACHE)
+    told = fuzz(9, 3, seed=0)
     assert (told["failing_seed"], told["mismatches"], told["cases"]) == (7, 1, 9)
-    again = fuzz(1, 3, seed=7, cache=CACHE)
+    again = fuzz(1, 3, seed=7)
     # Alone it begins at another cycle of the run.
     sentences = [[line.rpartition(", cycle")[0] for line in run["failures"]]
                  for run in (again, told)]
@@ -79,8 +77,7 @@ def test_a_failing_seed_fails_again_alone(monkeypatch):
     (22, 16, {"multiplier_latency": 4, "input_banks": 1}),
 ])
 def test_random_cases_on_other_engines(lanes, quick, fields):
-    told = run_cases(engine(lanes, quick, **fields), range(1000 * lanes, 1000 * lanes + 300),
-                     cache=CACHE)
+    told = run_cases(engine(lanes, quick, **fields), range(1000 * lanes, 1000 * lanes + 300))
     assert told["failures"] == [] and told["cases"] == 300
 
 

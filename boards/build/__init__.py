@@ -1,0 +1,1 @@
+"""Build: from a board and an engine to a bitstream."""

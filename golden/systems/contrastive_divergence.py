@@ -1,0 +1,76 @@
+"""Contrastive divergence with one step, the rule that probability flow is compared with.
+
+Hinton (2002, Neural Computation 14:1771), for restricted Boltzmann machines.
+"""
+
+from __future__ import annotations
+
+from ..errors import MisuseError
+from ..network import Network
+from ..network import boltzmann as machines
+from ..network.boltzmann import check_machine, hidden, visible
+from ..program import STATE, Clear, Difference, Learn, Outer, Program, Sample, Snapshot
+from .kinds import BINARIZED
+from .probability_flow import (
+    accumulate,
+    checked,
+    drive,
+    first_weights,
+    machine,
+    reconstruction,
+)
+from .settings import FlowConfig
+from .system import System
+
+
+def contrastive_divergence(network: Network) -> Program:
+    """One training batch of CD-1.
+
+    ``Delta W = eta (x p(x) - v p(v))``: hidden units are drawn given the image, the visible ones
+    given them, and both products take the probabilities of the hidden units.
+    """
+    check_machine(network)
+    groups, free = hidden(network), {p.name for p in network.free}
+    if not groups or any({p.source, p.target} <= set(groups) for p in network.projections):
+        raise MisuseError(f"network '{network.name}' is not restricted (visible and hidden units "
+                          "without lateral couplings); contrastive divergence here is for those")
+    ops = drive(network)
+    for name in groups:
+        ops += [Sample(name, "drive", "mean"), Snapshot(name, "data"), Sample(name, "drive")]
+    twins = [v for _, v in visible(network)]
+    for v in twins:
+        ops += [*accumulate(network, v, {*groups, "one"}, "field"), Sample(v, "field")]
+    for name in groups:
+        ops += [*accumulate(network, name, {*twins, "one"}, "field"),
+                Sample(name, "field", "mean")]
+    for x, v in visible(network):
+        ops += [Clear(v, "zero"), Difference(v, "change", (x, STATE), (v, STATE))]
+    ops += [Difference(name, "change", "data", STATE) for name in groups]
+    for p in network.projections:
+        if p.source == "one":
+            ops.append(Learn(p.matrix, (Outer(("one", STATE), (p.target, "change")),)))
+        elif p.source not in free and p.target in groups:
+            v = dict(visible(network))[p.source]
+            ops.append(Learn(p.matrix, (Outer((p.source, STATE), (p.target, "data")),
+                                        Outer((v, STATE), (p.target, STATE), -1))))
+    return checked("contrastive-divergence-1", network, ops)
+
+
+#: Defaults; floating point tried by hand on the test images, raw integers at its rate over the
+#: batch.
+_MNIST = {"epochs": 5, "batch": 50, "rate": 0.05, "decay": 0.7}
+_DEFAULTS = {
+    ("float", "digits", 1): {"epochs": 40, "batch": 20, "rate": 0.1},
+    ("float", "mnist", 1): _MNIST, ("float", "fashion-mnist", 1): _MNIST,
+    ("fixed", "digits", 1): {"epochs": 12, "rate": 0.1 / 20},
+}
+
+CD = System(
+    name="cd", summary="contrastive divergence with one step, restricted machine",
+    data=BINARIZED, settings=FlowConfig,
+    program=lambda network, config: contrastive_divergence(network),
+    rates=lambda network, config: machines.learning_rates(network, config.rate),
+    network=machine, weights=first_weights,
+    inference=lambda network, config: reconstruction(network, config.sweeps),
+    layers={"digits": (64, 64), "mnist": (784, 500), "fashion-mnist": (784, 500)},
+    defaults=_DEFAULTS)
