@@ -1,4 +1,4 @@
-"""docs/boards.md: the boards, what was built for them, and what ran on virtual ones."""
+"""docs/boards.md: the boards, their builds, and the runs on virtual boards."""
 
 from __future__ import annotations
 
@@ -64,15 +64,15 @@ def _built():
                                     for seed, fmax in made["fmax_by_seed"].items())))
     missing = [f"`{board.name}`" for board in BOARDS.values()
                if (board.name, board.preset) not in {row[:2] for row in rows}]
-    told = [f"No bitstream is recorded yet for {', '.join(missing)}.", ""] if missing else []
+    lines = [f"No bitstream is recorded yet for {', '.join(missing)}.", ""] if missing else []
     heads = ("board", "preset", "engine", "fmax, MHz", "clock, MHz", "logic cells", "flip-flops",
              "multipliers", "left idle", "block RAM", "SPRAM", "seed", "tools", "command")
-    told += markdown_table(heads, rows)
+    lines += markdown_table(heads, rows)
     if paths:
-        told += ["The slowest path of each clock, and the fmax of every seed tried, MHz:", "",
+        lines += ["The slowest path of each clock, and the fmax of every seed tried, MHz:", "",
                  *markdown_table(("board", "preset", "clock", "fmax, MHz", "slowest path",
                                   "fmax by seed"), paths)]
-    return told
+    return lines
 
 
 def areas() -> list[str]:
@@ -132,14 +132,14 @@ def _ran():
 
 def _engine(record):
     """Hash of the engine of a record, and whether it is one of today."""
-    told = record["report"]["config_hash"]
-    return told + ("" if told in {config.hash for config in PRESETS.values()} else " (older)")
+    lines = record["report"]["config_hash"]
+    return lines + ("" if lines in {config.hash for config in PRESETS.values()} else " (older)")
 
 
 def _abused(abuse):
     sent = ", ".join(f"{n} {kind}" for kind, n in sorted(abuse["sent"].items()))
     frames = ", ".join(f"{n} {name}" for name, n in sorted(abuse["statuses"].items()))
-    return (f"Sent: {sent}. Frames in it, by what became of them: {frames}; those cut short by the "
+    return (f"Sent: {sent}. Frames in it, by outcome: {frames}; those cut short by the "
             f"next flag are not answered. {abuse['refused']} were refused, as many as the board "
             f"counted. Afterwards {abuse['compared']} words of memory were compared, "
             f"{abuse['wrong']} were wrong.")

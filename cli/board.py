@@ -18,8 +18,8 @@ def add_arguments(parser):
     """Declare the options."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     serve = actions.add_parser("serve", help="run a board's whole top level in the simulator "
-                               "behind a pseudo-terminal")
-    serve.add_argument("--sim", action="store_true", help="simulate (the only way there is)")
+                               "with a pseudo-terminal as its serial port")
+    serve.add_argument("--sim", action="store_true", help="simulate the board (required)")
     serve.add_argument("--board", required=True, metavar="B", help="'apical boards' lists them")
     serve.add_argument("--preset", metavar="NAME", help="engine (default: that of the board)")
     serve.add_argument("--manifest", metavar="FILE", help="simulate the engine of this manifest "
@@ -78,8 +78,8 @@ def run(args) -> int:
         if link is not None:
             with contextlib.suppress(OSError):
                 os.unlink(link)
-        told = virtual.close()
-        print(f"{told['cycles']} cycles, {told['taken']} bytes taken, {told['sent']} sent",
+        counted = virtual.close()
+        print(f"{counted['cycles']} cycles, {counted['taken']} bytes taken, {counted['sent']} sent",
               file=sys.stderr)
 
 

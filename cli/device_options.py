@@ -39,16 +39,16 @@ def manifest_config(path):
         with open(path) as file:
             manifest = json.load(file)
         config = EngineConfig.from_dict(manifest["config"])
-        told = manifest["config_hash"]
+        stated = manifest["config_hash"]
     except OSError as error:
         raise MisuseError(f"no manifest '{path}' ({error.strerror.lower()})") from error
     except MisuseError as error:
         raise MisuseError(f"manifest '{path}' is of another version: {error}") from error
     except (ValueError, KeyError, TypeError) as error:
         raise MisuseError(f"'{path}' is not a manifest") from error
-    if told != config.hash:
-        raise MisuseError(f"manifest '{path}' is stale: its engine {told} is {config.hash} in this "
-                          "version; build the bitstream again with: apical build")
+    if stated != config.hash:
+        raise MisuseError(f"manifest '{path}' is stale: its engine {stated} is {config.hash} in "
+                          "this version; build the bitstream again with: apical build")
     return config, manifest.get("board")
 
 

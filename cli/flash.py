@@ -18,8 +18,8 @@ def add_arguments(parser):
                         help="for good")
     parser.add_argument("--manifest", metavar="FILE",
                         help="manifest of the bitstream (default: build/boards/B.json)")
-    parser.add_argument("--port", metavar="PORT", help="serial port of the board: ask the engine "
-                        "behind it, when it is loaded, whether it is the one of the manifest")
+    parser.add_argument("--port", metavar="PORT", help="serial port of the board: after "
+                        "loading, check that its engine is the one of the manifest")
     parser.add_argument("--dry-run", action="store_true", help="print the command only")
 
 

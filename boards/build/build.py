@@ -59,7 +59,7 @@ def build(board: Board, output, *, seed=1, tries=1, every=False, jobs=1, native=
     Parameters
     ----------
     output : path
-        Folder for ``BOARD.bin`` (``.bit``) and ``BOARD.json``, its manifest.
+        Folder for ``BOARD.bin`` (``.bit``) and for its manifest ``BOARD.json``.
     seed, tries : int
         First seed of the placer, and how many are tried at most.
     every : bool

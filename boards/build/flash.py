@@ -135,4 +135,4 @@ def read_back(board: Board, manifest: dict, port: str, attempts=5):
         except ApicalError as error:
             failure = error
         if attempt == attempts - 1:
-            raise ApicalError(f"loaded, but the board cannot be asked: {failure}")
+            raise ApicalError(f"loaded, but the board does not answer: {failure}")

@@ -23,7 +23,7 @@ class Attempt:
     ----------
     seed : int
     folder : Path
-        What nextpnr left.
+        Files of nextpnr.
     figures : dict or None
         See :func:`apical.boards.build.routing.read_report`; None where routing did not end.
     """
@@ -54,9 +54,9 @@ def try_seeds(board: Board, folder: Path, seeds, tool: Tool, *, jobs=1, until=No
     jobs : int
         Runs at the same time, each a process.
     until : float, optional
-        Begin no further seed after one that reaches so many MHz.
+        Start no further seed after one that reaches this clock, MHz.
     lanes : int
-        Multipliers that the design must have.
+        Multipliers that the design must contain.
     detailed : bool
         Keep the arrival times of all endpoints.
     say : callable

@@ -105,5 +105,5 @@ def test_what_was_loaded_is_read_back(tools, tmp_path, monkeypatch, capsys):
     assert "apical: loaded, but not what was meant: the engine at /dev/ttyUSB1 has" in told
     monkeypatch.undo()
     monkeypatch.setattr(flashing.time, "sleep", lambda seconds: None)
-    with pytest.raises(ApicalError, match="^loaded, but the board cannot be asked: there is no po"):
+    with pytest.raises(ApicalError, match="^loaded, but the board does not answer: there is no po"):
         flashing.read_back(board("icebreaker"), made, "/dev/nothing")

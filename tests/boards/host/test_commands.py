@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
 from device_case import CONFIG
@@ -23,8 +22,6 @@ from apical.golden.network import layered
 from apical.golden.storage.model import Model, save_model
 
 LAYERS = (64, 12, 10)
-#: Where the fixture of the virtual board keeps its builds.
-CACHE = Path(__file__).parents[3] / "build" / "sim"
 
 
 @pytest.fixture
@@ -119,7 +116,7 @@ def test_mishaps_are_one_line(virtual, command, capsys):
 def test_control_c_ends_a_served_board_with_its_statistics(virtual_bench, small_board, tmp_path):
     """As a terminal sends it: to the simulator too, if that were in the group."""
     chosen, _ = small_board
-    (tmp_path / "bench").write_bytes(pickle.dumps((virtual_bench, chosen.divisor, CACHE)))
+    (tmp_path / "bench").write_bytes(pickle.dumps((virtual_bench, chosen.divisor)))
     script = (
         "import pickle, sys; from apical.cli import board, main; "
         "from apical.sim.simulators.virtual import VirtualBoard; "
