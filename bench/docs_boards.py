@@ -26,6 +26,11 @@ The serial line is the one of the board's USB port, but for the OrangeCrab, whic
 3.3 V adapter goes to pin 0 (receive) and pin 1 (transmit) of its connector. Two programs cannot
 have a port at the same time; the second is refused."""
 
+_BUILT = """\
+By `apical build`, with the open tools from PyPI; fmax is nextpnr's estimate after routing.
+`apical build --board B --seeds N --jobs J` tries N seeds of the placer, J at a time, keeps the
+best, and records the fmax of each. Every build records the slowest path of each clock."""
+
 _RATE = """\
 Bytes are those of both directions, with weights and program of the load. *Words of what is sent*
 leaves out frames, escapes and requests to read. For the *effective rate* an image counts as its
@@ -37,9 +42,10 @@ _NEW = """\
 
 A `Board` in `boards/build/catalog.py`: device, oscillator, clock, rate, LEDs, programmer, and a
 platform class of `amaranth-boards` (or one in `boards/build/platforms.py`). If none of the presets
-suits the device, one more in `hw/interface/config.py`. The tests make the build plan of every board
-without any tool,
-check that the rate can be divided from the clock, and that the memories of the preset fit."""
+suits the device, one more in `hw/interface/config.py`. For a device of another family, a `Family`
+in `hw/export/families.py` (names of its tools and cells, its PLL) and its cells in
+`hw/primitives`. The tests make the build plan of every board without any tool, check that the rate
+can be divided from the clock, and that the memories of the preset fit."""
 
 
 def _records(pattern):
@@ -165,8 +171,7 @@ def boards() -> str:
                             [(f"`{b.name}`", *(f"`{' '.join(words)}`" if words else ""
                                                for words in (b.sram, b.flash)))
                              for b in BOARDS.values()])
-    parts += ["## Built", "", "By `apical build`, with the open tools from PyPI; fmax is nextpnr's "
-              "estimate after routing.", "", *_built()]
+    parts += ["## Built", "", _BUILT, "", *_built()]
     parts += ["## On virtual boards", "", "`apical board serve --sim` runs the top level that "
               "`apical build` builds, pins included, in Verilator. The line of an ECP5 board was "
               "simulated at 10,000,000 bits a second (`--baud`), which takes a fifth of the time.",

@@ -7,6 +7,7 @@ and come back when the image is done), ``stop()`` (reset) and ``close()``.
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
 import tempfile
@@ -182,7 +183,10 @@ class VerilatorPort:
 
     def close(self):
         """End the simulator."""
-        self._child.stdin.close()
+        with contextlib.suppress(OSError):
+            self._child.stdin.close()
         self._child.stdout.close()
+        # It looks for the end of its input between two lists of commands only.
+        self._child.terminate()
         self._child.wait()
         shutil.rmtree(self._folder, ignore_errors=True)

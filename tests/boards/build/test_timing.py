@@ -71,3 +71,20 @@ def test_a_manifest_has_them_and_build_prints_them(tools, tmp_path, capsys):
     assert f"slowest path of clk: {describe(expected[0])}" in capsys.readouterr().out
     for path in (tmp_path / "made.json", tmp_path / "out" / "icebreaker.json"):
         assert json.loads(path.read_text())["worst_paths"] == expected
+
+
+def test_the_page_of_boards_shows_them_where_a_record_has_them(tmp_path, monkeypatch):
+    from bench import docs_boards
+
+    name = "build-icebreaker.json"
+    record = json.loads((docs_boards.RECORDED / name).read_text())
+    record["report"].pop("worst_paths", None)
+    monkeypatch.setattr(docs_boards, "RECORDED", tmp_path)
+    (tmp_path / name).write_text(json.dumps(record))
+    assert "slowest path |" not in docs_boards.boards()
+    path, = slowest_paths(read("icebreaker"))
+    record["report"] |= {"worst_paths": [path], "fmax_by_seed": {"1": 25.43, "2": None}}
+    (tmp_path / name).write_text(json.dumps(record))
+    row = next(line for line in docs_boards.boards().splitlines() if describe(path) in line)
+    assert row.startswith("| icebreaker | icebreaker-learning | clk | 25.43 |")
+    assert row.endswith("| 1: 25.43, 2: not routed |")
