@@ -1,8 +1,8 @@
-"""What the optional units of a board's engine cost: cells with and without them.
+"""Cost of the optional units of a board's engine: cells with and without them.
 
 ``python -m bench.record area-BOARD python -m bench.area --board BOARD`` keeps the record that
 docs/results.md shows.  Each engine is synthesized and packed, not placed: cells are exact, and
-those of an engine too large for the device are told as well.
+those of an engine too large for the device are reported too.
 """
 
 from __future__ import annotations

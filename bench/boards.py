@@ -1,4 +1,4 @@
-"""Everything a board must show, on its virtual board, kept for docs/boards.md.
+"""All checks of a board, run on its virtual board and recorded for docs/boards.md.
 
 ``python -m bench.boards BOARD`` serves the board and records
 
@@ -9,7 +9,7 @@
 
 ENGINE is the name of the board, or the preset that ``--preset`` names.
 
-It ends with an error when anything differs.  ``python -m bench.docs`` makes the page of it.
+It ends with an error when anything differs.  ``python -m bench.docs`` makes the page from them.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ APICAL = str(Path(sys.executable).with_name("apical"))
 
 
 def served(name, engine, baud, path):
-    """A process that serves a virtual board, when it is there."""
+    """Start a process that serves a virtual board; returns it when the board is ready."""
     options = [] if engine is None else ["--preset", engine]
     options += [] if baud is None else ["--baud", baud]
     child = subprocess.Popen([APICAL, "board", "serve", "--sim", "--board", name, *options,
@@ -44,7 +44,7 @@ def served(name, engine, baud, path):
 
 
 def differences(name, engine, path, images, abuse, folder):
-    """Record all runs; returns what differs from the fixed executor, in words."""
+    """Record all runs; returns the differences from the fixed executor, in words."""
     config, found = preset(board(name, engine).preset), []
     which = ["--board", name, *([] if engine is None else ["--preset", engine])]
     device, name = ["--port", path, *which], engine or name
@@ -80,7 +80,7 @@ def main():
     parser = argparse.ArgumentParser(prog="python -m bench.boards", description=__doc__)
     parser.add_argument("board")
     parser.add_argument("--preset", metavar="NAME")
-    parser.add_argument("--baud", help="of the virtual board's line: a quicker one takes less time")
+    parser.add_argument("--baud", help="of the virtual board's line: a faster one takes less time")
     parser.add_argument("--images", type=int, default=100)
     parser.add_argument("--abuse", type=int, default=10_000)
     args = parser.parse_args()

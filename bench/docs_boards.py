@@ -1,4 +1,4 @@
-"""docs/boards.md: the boards, what was built for them, and what ran on virtual ones."""
+"""docs/boards.md: the boards, their builds, and the runs on virtual boards."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 
 from apical.boards.build.catalog import BOARDS
+from apical.boards.build.timing import describe
+from apical.boards.build.top import fastest_baud
 from apical.hw.export.verilog import markdown_table
 from apical.hw.interface.config import PRESETS, preset
 
@@ -24,6 +26,11 @@ The serial line is the one of the board's USB port, but for the OrangeCrab, whic
 3.3 V adapter goes to pin 0 (receive) and pin 1 (transmit) of its connector. Two programs cannot
 have a port at the same time; the second is refused."""
 
+_BUILT = """\
+By `apical build`, with the open tools from PyPI; fmax is nextpnr's estimate after routing.
+`apical build --board B --seeds N --jobs J` tries N seeds of the placer, J at a time, keeps the
+best, and records the fmax of each. Every build records the slowest path of each clock."""
+
 _RATE = """\
 Bytes are those of both directions, with weights and program of the load. *Words of what is sent*
 leaves out frames, escapes and requests to read. For the *effective rate* an image counts as its
@@ -35,9 +42,10 @@ _NEW = """\
 
 A `Board` in `boards/build/catalog.py`: device, oscillator, clock, rate, LEDs, programmer, and a
 platform class of `amaranth-boards` (or one in `boards/build/platforms.py`). If none of the presets
-suits the device, one more in `hw/interface/config.py`. The tests make the build plan of every board
-without any tool,
-check that the rate can be divided from the clock, and that the memories of the preset fit."""
+suits the device, one more in `hw/interface/config.py`. For a device of another family, a `Family`
+in `hw/export/families.py` (names of its tools and cells, its PLL) and its cells in
+`hw/primitives`. The tests make the build plan of every board without any tool, check that the rate
+can be divided from the clock, and that the memories of the preset fit."""
 
 
 def _records(pattern):
@@ -45,7 +53,7 @@ def _records(pattern):
 
 
 def _built():
-    rows = []
+    rows, paths = [], []
     for record in _records("build-*"):
         made, current = record["report"], preset(record["report"]["preset"]).hash
         rows.append((made["board"], made["preset"], made["config_hash"]
@@ -55,12 +63,22 @@ def _built():
                      made["idle_multipliers"], f"{made['rams']} of {made['device_rams']}",
                      made["spram"], made["seed"], ", ".join(made["tools"].values()),
                      f"`{record['command']}`"))
+        for path in made.get("worst_paths", ()):
+            paths.append((made["board"], made["preset"], path["clock"], path["fmax_mhz"],
+                          describe(path),
+                          ", ".join(f"{seed}: {'not routed' if fmax is None else fmax}"
+                                    for seed, fmax in made["fmax_by_seed"].items())))
     missing = [f"`{board.name}`" for board in BOARDS.values()
                if (board.name, board.preset) not in {row[:2] for row in rows}]
-    told = [f"No bitstream is recorded yet for {', '.join(missing)}.", ""] if missing else []
+    lines = [f"No bitstream is recorded yet for {', '.join(missing)}.", ""] if missing else []
     heads = ("board", "preset", "engine", "fmax, MHz", "clock, MHz", "logic cells", "flip-flops",
              "multipliers", "left idle", "block RAM", "SPRAM", "seed", "tools", "command")
-    return told + markdown_table(heads, rows)
+    lines += markdown_table(heads, rows)
+    if paths:
+        lines += ["The slowest path of each clock, and the fmax of every seed tried, MHz:", "",
+                 *markdown_table(("board", "preset", "clock", "fmax, MHz", "slowest path",
+                                  "fmax by seed"), paths)]
+    return lines
 
 
 def areas() -> list[str]:
@@ -120,14 +138,14 @@ def _ran():
 
 def _engine(record):
     """Hash of the engine of a record, and whether it is one of today."""
-    told = record["report"]["config_hash"]
-    return told + ("" if told in {config.hash for config in PRESETS.values()} else " (older)")
+    lines = record["report"]["config_hash"]
+    return lines + ("" if lines in {config.hash for config in PRESETS.values()} else " (older)")
 
 
 def _abused(abuse):
     sent = ", ".join(f"{n} {kind}" for kind, n in sorted(abuse["sent"].items()))
     frames = ", ".join(f"{n} {name}" for name, n in sorted(abuse["statuses"].items()))
-    return (f"Sent: {sent}. Frames in it, by what became of them: {frames}; those cut short by the "
+    return (f"Sent: {sent}. Frames in it, by outcome: {frames}; those cut short by the "
             f"next flag are not answered. {abuse['refused']} were refused, as many as the board "
             f"counted. Afterwards {abuse['compared']} words of memory were compared, "
             f"{abuse['wrong']} were wrong.")
@@ -144,17 +162,16 @@ def boards() -> str:
     for board in BOARDS.values():
         config = preset(board.preset)
         rows.append((f"`{board.name}`", board.title, board.device.name, f"{board.clock / 1e6:g}",
-                     board.baud, f"`{board.preset}`", config.lanes,
+                     board.baud, fastest_baud(board), f"`{board.preset}`", config.lanes,
                      config.lanes * config.weight_depth))
     parts += markdown_table(("board", "what it is", "device", "clock, MHz", "bits a second",
-                             "preset", "lanes", "weights"), rows)
+                             "at most, simulated", "preset", "lanes", "weights"), rows)
     parts += [_LINES, ""]
     parts += markdown_table(("board", "until power off", "for good"),
                             [(f"`{b.name}`", *(f"`{' '.join(words)}`" if words else ""
                                                for words in (b.sram, b.flash)))
                              for b in BOARDS.values()])
-    parts += ["## Built", "", "By `apical build`, with the open tools from PyPI; fmax is nextpnr's "
-              "estimate after routing.", "", *_built()]
+    parts += ["## Built", "", _BUILT, "", *_built()]
     parts += ["## On virtual boards", "", "`apical board serve --sim` runs the top level that "
               "`apical build` builds, pins included, in Verilator. The line of an ECP5 board was "
               "simulated at 10,000,000 bits a second (`--baud`), which takes a fifth of the time.",

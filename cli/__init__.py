@@ -20,6 +20,7 @@ import traceback
 
 from ..golden.errors import ApicalError
 from ..golden.threads import pin
+from .common import people_elsewhere
 
 #: Sub-command -> (module, what it does in one line).
 COMMANDS = {
@@ -133,7 +134,8 @@ def _run(argv):
     if run is None:
         return _fail(f"a command is needed: {', '.join(COMMANDS)}; see 'apical --help'",
                      EXIT_MISUSE)
-    return run(args) or 0
+    with people_elsewhere(getattr(args, "json", None), getattr(args, "json_lines", None)):
+        return run(args) or 0
 
 
 def _missing(argv, error):

@@ -18,8 +18,8 @@ def add_arguments(parser):
     """Declare the options."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     serve = actions.add_parser("serve", help="run a board's whole top level in the simulator "
-                               "behind a pseudo-terminal")
-    serve.add_argument("--sim", action="store_true", help="simulate (the only way there is)")
+                               "with a pseudo-terminal as its serial port")
+    serve.add_argument("--sim", action="store_true", help="simulate the board (required)")
     serve.add_argument("--board", required=True, metavar="B", help="'apical boards' lists them")
     serve.add_argument("--preset", metavar="NAME", help="engine (default: that of the board)")
     serve.add_argument("--manifest", metavar="FILE", help="simulate the engine of this manifest "
@@ -33,17 +33,17 @@ def add_arguments(parser):
 def run(args) -> int:
     """Run the command; returns the exit code."""
     from ..boards.build.catalog import board
+    from ..boards.build.top import fastest_baud
     from ..hw.interface.config import preset
-    from ..hw.link.uart import LEAST_DIVISOR
 
     if not args.sim:
         raise MisuseError("only simulated boards can be served; say so: apical board serve --sim")
     chosen = board(args.board, args.preset)
     if args.baud is not None:
         chosen = replace(chosen, baud=args.baud)
-        if chosen.divisor < LEAST_DIVISOR:
+        if args.baud > fastest_baud(chosen):
             raise MisuseError(f"board '{chosen.name}' cannot run at {args.baud} baud; its clock "
-                              f"allows {chosen.clock // LEAST_DIVISOR}")
+                              f"allows {fastest_baud(chosen)}")
     config = preset(chosen.preset)
     if args.manifest is not None:
         if args.preset is not None:
@@ -78,8 +78,8 @@ def run(args) -> int:
         if link is not None:
             with contextlib.suppress(OSError):
                 os.unlink(link)
-        told = virtual.close()
-        print(f"{told['cycles']} cycles, {told['taken']} bytes taken, {told['sent']} sent",
+        counted = virtual.close()
+        print(f"{counted['cycles']} cycles, {counted['taken']} bytes taken, {counted['sent']} sent",
               file=sys.stderr)
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import math
+import os
 import re
 import sys
 
 from ..golden.errors import MisuseError
 from ..golden.storage.atomic import check_writable, write_atomically
 
-__all__ = ["argument", "check_writable", "number", "parse_layers", "say", "show_epoch", "table",
-           "whole", "whole_number", "write_json"]
+__all__ = ["argument", "check_writable", "number", "parse_layers", "people_elsewhere", "say",
+           "show_epoch", "table", "whole", "whole_number", "write_json"]
 
 #: Most units a layer can have (addresses have 16 bits).
 MAX_UNITS = 65535
@@ -114,6 +116,27 @@ def parse_layers(text):
         raise MisuseError(f"layers '{text}' are too few; an input and an output layer are needed, "
                           "for example 64-32-10")
     return tuple(map(int, parts))
+
+
+@contextlib.contextmanager
+def people_elsewhere(*paths):
+    """Send what is printed for people to stderr, if one of the paths is the standard output.
+
+    ``--json /dev/stdout`` then has nothing but JSON on that stream.
+    """
+    if any(path is not None and _is_stdout(path) for path in paths):
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    else:
+        yield
+
+
+def _is_stdout(path):
+    try:
+        # A descriptor, not the Python stream: a test may have put another in its place.
+        return os.path.samestat(os.stat(path), os.fstat(1))
+    except OSError:
+        return False
 
 
 def table(headers, rows):

@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 
+from ..boards.host.link_kinds import LINK_KINDS
 from ..golden.errors import MisuseError
 from .common import argument
 from .engine_options import whole
 
-#: Links that need no board.
-LINKS = ("golden", "pysim", "sim")
 #: Engine of a link without a board, where none is named.
 DEFAULT_PRESET = "ulx3s-25f-learning"
 
@@ -19,8 +18,8 @@ def add_device_arguments(parser):
     """Add the options."""
     parser.add_argument("--port", metavar="PORT", help="serial port of a board, or the terminal "
                         "that 'apical board serve' prints")
-    parser.add_argument("--link", choices=LINKS, help="without a board: golden, the fixed "
-                        "executor; pysim, Amaranth's simulator; sim, Verilator")
+    parser.add_argument("--link", choices=LINK_KINDS, help="without a board: " + "; ".join(
+        f"{kind.name}, {kind.help}" for kind in LINK_KINDS.values()))
     parser.add_argument("--board", metavar="B", help="the board, for its engine and its rate "
                         "(default: whatever answers)")
     parser.add_argument("--preset", metavar="NAME", help="engine (default: that of the board; of a "
@@ -40,16 +39,16 @@ def manifest_config(path):
         with open(path) as file:
             manifest = json.load(file)
         config = EngineConfig.from_dict(manifest["config"])
-        told = manifest["config_hash"]
+        stated = manifest["config_hash"]
     except OSError as error:
         raise MisuseError(f"no manifest '{path}' ({error.strerror.lower()})") from error
     except MisuseError as error:
         raise MisuseError(f"manifest '{path}' is of another version: {error}") from error
     except (ValueError, KeyError, TypeError) as error:
         raise MisuseError(f"'{path}' is not a manifest") from error
-    if told != config.hash:
-        raise MisuseError(f"manifest '{path}' is stale: its engine {told} is {config.hash} in this "
-                          "version; build the bitstream again with: apical build")
+    if stated != config.hash:
+        raise MisuseError(f"manifest '{path}' is stale: its engine {stated} is {config.hash} in "
+                          "this version; build the bitstream again with: apical build")
     return config, manifest.get("board")
 
 
@@ -69,23 +68,6 @@ def engine_of(args):
     return (preset(args.preset) if args.preset is not None else None), None
 
 
-def make_link(kind, config, **options):
-    """A link without a board."""
-    from ..boards.host.links import Link
-
-    if kind == "golden":
-        from ..boards.host.golden_port import GoldenPort
-
-        return Link.over_port(GoldenPort(config), config, "the fixed executor", **options)
-    if kind == "pysim":
-        from ..sim.simulators.ports import PysimPort
-
-        return Link.over_port(PysimPort(config), config, "Amaranth's simulator", **options)
-    from ..sim.simulators.ports import VerilatorPort
-
-    return Link.over_port(VerilatorPort(config), config, "the simulator", **options)
-
-
 @contextlib.contextmanager
 def open_device(args, config=None):
     """The device that the options name, open; closed again at the end.
@@ -99,8 +81,10 @@ def open_device(args, config=None):
     from ..boards.host.links import Link
     from ..hw.interface.config import preset
 
-    if (args.port is None) == (args.link is None):
-        raise MisuseError(f"name a board's --port, or a --link: {', '.join(LINKS)}")
+    if args.port is not None and args.link is not None:
+        raise MisuseError("--port and --link exclude each other: a --link runs without a board")
+    if args.port is None and args.link is None:
+        raise MisuseError(f"name a board's --port, or a --link: {', '.join(LINK_KINDS)}")
     if args.baud is not None and args.port is None:
         raise MisuseError("--baud is the rate of a --port; a --link has none")
     named, board = engine_of(args)
@@ -113,7 +97,7 @@ def open_device(args, config=None):
     try:
         if args.link is not None:
             config = config or preset(DEFAULT_PRESET)
-            link = make_link(args.link, config, record=recorder)
+            link = LINK_KINDS[args.link].open(config, record=recorder)
         else:
             link = Link.serial(args.port, args.baud or (board.baud if board else None),
                                record=recorder)

@@ -8,7 +8,10 @@ from .common import argument, whole
 
 def add_engine_arguments(parser):
     """Add ``--preset``, ``--lanes`` and the further parameters of an engine."""
-    parser.add_argument("--preset", help="engine sized for a board: icebreaker, ulx3s-25f")
+    from ..hw.interface.config import PRESETS
+
+    parser.add_argument("--preset", metavar="NAME", help="engine sized for a board: "
+                        + ", ".join(PRESETS))
     parser.add_argument("--lanes", type=argument(whole("lanes", 1, 64)),
                         help="multipliers, 1..64")
     parser.add_argument("--update-lanes", type=argument(whole("update lanes", 1, 64)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from pathlib import Path
+import sys
 
 HELP = "load a bitstream into a board"
 
@@ -18,19 +18,33 @@ def add_arguments(parser):
                         help="for good")
     parser.add_argument("--manifest", metavar="FILE",
                         help="manifest of the bitstream (default: build/boards/B.json)")
-    parser.add_argument("--port", metavar="PORT", help="serial port of the board: ask the engine "
-                        "behind it, when it is loaded, whether it is the one of the manifest")
+    parser.add_argument("--port", metavar="PORT", help="serial port of the board: after "
+                        "loading, check that its engine is the one of the manifest")
     parser.add_argument("--dry-run", action="store_true", help="print the command only")
 
 
 def run(args) -> int:
     """Run the command; returns the exit code."""
     from ..boards.build.catalog import board
-    from ..boards.build.flash import check_bitstream, command, flash, read_back
+    from ..boards.build.flash import (
+        DEFAULT_FOLDER,
+        NotBuiltError,
+        bitstream_beside,
+        check_bitstream,
+        command,
+        flash,
+        read_back,
+    )
 
     chosen = board(args.board)
-    manifest = args.manifest or Path("build") / "boards" / f"{chosen.name}.json"
-    bitstream, found = check_bitstream(chosen, manifest)
+    manifest = args.manifest or DEFAULT_FOLDER / f"{chosen.name}.json"
+    try:
+        bitstream, found = check_bitstream(chosen, manifest)
+    except NotBuiltError as error:
+        if not args.dry_run:
+            raise
+        print(error, file=sys.stderr)
+        bitstream = bitstream_beside(chosen, manifest)
     words = command(chosen, bitstream, args.target)
     print(shlex.join(words), flush=True)
     if not args.dry_run:

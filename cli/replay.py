@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..boards.host.link_kinds import LINK_KINDS
 from ..golden.errors import MisuseError
 from .common import check_writable, write_json
 from .device_options import add_device_arguments, open_device
@@ -26,7 +27,8 @@ def run(args) -> int:
         if device.config != config:
             raise MisuseError(f"recording '{args.recording}' is of engine {config.hash}, not of "
                               f"{device.config.hash}, which is at {device.link.name}")
-        found = replay(transactions, device.link, device.config, cycles=args.link != "golden")
+        gateware = args.link is None or LINK_KINDS[args.link].gateware
+        found = replay(transactions, device.link, device.config, cycles=gateware)
     if args.json is not None:
         write_json(args.json, vars(found))
     print(f"{found.transactions} transactions, {found.compared} answered words compared, "

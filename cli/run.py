@@ -1,4 +1,4 @@
-"""``apical run``: run a network on a board, or on what stands for one."""
+"""``apical run``: run a network on a board, in a simulator or on the fixed executor."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def add_workload_arguments(parser):
 
 
 def made_workload(args, config):
-    """What the options ask for, in the formats of an engine."""
+    """The workload that the options name, in the formats of an engine."""
     from ..boards.host.workload import workload
 
     return workload(config, args.data, args.layers, args.images, seed=args.seed, steps=args.steps,
@@ -85,13 +85,13 @@ def run(args) -> int:
         ("device", f"{where}, engine {report['config_hash']}"),
         ("network", f"{report['network']} on {report['data']}"), ("images", report["images"]),
         ("accuracy", f"{report['accuracy']:.4f}"), ("signature", report["signature"]),
-        ("mean cycles an image", "not known" if cycles is None else f"{cycles:.1f}"),
+        ("mean cycles an image", "unknown" if cycles is None else f"{cycles:.1f}"),
         ("bytes moved", f"{report['bytes_moved']} (sent {report['bytes_sent']}, of these words "
                         f"{100 * report['line_share']:.1f} %)"),
         ("effective rate", f"{100 * report['effective_rate']:.1f} % of the line")]))
     return 0
 
 
-def _show(done, told):
-    print(f"\rimage {done}: class {told['prediction']}, {told['image_steps']} steps ", end="",
-          file=sys.stderr, flush=True)
+def _show(done, reported):
+    print(f"\rimage {done}: class {reported['prediction']}, {reported['image_steps']} steps ",
+          end="", file=sys.stderr, flush=True)

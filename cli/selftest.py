@@ -10,10 +10,10 @@ from .engine_options import whole
 def add_arguments(parser):
     """Declare the options."""
     add_device_arguments(parser)
-    parser.add_argument("--full", action="store_true", help="test every word of the weights, not a "
+    parser.add_argument("--full", action="store_true", help="test every weight word, not a "
                         "sample")
     parser.add_argument("--abuse", metavar="N", type=argument(whole("abuse", 0, 10_000_000)),
-                        default=0, help="send N spoiled byte strings and frames as well")
+                        default=0, help="also send N damaged byte strings and frames")
     parser.add_argument("--json", metavar="FILE", help="write the report there")
 
 
@@ -48,9 +48,9 @@ def _bad_frames(device, count, full):
     from ..boards.host.selftest import Check
 
     found = send_bad_frames(device, count, full=full)
-    told = ", ".join(f"{n} {name}" for name, n in sorted(found.statuses.items()))
+    answers = ", ".join(f"{n} {name}" for name, n in sorted(found.statuses.items()))
     good = found.first is None
-    return vars(found), Check("link abuse", good, f"{count} byte strings, answers: {told}; "
+    return vars(found), Check("link abuse", good, f"{count} byte strings, answers: {answers}; "
                               f"{found.refused} refused, {found.compared} words compared"
                               if good else found.first)
 

@@ -21,7 +21,8 @@ RULES = {
 
 #: Folders that a host without Amaranth runs.
 NO_AMARANTH = ("apical.hw.interface", "apical.hw.assembler", "apical.boards.host",
-               "apical.boards.build.catalog", "apical.boards.build.flash")
+               "apical.boards.build.catalog", "apical.boards.build.flash",
+               "apical.hw.export.families")
 #: Modules that answer `apical --help`: the standard library and nothing else.
 LIGHT = ("apical.cli", "apical.cli.common")
 

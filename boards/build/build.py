@@ -17,6 +17,11 @@ from .catalog import Board
 from .seeds import best, try_seeds
 from .timing import describe
 
+
+class NotBuiltError(MisuseError):
+    """There is no bitstream yet."""
+
+
 #: Seeds that a build tries while none reaches the clock.
 TRIES = 3
 
@@ -54,7 +59,7 @@ def build(board: Board, output, *, seed=1, tries=1, every=False, jobs=1, native=
     Parameters
     ----------
     output : path
-        Folder for ``BOARD.bin`` (``.bit``) and ``BOARD.json``, its manifest.
+        Folder for ``BOARD.bin`` (``.bit``) and for its manifest ``BOARD.json``.
     seed, tries : int
         First seed of the placer, and how many are tried at most.
     every : bool
@@ -164,8 +169,10 @@ def load_manifest(path) -> dict:
 
     Raises
     ------
+    NotBuiltError
+        When it is missing.
     MisuseError
-        When it is missing or is none.
+        When it is none.
     """
     try:
         manifest = json.loads(Path(path).read_text())
@@ -173,8 +180,7 @@ def load_manifest(path) -> dict:
             if not isinstance(manifest[key], str):
                 raise KeyError(key)
     except OSError as error:
-        raise MisuseError(f"no manifest '{path}' ({error.strerror.lower()}); build the bitstream "
-                          "with: apical build") from error
+        raise NotBuiltError(f"no manifest '{path}' ({error.strerror.lower()})") from error
     except (ValueError, KeyError, TypeError) as error:
         raise MisuseError(f"'{path}' is not the manifest of a bitstream") from error
     return manifest

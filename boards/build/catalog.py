@@ -20,7 +20,7 @@ class Device:
     ----------
     name : str
     family : Family
-        What it is built by.
+        How the tools build for it.
     nextpnr : tuple of str
         Options that name device and package, and how cells are placed.
     luts, multipliers, rams, spram : int

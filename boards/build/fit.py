@@ -1,4 +1,4 @@
-"""Which networks fit a board: asked from the assembler, not from a table."""
+"""Which networks fit a board: the assembler decides, not a table."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ...hw.assembler.assembler import reasons
 from ...hw.interface.config import EngineConfig, preset
 from .catalog import Board
 
-#: Layer sizes that `apical boards` asks for; H is searched.
+#: Layer sizes of the list of `apical boards`; the largest H is searched.
 FAMILIES = ("784-H-10", "64-H-10")
 
 
@@ -22,7 +22,7 @@ def fits(layers, config: EngineConfig) -> list:
 def greatest_hidden(inputs: int, outputs: int, config: EngineConfig) -> int:
     """The largest hidden layer that fits between an input and an output layer; 0 for none."""
     # Tiny layers may not fit where larger ones do: they turn the first matrix round, and the inputs
-    # must then lie in state memory.
+    # must then be in state memory.
     sizes = [1 << i for i in range(16)]
     low = max((size for size in sizes if not fits((inputs, size, outputs), config)), default=0)
     high = 2 * low
@@ -53,7 +53,7 @@ def what_fits(board: Board) -> dict:
 
 
 def suggestion(layers, config: EngineConfig) -> str:
-    """What would fit instead of a network that does not."""
+    """A network that fits, in place of one that does not."""
     if len(layers) == 3:
         hidden = greatest_hidden(layers[0], layers[2], config)
         if hidden:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 import shutil
 import subprocess
 import time
@@ -12,9 +13,11 @@ from ...golden.errors import ApicalError, MisuseError
 from ...hw.interface.config import PRESETS, EngineConfig, preset
 from ..host.device import Device
 from ..host.links import Link
-from .build import load_manifest
+from .build import NotBuiltError, load_manifest
 from .catalog import Board
 
+#: Folder of bitstreams and manifests, unless another is named.
+DEFAULT_FOLDER = Path("build") / "boards"
 _PACKAGES = {"openFPGALoader": "openfpgaloader", "iceprog": "fpga-icestorm",
              "dfu-util": "dfu-util"}
 
@@ -24,10 +27,16 @@ def check_bitstream(board: Board, manifest_path) -> tuple:
 
     Raises
     ------
+    NotBuiltError
+        When there is none.
     MisuseError
         For another board's bitstream, one that was changed, or one of an older configuration.
     """
-    manifest = load_manifest(manifest_path)
+    try:
+        manifest = load_manifest(manifest_path)
+    except NotBuiltError as error:
+        raise NotBuiltError(f"{error}; build it with: {build_command(board, manifest_path)}"
+                            ) from error
     if manifest["board"] != board.name:
         raise MisuseError(f"'{manifest_path}' is for board '{manifest['board']}', "
                           f"not for '{board.name}'")
@@ -36,19 +45,35 @@ def check_bitstream(board: Board, manifest_path) -> tuple:
     try:
         bits = path.read_bytes()
     except OSError as error:
-        raise MisuseError(f"no bitstream '{path}' ({error.strerror.lower()}); build it with: "
-                          f"apical build --board {board.name}") from error
+        raise NotBuiltError(f"no bitstream '{path}' ({error.strerror.lower()}); build it with: "
+                            f"{build_command(board, manifest_path, manifest)}") from error
     if hashlib.sha256(bits).hexdigest() != manifest["sha256"]:
         raise MisuseError(f"'{path}' is not the bitstream its manifest describes (sha256 differs); "
-                          f"build it again with: apical build --board {board.name}")
+                          f"build it again with: {build_command(board, manifest_path, manifest)}")
     # A bitstream may hold another preset than the board's own.
     name = manifest.get("preset")
     current = preset(name if name in PRESETS else board.preset).hash
     if manifest["config_hash"] != current:
         raise MisuseError(f"'{path}' is stale: it holds engine {manifest['config_hash']}, this "
                           f"version has {current}; build it again with: "
-                          f"apical build --board {board.name}")
+                          f"{build_command(board, manifest_path, manifest)}")
     return path, manifest
+
+
+def build_command(board: Board, manifest_path, manifest=None) -> str:
+    """A line for the shell that builds the bitstream of a manifest."""
+    words = ["apical", "build", "--board", board.name]
+    name = (manifest or {}).get("preset")
+    if name in PRESETS and name != board.preset:
+        words += ["--preset", name]
+    if Path(manifest_path).parent != DEFAULT_FOLDER:
+        words += ["-o", str(Path(manifest_path).parent)]
+    return shlex.join(words)
+
+
+def bitstream_beside(board: Board, manifest_path) -> Path:
+    """Where a build leaves the bitstream of this manifest."""
+    return Path(manifest_path).with_name(f"{board.name}.{board.device.family.bitstream}")
 
 
 def command(board: Board, bitstream, target: str) -> list:
@@ -110,4 +135,4 @@ def read_back(board: Board, manifest: dict, port: str, attempts=5):
         except ApicalError as error:
             failure = error
         if attempt == attempts - 1:
-            raise ApicalError(f"loaded, but the board cannot be asked: {failure}")
+            raise ApicalError(f"loaded, but the board does not answer: {failure}")

@@ -1,4 +1,4 @@
-"""Platforms that amaranth-boards has not, or not as a serial line needs them."""
+"""Platforms that amaranth-boards lacks, or has without a serial line."""
 
 from __future__ import annotations
 

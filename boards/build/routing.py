@@ -1,4 +1,4 @@
-"""Place and route by nextpnr: one run, its figures, and when it is given up."""
+"""Place and route by nextpnr: one run, its figures, and when to give up."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from .catalog import Board
 from .timing import slowest_paths
 
 LOG = "nextpnr.log"
-#: Rounds of the router without a new least number of overused wires, after which it will not end:
-#: three runs that ended (85F) had at most 9, the others went on, with ever more such wires.
+#: Rounds of the router without fewer overused wires than before, after which it will not end:
+#: three runs that ended (85F) had at most 9 such rounds, the others used more and more wires twice.
 PATIENCE = 20
 
 
@@ -50,10 +50,10 @@ def place_and_route(board: Board, folder: Path, seed: int, native=False, tool=No
 
 
 def stalled(log: Path):
-    """Why the router will not end, by nextpnr's log so far; None while it may.
+    """Reason why the router will not end, from nextpnr's log so far; None while it may.
 
-    The router that works in rounds (router2) tells after each how many wires more than one net
-    wants; it ends when there are none, and has no limit of its own short of 1,000 rounds.
+    The router that works in rounds (router2) reports after each how many wires are overused, that
+    is, used by more than one net. It ends when there are none, or after 1,000 rounds.
     """
     if not log.is_file():
         return None
@@ -85,7 +85,7 @@ def read_report(folder: Path, family: Family) -> dict:
     figures = {"fmax_mhz": round(min(clocks), 2) if clocks else None, "spram": 0}
     figures |= {key: used.get(cell, 0) for key, cell in family.cells.items()}
     if family.flip_flops is not None:
-        # Packed into logic cells: only the netlist tells how many.
+        # Packed into logic cells: only the netlist shows how many.
         text = (folder / "top.json").read_text()
         figures["ffs"] = len(re.findall(rf'"type": "{family.flip_flops}', text))
     return figures | {"worst_paths": slowest_paths(report)}

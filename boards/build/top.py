@@ -23,7 +23,7 @@ from ...hw.engine.engine import Engine
 from ...hw.interface.config import EngineConfig
 from ...hw.interface.protocol import unpacks
 from ...hw.link.endpoint import Endpoint
-from ...hw.link.uart import Receiver, Transmitter
+from ...hw.link.uart import LEAST_DIVISOR, Receiver, Transmitter
 from ...hw.link.unpack import Unpacker
 from .catalog import Board
 
@@ -39,7 +39,7 @@ def platform_of(board: Board):
 
 
 class SerialEngine(wiring.Component):
-    """An engine behind a serial line, without pins: the part of a board that can be simulated.
+    """An engine with a serial line, without pins: the part of a board that can be simulated.
 
     Members
     -------
@@ -55,7 +55,7 @@ class SerialEngine(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        # The unpacker does not hold its requests, and is too far from the memories.
+        # The unpacker does not hold its requests and is too far from the memories.
         engine = Engine(self.config, held=not unpacks(self.config))
         m.submodules.host = host = Endpoint(self.config.lanes, self.config.primitives)
         stop = Signal()
@@ -89,7 +89,7 @@ def _request(m, source, out, sink, into):
 
 
 class BoardTop(Elaboratable):
-    """What a bitstream holds.
+    """The design in a bitstream: clock, engine, serial port, LEDs.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ class BoardTop(Elaboratable):
         m.domains.sync = domain = ClockDomain("sync")
         m.domains.start = start = ClockDomain("start", reset_less=True, local=True)
         made, locked = board.device.family.make_pll()(m, clock, board.clock_in, board.clock)
-        # The clock is not to be trusted before the PLL has locked.
+        # The clock is unreliable until the PLL has locked.
         steady, wait = Signal(), Signal(4)
         m.submodules.steady = FFSynchronizer(locked, steady, o_domain="start")
         m.d.start += wait.eq(Mux(steady, wait + (wait != 15), 0))
@@ -133,8 +133,13 @@ class BoardTop(Elaboratable):
         return m
 
 
+def fastest_baud(board: Board) -> int:
+    """The highest rate of the serial line at the clock of the engine, bits per second."""
+    return board.clock // LEAST_DIVISOR
+
+
 def pin_names(board: Board) -> dict:
-    """Ports of the top level, by what a bench calls them: clock, receive, transmit."""
+    """Ports of the top level by their names in a bench: clock, receive, transmit."""
     platform = platform_of(board)
     name, number = board.uart
     return {"clock": f"{platform.default_clk}_0__io",

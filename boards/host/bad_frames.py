@@ -57,7 +57,7 @@ class Outcome:
     compared, wrong : int
         Words of memory compared at the end; those that differ.
     first : str or None
-        What went wrong first.
+        The first fault, in words.
     """
 
     sent: Counter = field(default_factory=Counter)
@@ -188,10 +188,10 @@ def send_bad_frames(device: Device, count: int, seed=0, full=False, progress=Non
             break
         if progress is not None:
             progress(number + 1, count)
-    # The next good request is served, and nothing was written that should not have been.
+    # The next good request must be served, and no other word may have been written.
     if exchange(request(model.next_tag(), Operation.READ, length=2)) != [Status.DONE] \
             and found.first is None:
-        found.first = "the good request behind all of them was not served"
+        found.first = "the good request after all of them was not served"
     link.open()
     now, known = link.read(places), model.port.read(places)
     wrong = now != known
@@ -214,7 +214,7 @@ def _pieces(data):
 
 
 def _send(transport, data, length):
-    """Send bytes and take as many as are expected."""
+    """Send bytes and read as many as are expected."""
     transport.send(data)
     got, end = b"", time.monotonic() + _PATIENCE
     while len(got) < length and time.monotonic() < end:

@@ -31,7 +31,7 @@ from .packing import Packer, plain_bytes, scale_for
 
 #: Images of one `start`.
 _MOST = (1 << 16) - 1
-#: Counters that a load begins anew.
+#: Counters that a load clears.
 _CLEARED = ("done", "signature", "writes", "saturations")
 #: Registers that say what an engine is, in order of their numbers.
 _WHO = ("identity", "version", "config_hash", "shape")
@@ -39,7 +39,7 @@ _WHO = ("identity", "version", "config_hash", "shape")
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """What the device told of each image; arrays of shape (images,), int64.
+    """What the device reports of each image; arrays of shape (images,), int64.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class Results:
     signatures, writes, saturations : ndarray
         Of the image alone: differences of the registers, which run on (signatures modulo 2**32).
     signature : int
-        The register behind the last image.
+        The register after the last image.
     """
 
     predictions: np.ndarray
@@ -69,15 +69,15 @@ class Device:
     link : Link
     config : EngineConfig
     assembly : Assembly or None
-        What was loaded last.
+        The program and network loaded last.
     images : int
-        Images run since it was loaded.
+        Images run since the load.
     """
 
     def __init__(self, link: Link, config: EngineConfig):
         self.link, self.config = link, config
         self.assembly, self.images = None, 0
-        self._told, self._bank = dict.fromkeys(RESULTS, 0), 0
+        self._reported, self._bank = dict.fromkeys(RESULTS, 0), 0
         self._packer, self._saved = None, 0
 
     @classmethod
@@ -87,14 +87,14 @@ class Device:
         Parameters
         ----------
         config : EngineConfig, optional
-            What the engine must be; without it, any preset.
+            The engine that is required; without it, any preset.
 
         Raises
         ------
         ApicalError
             When there is no engine.
         MisuseError
-            When it is another one, saying which and what to do.
+            When it is another engine; says which one, and what to do.
         """
         link.open()
         identity, version, found, shape = map(int, link.read([REGISTERS[n].address for n in _WHO]))
@@ -165,17 +165,17 @@ class Device:
         self._multipliers(assembly, rates)
         self.link.stop()
         self.assembly, self.images, self._bank, self._packer = assembly, 0, 0, None
-        self._told = dict.fromkeys(RESULTS, 0)
+        self._reported = dict.fromkeys(RESULTS, 0)
         self._expect(assembly, density)
         self.link.write(*program_writes(assembly))
         self.link.write(*weight_writes(assembly, weights))
-        # A counter that lies in a multiplier cell survives a reset.
+        # A counter in a multiplier cell survives a reset.
         for name, value in (("seed", seed), ("image", first_image), *((n, 0) for n in _CLEARED)):
             self.set_register(name, value)
         self.set_rates(rates)
 
     def _expect(self, assembly, density):
-        """Tell a recorder, and a port that runs no instructions, what is going to be loaded."""
+        """Announce the load to a recorder, and to a port that runs no instructions."""
         if hasattr(self.link.record, "load"):
             self.link.record.load(assembly.network, assembly.program, density)
         port = getattr(getattr(self.link.transport, "endpoint", None), "port", None)
@@ -206,7 +206,7 @@ class Device:
         assembly = self._loaded()
         count = len(next(iter(inputs.values()))) if inputs else 1
         rows = np.zeros((count, len(RESULTS)), np.int64)
-        before = np.array(list(self._told.values()))
+        before = np.array(list(self._reported.values()))
         self._choose_scale(inputs)
         for image in range(count):
             if image % _MOST == 0:
@@ -216,28 +216,28 @@ class Device:
                 # A run must write something: a register that keeps its value.
                 addresses, data = register_write("seed", self.register("seed"))
             try:
-                told = self.link.run(addresses, data)
+                reported = self.link.run(addresses, data)
             except ApicalError as error:
                 raise type(error)(f"{error} (image {image} of {count})") from error
-            rows[image] = list(told.values())
-            if told["done"] != self._told["done"] + 1 & 0xFFFF:
-                raise ApicalError(f"the engine at {self.link.name} counts {told['done']} images, "
-                                  f"expected {self._told['done'] + 1 & 0xFFFF} (image {image} of "
-                                  f"{count}); load again")
-            self._told = told
+            rows[image] = list(reported.values())
+            if reported["done"] != self._reported["done"] + 1 & 0xFFFF:
+                raise ApicalError(
+                    f"the engine at {self.link.name} counts {reported['done']} images, expected "
+                    f"{self._reported['done'] + 1 & 0xFFFF} (image {image} of {count}); load again")
+            self._reported = reported
             self.images += 1
             self._bank ^= 1
             if progress is not None:
-                progress(image + 1, told)
+                progress(image + 1, reported)
         steps = np.diff(np.vstack([before, rows]), axis=0) & 0xFFFFFFFF
         column = {name: i for i, name in enumerate(RESULTS)}
         return Results(rows[:, column["prediction"]], rows[:, column["image_steps"]],
                        rows[:, column["image_cycles"]], steps[:, column["signature"]],
                        steps[:, column["writes"]], steps[:, column["saturations"]],
-                       self._told["signature"])
+                       self._reported["signature"])
 
     def _choose_scale(self, inputs):
-        """Have a scale by which the images can be packed, if there is one."""
+        """Choose a scale by which the images can be packed, if there is one."""
         if not unpacks(self.config):
             return
         first = next((name for (name, _), place in self.assembly.placement.vectors.items()

@@ -24,7 +24,7 @@ from ...hw.interface.protocol import (
     next_addresses,
 )
 
-# What crc_hqx computes; other parameters would need another function.
+# The CRC that crc_hqx computes; other parameters would need another function.
 assert [CRC[name] for name in ("crc_width", "polynomial", "reflect_input", "reflect_output",
                                "xor_output")] == [16, 0x1021, False, False, 0]
 
@@ -45,7 +45,7 @@ def frame(content: bytes) -> bytes:
 
 
 def plain(escaped: bytes) -> bytes:
-    """What was escaped (as far as it has come)."""
+    """Bytes without their escapes; the end may still be missing."""
     first, *rest = escaped.split(bytes([ESCAPE]))
     return first + b"".join(bytes([part[0] ^ TURN]) + part[1:] for part in rest if part)
 
@@ -119,7 +119,7 @@ class AnswerReader:
         Parameters
         ----------
         length : int
-            Bytes of data in an answer that has data: what was asked for.
+            Bytes of data in an answer that has data: those requested.
         """
         while True:
             begin = self._bytes.find(FLAG)

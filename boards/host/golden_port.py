@@ -1,9 +1,9 @@
 """The fixed executor as a host port: the device without gateware and without a simulator.
 
-Words that a host writes are kept as an engine keeps them; when an image is to run, network, weights
-and inputs are taken back out of those words, and what the fixed executor made is put in again.  So
-the whole way through the memories is part of what is compared.  Instructions are not interpreted:
-the port is told which program they stand for, and checks that they are those.
+Words that a host writes are kept as an engine keeps them. To run an image, weights and inputs are
+read back from those words, and the results of the fixed executor are written into them.  So
+every memory on the way is part of the comparison.  Instructions are not interpreted:
+the port is given the program that they encode, and checks that they match it.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class GoldenPort:
         self.stop()
 
     def expect(self, assembly):
-        """Say which assembly the host is going to load."""
+        """Announce the assembly that the host is going to load."""
         self.assembly, self._executor = assembly, None
 
     def stop(self):
@@ -137,7 +137,7 @@ class GoldenPort:
         before = self._held["done"]
         self.write([REGISTERS["commit"].address], [1])
         if self._held["done"] == before:
-            raise ApicalError("an image is to run, but none was started")
+            raise ApicalError("an image was committed, but none was started")
 
     def _run(self):
         assembly = self.assembly
@@ -176,7 +176,7 @@ class GoldenPort:
     def _check(self, assembly):
         """Refuse instructions that are not those of the assembly; returns the rates in them."""
         if assembly is None:
-            raise ApicalError("an image is to run, but no program was loaded")
+            raise ApicalError("an image was started, but no program is loaded")
         for space, words in ((Space.PROGRAM, assembly.instructions),
                              (Space.DESCRIPTORS, assembly.descriptors)):
             halves = self._code[space][:2 * len(words)].reshape(-1, 2)
@@ -205,7 +205,8 @@ class GoldenPort:
         events = events[:int(last.argmax()) + 1]
         index = events >> fields["index"].low & (1 << fields["index"].width) - 1
         if not last.any() or index.max() >= place.size:
-            raise ApicalError("the events of an image have no end, or name a unit that is not")
+            raise ApicalError("the events of an image have no end, or name a unit that does not "
+                              "exist")
         values[index] = _signed(events)
         return values
 

@@ -30,9 +30,9 @@ from .software_endpoint import SoftwareEndpoint
 from .transport import Loop, SerialPort
 
 #: Seconds to wait for an answer, and how often a request is sent.  Long, because a virtual board
-#: may be a slow one, and a port that went away is told at once.
+#: may be a slow one, and a port that went away is reported at once.
 PATIENCE, ATTEMPTS = 20.0, 3
-#: Seconds to wait for the first answer of a port, which may have no board behind it.
+#: Seconds to wait for the first answer of a port, which may have no board.
 OPENING = 1.0
 
 
@@ -61,7 +61,7 @@ class Link:
     sent, received : int
         Bytes on the line.
     sent_payload, received_payload : int
-        Of these, words that were asked for: without frames, repetitions and escapes.
+        Of these, words that were requested: without frames, repetitions and escapes.
     refusals : Counter
         Answers that refused a request, by status.
     repeats : int
@@ -93,11 +93,12 @@ class Link:
         return link
 
     def open(self):
-        """Begin a session; whatever another host left behind ends here."""
-        # Where no other host can be, equal runs send equal bytes.
+        """Begin a session; an unfinished one of another host ends."""
+        # No other host can reach a loop: there, equal runs send equal bytes.
         session = 1 if isinstance(self.transport, Loop) else 1 + secrets.randbelow(15)
         self._tag = session << SEQUENCE_BITS
         patience, self.patience = self.patience, min(self.patience, OPENING)
+        began = time.monotonic()
         try:
             for rate in self.rates:
                 if rate is not None:
@@ -106,15 +107,20 @@ class Link:
                 try:
                     self._exchange(Operation.OPEN)
                     return self
-                except NoAnswerError as error:
-                    last = error
-            raise LinkError(f"nothing at {self.name} speaks the protocol of a board ({last}); is "
-                            "the bitstream loaded, and is this the right port and rate?")
+                except NoAnswerError:
+                    continue
+            rates = [str(rate) for rate in self.rates if rate is not None]
+            where = f" at {'each of ' if len(rates) > 1 else ''}{', '.join(rates)} baud" \
+                if rates else ""
+            took = f"{time.monotonic() - began:.0f} s{' in all' if len(rates) > 1 else ''}"
+            raise LinkError(f"nothing at {self.name} speaks the protocol of a board ({ATTEMPTS} "
+                            f"requests{where}, {took}); is the bitstream loaded, and is this the "
+                            "right port and rate?")
         finally:
             self.patience = patience
 
     def close(self):
-        """Give the line back."""
+        """Release the line."""
         self.transport.close()
 
     def write(self, addresses, data):
@@ -149,8 +155,8 @@ class Link:
         parts = list(bursts(addresses, self.lanes))
         for part in parts[:-1]:
             self._write(addresses[part], data[part])
-        told = self._write(addresses[parts[-1]], data[parts[-1]], Part.RUN)
-        return dict(zip(RESULTS, map(int, told), strict=True))
+        reported = self._write(addresses[parts[-1]], data[parts[-1]], Part.RUN)
+        return dict(zip(RESULTS, map(int, reported), strict=True))
 
     def stop(self):
         """Reset the engine; memories keep their words."""
@@ -158,7 +164,7 @@ class Link:
         self._note("stop")
 
     def probe(self, frame: bytes):
-        """Send bytes that are no request, and take what is answered."""
+        """Send bytes that are no request, and read any answer."""
         self.sent += len(frame)
         self.transport.send(frame)
         self._await(0, False)
@@ -195,7 +201,7 @@ class Link:
         return unpack(answer.data, 4) if operation & Part.RUN else answer.data
 
     def _await(self, wanted, data):
-        """The answer to the request that went out; None when it is to be sent again."""
+        """The answer to the request that went out; None when it must be sent again."""
         end = time.monotonic() + self.patience
         while True:
             left = end - time.monotonic()
@@ -205,7 +211,7 @@ class Link:
             while (answer := self._reader.take(wanted)) is not None:
                 self.refused = answer.refused
                 if answer.status == Status.CRC:
-                    # Whatever its tag was: the line spoiled something.
+                    # Whatever its tag: bytes were damaged on the line.
                     self.refusals[answer.status] += 1
                     return None
                 good = answer.status in (Status.DONE, Status.AGAIN)
@@ -225,7 +231,7 @@ class Link:
         return LinkError(f"the board at {self.name} answers: {MEANING[status]}")
 
     def counters(self) -> dict:
-        """What went over the line, as plain values."""
+        """Counts of what was sent and received, as plain values."""
         return {"bytes_sent": self.sent, "bytes_received": self.received,
                 "payload_sent": self.sent_payload, "payload_received": self.received_payload,
                 "bytes_moved": self.sent + self.received, "repeats": self.repeats,

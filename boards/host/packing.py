@@ -38,11 +38,11 @@ def scale_for(values) -> int | None:
         codes = np.rint(levels * (most / levels[-1])).astype(np.int64)
         if codes[0] == 0:
             return None
-        # Of each level the least scale and the greatest that round to it.
-        least = int(-((half - one * levels) // codes).min())
-        greatest = int(((one * levels + half - 1) // codes).min())
-        if least <= greatest and least >> SCALE_BITS == 0:
-            return least
+        # For each level, the smallest and the largest scale that round to it.
+        smallest = int(-((half - one * levels) // codes).min())
+        largest = int(((one * levels + half - 1) // codes).min())
+        if smallest <= largest and smallest >> SCALE_BITS == 0:
+            return smallest
     return None
 
 
@@ -99,7 +99,7 @@ class Packer:
 
 
 def _on_line(count):
-    """Bytes of so many in frames, escapes left out."""
+    """Bytes on the line for this many bytes of payload, without escapes."""
     return count + -(-count // PAYLOAD) * _FRAME
 
 
@@ -109,7 +109,7 @@ def plain_bytes(values) -> int:
 
 
 class SoftwareUnpacker:
-    """What the gateware makes of writes: events of packed images, everything else as it is.
+    """The unpacker in software: turns packed images into events, passes other writes on.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ class SoftwareUnpacker:
         return cls(config.input_banks, config.event_depth) if unpacks(config) else None
 
     def reset(self):
-        """What stopping the engine does."""
+        """The effect of stopping the engine."""
         self._scale = self._index = self._value = self._place = self._bank = 0
         self._begun = self._skips = False
 
@@ -152,7 +152,7 @@ class SoftwareUnpacker:
         return np.array(addresses, np.int64), np.array(data, np.int64)
 
     def commit(self) -> list:
-        """What is written before a commit; the next image lies in the next bank."""
+        """Writes before a commit; the next image goes into the next bank."""
         made = [self._event(1)] if self._begun else []
         if self.banks == 2:
             self._bank ^= 1

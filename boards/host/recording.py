@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from ...golden.errors import ApicalError, MisuseError
+from ...golden.storage.atomic import check_writable
 from ...golden.storage.description import network_from_dict, program_from_dict, to_dict
 from ...hw.assembler.assembler import assemble
 from ...hw.interface.config import EngineConfig
@@ -24,29 +25,32 @@ from .frames import pack, unpack
 from .links import Link
 
 FORMAT, VERSION = "apical-recording", 2
-#: What a line must have besides ``do``.
+#: Keys that a line must have besides ``do``.
 _NEEDS = {"engine": ("config",), "load": ("network", "program"), "stop": (), "write": ("data",),
           "read": ("answer",), "run": ("data", "answer"), "close": ()}
-#: Registers that a link without gateware cannot tell.
+#: Registers that a link without gateware does not count.
 CYCLES = ("image_cycles", "mac_useful", "mac_cycles", "cycles")
 
 
 class Recorder:
     """Writes a recording; the ``record`` of a link.
 
+    The file is made when it is known which engine it is: a session that never began leaves none.
+
     Parameters
     ----------
     path : path
+
+    Raises
+    ------
+    ApicalError
+        When no file can be written there.
     """
 
     def __init__(self, path):
-        try:
-            # Open as long as the session: what is in it shows how far that came.
-            made = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
-        except OSError as error:
-            raise ApicalError(f"cannot write '{path}': {error.strerror.lower()}") from error
-        self._file = os.fdopen(made, "w")
-        self._put({"format": FORMAT, "version": VERSION})
+        check_writable(path)
+        self._path, self._file = path, None
+        self._held = [{"format": FORMAT, "version": VERSION}]
 
     def __call__(self, what):
         line = {"do": what["do"]}
@@ -58,20 +62,33 @@ class Recorder:
         self._put(line)
 
     def engine(self, config: EngineConfig):
-        """Note which engine it is."""
+        """Note the engine, and make the file."""
+        try:
+            # Open as long as the session: what is in it shows how far that came.
+            made = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+        except OSError as error:
+            raise ApicalError(f"cannot write '{self._path}': {error.strerror.lower()}") from error
+        self._file = os.fdopen(made, "w")
+        for line in self._held:
+            self._put(line)
         self._put({"do": "engine", "config": config.to_dict(), "hash": config.hash})
 
     def load(self, network, program, density):
-        """Note what is going to be loaded."""
+        """Note network and program of a load."""
         self._put({"do": "load", "network": to_dict(network), "program": to_dict(program),
                    "density": density})
 
     def _put(self, line):
+        if self._file is None:
+            self._held.append(line)
+            return
         self._file.write(json.dumps(line) + "\n")
         self._file.flush()
 
     def close(self):
-        """Note that the session is over, and close the file."""
+        """Note that the session is over, and close the file, if there is one."""
+        if self._file is None:
+            return
         self._put({"do": "close"})
         self._file.close()
 
@@ -100,7 +117,7 @@ def read_recording(path):
     Raises
     ------
     MisuseError
-        For a file that is none, or of another version.
+        For a file that is no recording, or has another version.
     """
     try:
         texts = Path(path).read_text().splitlines()
@@ -113,7 +130,7 @@ def read_recording(path):
     except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
         raise MisuseError(f"'{path}' is not a recording") from error
     if version != VERSION:
-        raise MisuseError(f"recording '{path}' has version {version}, this is a reader of version "
+        raise MisuseError(f"recording '{path}' has version {version}, this version reads "
                           f"{VERSION}")
     config, lines = None, []
     for number, text in enumerate(texts[1:], 2):
@@ -155,7 +172,7 @@ def replay(transactions, link: Link, config: EngineConfig, cycles=True, progress
     Parameters
     ----------
     cycles : bool
-        Compare counts of cycles as well; a link without gateware has none.
+        Compare cycle counts too; a link without gateware has none.
     progress : callable, optional
         Called as ``progress(done, total)``.
     """
@@ -180,14 +197,14 @@ def replay(transactions, link: Link, config: EngineConfig, cycles=True, progress
             answer = np.array(list(link.run(addresses, data).values()))
             addresses = np.array([REGISTERS[name].address for name in RESULTS])
         if answer is not None:
-            told = unpack(bytes.fromhex(line["answer"]), 4)
-            wrong = (told != answer) & ~np.isin(addresses, list(ignored))
-            compared += len(told)
+            recorded = unpack(bytes.fromhex(line["answer"]), 4)
+            wrong = (recorded != answer) & ~np.isin(addresses, list(ignored))
+            compared += len(recorded)
             differences += int(wrong.sum())
             if wrong.any() and first is None:
                 at = int(wrong.argmax())
                 first = (f"transaction {number}, {line['do']}: address {int(addresses[at]):#x} was "
-                         f"{int(told[at]):#x}, is {int(answer[at]):#x}")
+                         f"{int(recorded[at]):#x}, is {int(answer[at]):#x}")
         if progress is not None:
             progress(number + 1, len(transactions))
     return Replay(len(transactions), compared, differences, first)

@@ -18,8 +18,8 @@ from ...hw.interface.protocol import Status
 from .device import Device
 from .frames import request
 
-#: One word in so many of the weights is tested, unless all are wanted; a prime, so that every
-#: address line is seen in both states.
+#: One weight word in this many is tested, unless all are wanted; a prime, so that every address
+#: line takes both states.
 STRIDE = 61
 _MIX = 0x9E3779B1
 
@@ -34,7 +34,7 @@ class Check:
     good : bool
     detail : str
     ran : bool
-        Otherwise it was left out, and `detail` says why.
+        False when it was skipped; `detail` says why.
     """
 
     name: str
@@ -68,9 +68,9 @@ def selftest(device: Device, full=False, images=3, say=lambda check: None) -> li
 
 
 def _identity(device):
-    told = device.registers()
+    reported = device.registers()
     config = device.config
-    return Check("identity", True, f"engine {told['config_hash']:08x}, {config.lanes} lanes, "
+    return Check("identity", True, f"engine {reported['config_hash']:08x}, {config.lanes} lanes, "
                                    f"protocol counted {device.link.refused} refusals")
 
 
@@ -92,7 +92,7 @@ def _memory_checks(device, full):
 
 
 def _march(device, name, places, bits):
-    """Write all words, read all, then the complement: what one word does to another shows."""
+    """Write all words, read all, then the complement: shows words that affect each other."""
     mask = (1 << bits) - 1
     pattern = (places * _MIX >> 7 ^ places * _MIX) & mask
     wrong, first = 0, None
@@ -141,20 +141,20 @@ def _run(device, case, images):
                              config.update_frac)
     expected = executor.run(case.program, inputs, seed=case.seed, rates=rates)
     device.load(case.network, case.program, case.weights, seed=case.seed, rates=rates)
-    told = device.run(inputs)
+    reported = device.run(inputs)
     wrong = [what for what, a, b in (
-        ("signatures", told.signatures, expected.signatures),
-        ("writes", told.writes, expected.writes),
-        ("saturations", told.saturations, expected.saturations),
-        ("steps", told.steps, expected.steps)) if not np.array_equal(a, b)]
-    if expected.predictions is not None and not np.array_equal(told.predictions,
+        ("signatures", reported.signatures, expected.signatures),
+        ("writes", reported.writes, expected.writes),
+        ("saturations", reported.saturations, expected.saturations),
+        ("steps", reported.steps, expected.steps)) if not np.array_equal(a, b)]
+    if expected.predictions is not None and not np.array_equal(reported.predictions,
                                                                expected.predictions):
         wrong.append("predictions")
     kept = device.weights()
     if any(not np.array_equal(kept[n], w) for n, w in executor.weights.items() if n in kept):
         wrong.append("weights")
     return Check(name, not wrong, f"{', '.join(wrong)} differ from the fixed executor" if wrong else
-                 f"{images} images, signature {told.signature:08x} as in the fixed executor")
+                 f"{images} images, signature {reported.signature:08x} as in the fixed executor")
 
 
 def _refusals(device):
@@ -162,14 +162,14 @@ def _refusals(device):
     link = device.link
     device.register("status")
     before, refused = link.refused, link.refusals[Status.CRC]
-    spoiled = bytearray(request(0, 0, 0))
-    spoiled[-1] ^= 1
+    damaged = bytearray(request(0, 0, 0))
+    damaged[-1] ^= 1
     try:
-        link.probe(bytes(spoiled))
+        link.probe(bytes(damaged))
         device.register("status")
     except ApicalError as error:
         return Check("link", False, str(error))
     counted = link.refused - before & 0xFF
     good = counted == 1 and link.refusals[Status.CRC] == refused + 1
-    return Check("link", good, f"a spoiled frame was refused and counted; {link.repeats} repeats"
-                 if good else f"a spoiled frame was counted {counted} times")
+    return Check("link", good, f"a damaged frame was refused and counted; {link.repeats} repeats"
+                 if good else f"a damaged frame was counted {counted} times")

@@ -1,6 +1,6 @@
-"""The endpoint of the byte protocol in Python: what the gateware does, rule by rule.
+"""The endpoint of the byte protocol in Python: follows the gateware rule by rule.
 
-Behind it lies a *port*: anything that has
+It drives a *port*: any object with
 
 ``write(addresses, data)``, ``read(addresses)``
     Words in order; arrays.
@@ -42,14 +42,14 @@ class SoftwareEndpoint:
     port : object
     lanes : int
     unpacker : SoftwareUnpacker, optional
-        What stands between it and the port (:mod:`apical.boards.host.packing`).
+        Between it and the port (:mod:`apical.boards.host.packing`).
 
     Attributes
     ----------
     refused : int
         Frames refused, modulo 256.
     statuses : list of Status
-        What became of each whole frame, in order.
+        Status of each complete frame, in order.
     """
 
     def __init__(self, port, lanes: int, unpacker=None):
@@ -69,7 +69,7 @@ class SoftwareEndpoint:
         return self._last & ~_LOW | self._last + 1 & _LOW
 
     def _whole(self, data):
-        """Content of the one frame that the bytes are: the usual case, made quick."""
+        """Content of the one frame that the bytes are: the usual case, handled fast."""
         if self._content or data[:1] != bytes([FLAG]) or data.find(FLAG, 1) >= 0 \
                 or data[-1] == ESCAPE:
             return None
@@ -132,13 +132,13 @@ class SoftwareEndpoint:
             self.refused = self.refused + 1 & 0xFF
         return answer(Answer(tag, PROTOCOL_VERSION, status, self.refused, data))
 
-    def _carry_out(self, body, part, limit, size, anew):
+    def _carry_out(self, body, part, limit, size, first_time):
         address = int.from_bytes(body[3:6], "little")
-        if anew and part & Part.STOP:
+        if first_time and part & Part.STOP:
             self.port.stop()
             if self.unpacker is not None:
                 self.unpacker.reset()
-        if anew and part & Part.WRITE:
+        if first_time and part & Part.WRITE:
             words = unpack(body[6:], size)
             # Words of 16 bits leave the upper half 0.
             self._write(self._places(address, len(words)),

@@ -1,7 +1,7 @@
 """Ways for bytes to reach a board and come back.
 
-A transport has ``send(data)``, ``receive(seconds) -> bytes`` (what came; nothing when the time is
-over), ``close()`` and a ``name`` for messages.
+A transport has ``send(data)``, ``receive(seconds) -> bytes`` (what arrived; nothing after a
+timeout), ``close()`` and a ``name`` for messages.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .software_endpoint import SoftwareEndpoint
 
 
 class Loop:
-    """Bytes that go no farther than this process: to an endpoint in Python."""
+    """Bytes that stay in this process: they go to an endpoint in Python."""
 
     def __init__(self, endpoint: SoftwareEndpoint, name: str):
         self.endpoint, self.name = endpoint, name
@@ -95,7 +95,7 @@ class SerialPort:
             raise self._gone(error) from error
 
     def receive(self, seconds: float) -> bytes:
-        """What came; waits for the first byte."""
+        """Bytes that arrived; waits for the first one."""
         try:
             self._port.timeout = seconds
             first = self._port.read(1)
@@ -105,17 +105,18 @@ class SerialPort:
 
     def _gone(self, error):
         if "timeout" in str(error).lower():
-            return ApicalError(f"port '{self.name}' takes no more bytes; is a board behind it?")
+            return ApicalError(f"port '{self.name}' takes no more bytes; is a board connected to "
+                               "it?")
         return ApicalError(f"port '{self.name}' went away ({_reason(error)}); "
                            "is the board still plugged in?")
 
     def close(self):
-        """Give the port back."""
+        """Release the port."""
         with contextlib.suppress(self._error, OSError):  # it may be gone already
             self._port.close()
 
 
 def _reason(error):
-    # What pyserial makes of an error repeats the name of the port.
+    # The text of pyserial repeats the name of the port.
     text = os.strerror(error.errno) if getattr(error, "errno", None) else str(error)
     return " ".join(text.split()).lower()

@@ -1,4 +1,4 @@
-"""What can be watched while a board runs: one record an image."""
+"""Follow a board while it runs: one record per image."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ def watch(device: Device, work: Workload):
     right = 0
     for image in range(len(work.labels)):
         only = {name: values[image:image + 1] for name, values in work.inputs.items()}
-        told = device.run(only)
+        reported = device.run(only)
         states = {p.name: dequantize(device.state(p.name), config.state)[None, :]
                   for p in work.network.free}
         states |= {name: dequantize(values, config.state) for name, values in only.items()}
-        prediction, label = int(told.predictions[0]), int(work.labels[image])
+        prediction, label = int(reported.predictions[0]), int(work.labels[image])
         right += prediction == label
         yield {"image": image, "prediction": prediction, "label": label,
                "correct": prediction == label, "accuracy": right / (image + 1),
-               "steps": int(told.steps[0]), "cycles": int(told.cycles[0]) or None,
-               "saturations": int(told.saturations[0]),
+               "steps": int(reported.steps[0]), "cycles": int(reported.cycles[0]) or None,
+               "saturations": int(reported.saturations[0]),
                "energy": float(np.ravel(energy(work.network, real, states))[0]),
-               "signature": f"{told.signature:08x}"}
+               "signature": f"{reported.signature:08x}"}

@@ -121,7 +121,7 @@ def harness(verilog, ports, streams=(), *, module="dut", records=65536, gap=4, t
     module : str
         Name of the design's top module.
     records : int
-        Python takes the records of a stream each time so many are there.
+        Python collects the records of a stream each time this many are there.
     gap : int
         Cycles between two polls of a wait.
     ties : dict, optional

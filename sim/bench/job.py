@@ -1,7 +1,7 @@
-"""Jobs: what the host plays to an engine, and what it learns from the answers.
+"""Jobs: the commands a host sends to an engine, and the meaning of the answers.
 
 The order is that of any host: load program, weights and the first image, start; load the next image
-while one runs.  Where results are read behind an image, the next one is committed only then; else
+while one runs.  If results are read after an image, the next one is committed only then; otherwise
 it is committed at once and follows without a pause.
 """
 
@@ -23,7 +23,7 @@ from ...hw.assembler.image import (
 from ...hw.interface.isa import LANE_BITS, REGISTERS, Space, address
 from . import commands
 
-#: Registers read behind every image.
+#: Registers read after every image.
 REPORTED = ("prediction", "image_cycles", "image_steps", "signature", "writes", "saturations")
 #: Registers read now and then in long runs.
 SUMS = ("signature", "writes", "saturations")
@@ -49,7 +49,7 @@ class Job:
     image_words : float
         Mean host writes that load one image.
     names : tuple of str
-        Registers that are read after so many images:
+        Registers that are read, each time after this number of images:
     at : ndarray of int64
     read_back : tuple of int
         Words and lanes of the weight memory that is read at the end; (0, 0) when it is not.
@@ -93,7 +93,7 @@ def inference_job(assembly: Assembly, weights, inputs, seed=0, first_image=0,
     seed, first_image : int
         As for :meth:`apical.golden.executors.fixed.executor.FixedExecutor.run`.
     extra : (addresses, data), optional
-        Writes behind the first image, before it starts: a fault to inject.
+        Writes after the first image is loaded, before it starts: a fault to inject.
     """
     images = len(next(iter(inputs.values()))) if inputs else 1
     return learning_job(assembly, weights, inputs, [(images, {})], seed, first_image, extra=extra,
@@ -107,13 +107,13 @@ def learning_job(assembly: Assembly, weights, inputs, passes, seed=0, first_imag
     Parameters
     ----------
     weights, inputs, seed, first_image, extra
-        As for :func:`inference_job`; the inputs of all passes, one behind the other.
+        As for :func:`inference_job`; the inputs of all passes, one after the other.
     passes : list of (int, dict of str to int)
         Number of images of each pass, and the multipliers it learns with
         (:func:`apical.golden.executors.fixed.weights.multipliers`).
     every : int
-        With 1 the registers `REPORTED` are read behind every image, else `SUMS` behind so many
-        images and behind every pass.
+        With 1 the registers `REPORTED` are read after every image, otherwise `SUMS` after this many
+        images and after every pass.
     read_back : bool
         Read the weight memory at the end.
     """

@@ -18,7 +18,7 @@ class Recorder:
     Parameters
     ----------
     streams : sequence of Stream
-        What is recorded.
+        Layouts of the records.
     sink : callable, optional
         Called as ``sink(name, records)`` with each part as it comes. Without it the parts are kept
         for `take`.
@@ -34,7 +34,7 @@ class Recorder:
         self._parts = {name: [] for name in self.streams}
 
     def collect(self, closed=None):
-        """Take over what the simulator has handed out: the files that it has closed.
+        """Read the files that the simulator has closed.
 
         Parameters
         ----------
@@ -78,9 +78,9 @@ class CommandPlayer:
     sink : callable, optional
         Takes the trace records as they come, see `Recorder`.
     limit : int
-        Cycles that one command may take before the play is given up.
+        Cycles that one command may take before the run is given up.
     record : bool
-        Whether trace records are wanted at all; without them the run is faster.
+        Whether to record the trace; without it the run is faster.
     """
 
     def __init__(self, dut, *, sink=None, limit=10_000_000, record=True):
@@ -111,7 +111,7 @@ class CommandPlayer:
         Raises
         ------
         ApicalError
-            When a command takes longer than the limit, or the design answers without a question.
+            When a command takes longer than the limit, or the design answers without a read.
         """
         words = np.asarray(words, np.uint64)
         save_commands("play.bin", words)
@@ -134,7 +134,7 @@ class CommandPlayer:
         if status:
             position = int(self.dut.play_position.value)
             if status == 2:
-                raise ApicalError(f"the design answered more often than it was asked (at command "
+                raise ApicalError(f"the design gave more answers than there were reads (at command "
                                   f"{position} of {len(words)}, cycle {self.cycles})")
             raise ApicalError(
                 f"command {position} of {len(words)} ({describe(words[position - 1])}) was not "
@@ -152,6 +152,6 @@ class CommandPlayer:
 
 
 def _number(handle):
-    """Return a signal's value; 0 where Icarus has not given it its first value yet."""
+    """Return a signal's value; 0 while Icarus has not yet set it."""
     value = handle.value
     return int(value) if value.is_resolvable else 0

@@ -1,4 +1,4 @@
-"""Plays a job on a simulator and takes over what it left."""
+"""Runs a job on a simulator and collects its answers and traces."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .benches import bench_job
 
 @dataclass(frozen=True)
 class Simulated:
-    """What a job left behind.
+    """Results of a job.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Simulated:
 
 
 def simulate_job(build: Build, parts, record=True, cache=None, waves=False) -> Simulated:
-    """Play lists of commands, one after the other.
+    """Play lists of commands on a simulator, one after the other.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def simulate_job(build: Build, parts, record=True, cache=None, waves=False) -> S
     cache : path, optional
         Another cache than that of the user, for the folder of the run.
     waves : bool
-        Write waves; the folder stays then.
+        Write waves; the folder is then kept.
     """
     folder = Path(tempfile.mkdtemp(prefix="cosim-", dir=kept.folder("runs", cache)))
     paths = [folder / f"job_{i}.npy" for i in range(len(parts))]

@@ -82,7 +82,7 @@ class Stream:
     name : str
         Name of the stream; its file is called ``trace_<name>.bin``.
     valid : str
-        Port of the design that tells that a record is there.
+        Port of the design that is high when there is a record.
     fields : tuple of Field
         The values, in the order they have in the record.
     """

@@ -36,7 +36,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class _Found:
-    """What one kind of record shows."""
+    """Differences in one kind of record."""
 
     mismatches: int
     #: The first wrong record in time: (cycle, image and operation or None, report).
@@ -50,7 +50,7 @@ def compare_trace(expected: Expectation, records, first_image=0,
                   weight_records=None) -> Comparison:
     """Compare every traced write with the fixed executor.
 
-    The order of the records is free; what comes first is told by their cycles.
+    Records may come in any order; their cycles decide which is first.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def compare_trace(expected: Expectation, records, first_image=0,
 
 
 def _first(found):
-    """Which report is the first: in time, or in the program where a write did not come."""
+    """The first report: in time, or in program order where a write is missing."""
     wrong = min((f.wrong for f in found if f.wrong), key=lambda w: w[0], default=None)
     other = min((o for f in found for o in f.others), key=lambda o: o[:2], default=None)
     if wrong is None or (other is not None and wrong[1] is not None and other[:2] < wrong[1]):
@@ -103,7 +103,7 @@ def _judge(places, valid, wanted, records, wrong_place, report, unexpected, wher
     places : ndarray of shape (records, lanes), int64
         Place of each value among the expected ones, where `valid`.
     wanted : ndarray of int64
-        What is expected at each place.
+        Expected value at each place.
     wrong_place : ndarray of shape (records, lanes), bool
         Values that have no place.
     report : callable
@@ -189,12 +189,12 @@ def _weights(expected, records, first_image):
 
 
 def _running(values):
-    """Sums up to each image, as the 32-bit registers hold them."""
+    """Sums up to each image, as in the 32-bit registers."""
     return np.cumsum(values) & 0xFFFFFFFF
 
 
 def compare_reports(result: FixedResult, reported: dict) -> dict:
-    """Compare what the engine tells of each image with the fixed executor.
+    """Compare what the engine reports of each image with the fixed executor.
 
     Returns
     -------
@@ -202,11 +202,11 @@ def compare_reports(result: FixedResult, reported: dict) -> dict:
         By register: whether it agrees.  Signature, writes and saturations run on from image to
         image in the engine; here they are compared as such sums.
     """
-    told = {"image_steps": result.steps, "signature": _running(result.signatures),
-            "writes": _running(result.writes), "saturations": _running(result.saturations)}
+    expected = {"image_steps": result.steps, "signature": _running(result.signatures),
+                "writes": _running(result.writes), "saturations": _running(result.saturations)}
     if result.predictions is not None:
-        told["prediction"] = result.predictions
-    return {name: reported[name] == values for name, values in told.items()}
+        expected["prediction"] = result.predictions
+    return {name: reported[name] == values for name, values in expected.items()}
 
 
 def compare_sums(result: FixedResult, reported: dict, images) -> dict:

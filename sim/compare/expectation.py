@@ -1,4 +1,4 @@
-"""What the fixed executor says an engine writes, in flat arrays, and how a difference is told."""
+"""Writes that the fixed executor expects of an engine, in flat arrays; reports of differences."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Divergence:
     Attributes
     ----------
     kind : str
-        ``"value"``, ``"unexpected"`` (a write nobody expected), ``"missing"`` or ``"twice"``.
+        ``"value"``, ``"unexpected"`` (a write that should not be), ``"missing"`` or ``"twice"``.
     image : int
         Image of the batch.
     operation : str
@@ -56,12 +56,12 @@ class Divergence:
                 "unit": self.unit}
 
     def to_dict(self) -> dict:
-        """All attributes that mean something here."""
+        """All attributes that apply."""
         return {**self.place(), "kind": self.kind, "image": self.image, "expected": self.expected,
                 "got": self.got, "cycle": self.cycle}
 
     def sentence(self, state: Format, weight: Format | None = None) -> str:
-        """The report a person reads."""
+        """The report for people."""
         fmt = state if self.matrix is None else weight
 
         def both(raw):
@@ -107,7 +107,7 @@ class Expectation:
         most = int(result.operations.max()) if len(result.operations) else 0
         shape = self.images, most
         sizes, self.numbers = np.zeros(shape, np.int64), np.full(shape, -1, np.int64)
-        #: Entry of the trace behind each operation.
+        #: Trace entry of each operation.
         self.index = np.full(shape, -1, np.int64)
         self.trace, self._matrices = trace.entries, {}
         for index, entry in enumerate(trace.entries):

@@ -1,7 +1,7 @@
-"""Faults to inject: one bit flipped through the host port, sure to show.
+"""Faults to inject: one bit flipped through the host port, certain to show.
 
-The fixed executor is asked which bit of a loaded weight or input state reaches a write, and where
-it shows first; a bench that does not name that very place is blind.
+The fixed executor finds a bit of a loaded weight or input state that reaches a write, and where it
+shows first; a bench that does not name that very place is blind.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Fault:
     writes : (ndarray, ndarray)
         Host writes that put the fault in.
     first : Divergence
-        Where the fixed executor says it shows first.
+        First difference, according to the fixed executor.
     """
 
     kind: str
@@ -94,7 +94,7 @@ def _weight(case, rng):
 
 
 def _state(case, rng):
-    """Flip one bit of the first image's input as it lies in memory."""
+    """Flip one bit of the first image's input in memory."""
     name = str(rng.choice(list(case.inputs)))
     values = case.inputs[name]
     units = np.flatnonzero(values[0])

@@ -1,4 +1,4 @@
-"""What every co-simulation reports."""
+"""The part that all co-simulation reports share."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def measured(config, job, reported, totals, played, expected, comparison, agree)
     job : Job
     reported, totals : dict
         Its answers (:func:`apical.sim.bench.job.answers`).
-    played : Played
+    played : Simulated
     expected : FixedResult
     comparison : Comparison
     agree : dict of str to ndarray of bool
@@ -23,7 +23,7 @@ def measured(config, job, reported, totals, played, expected, comparison, agree)
     others = {name: int(np.count_nonzero(~ok)) for name, ok in agree.items()}
     mismatches = comparison.mismatches
     if not mismatches:
-        # Every write agrees, yet a register tells something else: that is a mismatch too.
+        # Every write agrees, yet a register differs: that is a mismatch too.
         mismatches = sum(others.values())
     first, steps = comparison.first, reported.get("image_steps")
     return {

@@ -38,7 +38,7 @@ DEFAULT_LANES = 16
 
 @dataclass(frozen=True)
 class CosimOptions:
-    """What to co-simulate; see ``apical cosim --help``."""
+    """Options of a co-simulation; see ``apical cosim --help``."""
 
     layers: tuple | None = None
     lanes: int | None = None
@@ -84,7 +84,7 @@ def resolve(options: CosimOptions, progress=None, say=lambda text: None) -> Case
     images, labels = dataset.test[:options.images], dataset.test_labels
     if len(images) < options.images:
         raise MisuseError(f"data '{dataset.name}' has {len(images)} test images, "
-                          f"{options.images} are asked for")
+                          f"{options.images} are requested")
     labels = None if labels is None else labels[:options.images]
     program = inference(network, options.steps, settled=options.settled)
     state, weight = (_format(options, "state", STATE), _format(options, "weight", WEIGHT))

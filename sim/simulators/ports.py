@@ -7,6 +7,7 @@ and come back when the image is done), ``stop()`` (reset) and ``close()``.
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
 import tempfile
@@ -101,7 +102,7 @@ class PysimPort:
         return np.array(self._play(script), np.int64)
 
     def image(self):
-        """Commit the inputs, wait for the end of the image."""
+        """Commit the inputs and wait for the end of the image."""
         async def script(ctx):
             before = await self._answer(ctx, _DONE)
             await self._request(ctx, 1, _COMMIT, 1)
@@ -120,7 +121,7 @@ class PysimPort:
         self._play(script)
 
     def close(self):
-        """Nothing to give back."""
+        """Nothing to release."""
 
 
 class VerilatorPort:
@@ -136,7 +137,7 @@ class VerilatorPort:
     """
 
     def __init__(self, config: EngineConfig, cache=None, limit=20_000_000):
-        # As shipped, without the trace port: nobody listens to it here.
+        # As shipped, without the trace port: it is not read here.
         text = kept_verilog(f"{config.hash}-{source_digest()}-plain.v",
                             lambda: with_models(engine_verilog(config, "dut"), config.primitives),
                             cache)
@@ -152,12 +153,12 @@ class VerilatorPort:
         try:
             self._child.stdin.write("play\n")
             self._child.stdin.flush()
-            told = self._child.stdout.readline().split()
+            answered = self._child.stdout.readline().split()
         except OSError:
-            told = []
-        if not told:
+            answered = []
+        if not answered:
             raise ApicalError("the simulator ended")
-        status, position = map(int, told)
+        status, position = map(int, answered)
         if status:
             what = commands.describe(words[position - 1]) if position else "a command"
             raise ApicalError(f"the engine did not finish in time: {what}")
@@ -172,7 +173,7 @@ class VerilatorPort:
         return self._play(commands.reads(np.asarray(addresses)))
 
     def image(self):
-        """Commit the inputs, wait for the end of the image."""
+        """Commit the inputs and wait for the end of the image."""
         before = int(self.read([_DONE])[0])
         self._play(commands.write(_COMMIT, 1), commands.match(_DONE, before + 1 & 0xFFFF))
 
@@ -182,7 +183,10 @@ class VerilatorPort:
 
     def close(self):
         """End the simulator."""
-        self._child.stdin.close()
+        with contextlib.suppress(OSError):
+            self._child.stdin.close()
         self._child.stdout.close()
+        # It looks for the end of its input between two lists of commands only.
+        self._child.terminate()
         self._child.wait()
         shutil.rmtree(self._folder, ignore_errors=True)

@@ -113,11 +113,11 @@ class PysimEngine:
                  "values")
         sampled = ctx.tick().sample(engine.trace_weight_valid, *(
             getattr(engine, f"trace_weight_{name}") for name in names))
-        async for _, _, valid, *told, image, values in sampled:
+        async for _, _, valid, *fields, image, values in sampled:
             cycle += 1
             if valid:
                 lanes = [values >> 16 * i & 0xFFFF for i in range(self.config.lanes)]
-                self.weight_trace.append(WeightWrite(cycle, *told, lanes, image))
+                self.weight_trace.append(WeightWrite(cycle, *fields, lanes, image))
 
     def records(self) -> dict:
         """The traces as the recorders of a bench make them: arrays by stream."""

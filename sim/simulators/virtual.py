@@ -1,7 +1,7 @@
-"""The virtual board: a board's whole top level in Verilator behind a pseudo-terminal.
+"""The virtual board: a board's whole top level in Verilator, reached by a pseudo-terminal.
 
-What is simulated is what synthesis takes, pins included; only PLL and pin cells are replaced by
-simple models (``sim/models``).  Any program that talks to a serial port can talk to it.
+The simulated design is the one that is synthesized, pins included; only PLL and pin cells are
+replaced by simple models (``sim/models``).  Any program that talks to a serial port can talk to it.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Pins:
 
 
 def rtlil_verilog(rtlil: str, cache=None) -> str:
-    """Verilog of a design in RTLIL, as it is: nothing is synthesized."""
+    """Verilog of a design in RTLIL, not synthesized."""
     digest = hashlib.sha256((rtlil + find_tool("yosys").version).encode()).hexdigest()[:16]
 
     def make():
@@ -64,7 +64,7 @@ def board_bench(rtlil: str, family: str, pins: Pins, cache=None) -> Bench:
     text = rtlil_verilog(rtlil, cache)
     module = re.search(r"^module top\b.*?^endmodule", text, re.MULTILINE | re.DOTALL).group(0)
     found = {name: kind for kind, name in _PORT.findall(module)}
-    # A pin that goes both ways takes no input of the bench itself.
+    # A bidirectional pin takes no input of the bench itself.
     used = {pins.clock: "clk", pins.receive: "rx_pin", pins.transmit: "tx"}
     for name in used:
         if name not in found:
@@ -104,9 +104,10 @@ class VirtualBoard:
         self.path = os.ttyname(self._slave)
         for handle in (self._master, self._slave):
             fcntl.fcntl(handle, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
+        # In a group of its own: Ctrl-C is for this process, which then ends it by `close`.
         self._child = subprocess.Popen(
             [made.folder / "sim", str(self._master), str(divisor)], stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, pass_fds=(self._master,), text=True)
+            stdout=subprocess.PIPE, pass_fds=(self._master,), text=True, process_group=0)
 
     def alive(self) -> bool:
         """Whether the simulator runs."""
@@ -117,16 +118,16 @@ class VirtualBoard:
         self._child.wait()
 
     def close(self) -> dict:
-        """Unplug it; returns what its simulator counted."""
+        """Unplug it; returns the counts of its simulator."""
         with contextlib.suppress(OSError):
             self._child.stdin.close()
-        told = self._child.stdout.read()
+        counted = self._child.stdout.read()
         self._child.stdout.close()
         self._child.wait()
         for handle in (self._master, self._slave):
             with contextlib.suppress(OSError):
                 os.close(handle)
         try:
-            return json.loads(told.splitlines()[-1])
+            return json.loads(counted.splitlines()[-1])
         except (ValueError, IndexError):
             raise ApicalError("the simulator of the board ended by itself") from None

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -126,7 +128,7 @@ def test_train_on_a_device_is_training_in_raw_integers(tmp_path):
 
 @pytest.mark.parametrize(("arguments", "told"), [
     (["run"], "name a board's --port, or a --link: golden, pysim, sim"),
-    (["run", "--link", "golden", "--port", "x"], "name a board's --port, or a --link"),
+    (["run", "--link", "golden", "--port", "x"], "--port and --link exclude each other"),
     (["run", "--link", "golden", "--manifest", "x", "--preset", "icebreaker"],
      "name the engine once"),
     (["run", "--link", "golden", "--board", "icebreaker", "--preset", "ulx3s-25f"],
@@ -156,10 +158,44 @@ def test_misuse_is_one_line(arguments, told, capsys):
     assert told in line(capsys, *arguments, code=2)
 
 
+@pytest.mark.parametrize("command", ["run", "monitor", "selftest"])
+def test_no_recording_of_a_session_that_never_was(command, tmp_path, capsys):
+    """Nor does an older recording go."""
+    recording = tmp_path / "session.jsonl"
+    words = [command, "--record", str(recording), "--port"]
+    assert "there is no port '/dev/nothing'" in line(capsys, *words, "/dev/nothing", code=2)
+    assert list(tmp_path.iterdir()) == []
+    recording.write_text("an older one")
+    assert "there is no port '/dev/nothing'" in line(capsys, *words, "/dev/nothing", code=2)
+    master, slave = os.openpty()
+    line(capsys, *words, os.ttyname(slave), "--baud", "9600", code=1)
+    os.close(master)
+    os.close(slave)
+    assert recording.read_text() == "an older one"
+
+
+@pytest.mark.parametrize("file", [False, True])
+@pytest.mark.parametrize(("words", "lines"), [
+    (["monitor", "--images", "3", "--json-lines"], 3), (["run", "--images", "3", "--json"], None)])
+def test_machine_output_is_alone_on_its_stream(model, tmp_path, words, lines, file):
+    out = tmp_path / "out"
+    with open(out, "wb") as target:
+        answer = subprocess.run(
+            [sys.executable, "-c", "import sys; from apical.cli import main; sys.exit(main())",
+             *words, "/dev/stdout", "--link", "golden", "--model", model],
+            stdout=target if file else subprocess.PIPE, stderr=subprocess.PIPE, check=True)
+    text = out.read_text() if file else answer.stdout.decode()
+    if lines is None:
+        assert len(json.loads(text)["predictions"]) == 3
+    else:
+        assert [json.loads(row)["image"] for row in text.splitlines()] == list(range(lines))
+    assert b"accuracy" in answer.stderr
+
+
 def test_a_port_without_a_board(capsys):
     master, slave = os.openpty()
     told = line(capsys, "run", "--port", os.ttyname(slave), "--baud", "9600", code=1)
-    assert "speaks the protocol of a board" in told
+    assert "speaks the protocol of a board (3 requests at 9600 baud, 3 s)" in told
     os.close(master)
     os.close(slave)
 

@@ -300,5 +300,3 @@ HANDLERS = {Project: Table._project, Update: Table._update, Sample: Table._sampl
             Reseed: Table._reseed, Learn: Table._learn, Relax: Table._relax}
 CompiledExecutor.handlers = HANDLERS
 CompiledExecutor.table = f"compiled executor ({__name__}.HANDLERS)"
-
-#: Former name.

@@ -2,6 +2,8 @@
 
 import json
 import os
+import pickle
+import re
 import signal
 import subprocess
 import sys
@@ -109,6 +111,25 @@ def test_mishaps_are_one_line(virtual, command, capsys):
     timer.join()
     assert "went away" in told
     assert "is the board still plugged in?" in told
+
+
+def test_control_c_ends_a_served_board_with_its_statistics(virtual_bench, small_board, tmp_path):
+    """As a terminal sends it: to the simulator too, if that were in the group."""
+    chosen, _ = small_board
+    (tmp_path / "bench").write_bytes(pickle.dumps((virtual_bench, chosen.divisor)))
+    script = (
+        "import pickle, sys; from apical.cli import board, main; "
+        "from apical.sim.simulators.virtual import VirtualBoard; "
+        f"made = pickle.load(open({str(tmp_path / 'bench')!r}, 'rb')); "
+        "board.virtual_board = lambda *given: VirtualBoard(*made); sys.exit(main())")
+    child = subprocess.Popen(
+        [sys.executable, "-c", script, "board", "serve", "--sim", "--board", "icebreaker"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    assert child.stdout.readline().startswith("/dev/")
+    os.killpg(child.pid, signal.SIGINT)
+    _, told = child.communicate(timeout=30)
+    assert child.returncode == 0, told
+    assert re.search(r"\d+ cycles, 0 bytes taken, 0 sent$", told.strip())
 
 
 def test_an_interrupted_run_is_one_line(virtual, command):

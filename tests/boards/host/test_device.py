@@ -112,7 +112,7 @@ def test_an_image_that_was_not_started_is_told():
         port.image()
     port.stop()
     port.write([REGISTERS["start"].address], [1])
-    with pytest.raises(ApicalError, match="no program was loaded"):
+    with pytest.raises(ApicalError, match="an image was started, but no program is loaded"):
         port.image()
 
 

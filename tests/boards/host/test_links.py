@@ -2,6 +2,7 @@
 
 import os
 import random
+import time
 
 import numpy as np
 import pytest
@@ -90,9 +91,37 @@ def test_a_dead_line_is_given_up():
             pass
 
     link = Link(Dead(None, 0, 0), patience=0.0)
-    with pytest.raises(LinkError, match="^nothing at a bad line speaks the protocol of a board .*3 "
-                                        "attempts.*; is the bitstream loaded, and is this the"):
+    with pytest.raises(LinkError, match=r"^nothing at a bad line speaks the protocol of a board "
+                                        r"\(3 requests, 0 s\); is the bitstream loaded, and is "):
         link.open()
+
+
+@pytest.mark.parametrize("babbling", [False, True])
+def test_what_was_tried_is_said_as_it_was(babbling, monkeypatch):
+    """With every rate of the boards, as without --baud."""
+    class Quiet(BadLine):
+        rates, sent = [], 0
+
+        def set_rate(self, baud):
+            self.rates.append(baud)
+
+        def send(self, data):
+            Quiet.sent += 1
+
+        def receive(self, seconds):
+            time.sleep(min(seconds, 0.01))
+            return b"\x7e noise" if babbling else b""
+
+    monkeypatch.setattr(links, "OPENING", 0.1)
+    link = Link(Quiet(None, 0, 0))
+    link.rates = [3_000_000, 1_000_000, 9600]
+    began = time.monotonic()
+    with pytest.raises(LinkError) as told:
+        link.open()
+    took = time.monotonic() - began
+    assert "(3 requests at each of 3000000, 1000000, 9600 baud, 1 s in all)" in str(told.value)
+    assert Quiet.sent == 9 and Quiet.rates == link.rates
+    assert took == pytest.approx(0.9, abs=0.6)
 
 
 def test_another_host_is_told():

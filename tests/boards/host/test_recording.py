@@ -62,7 +62,7 @@ def test_files_that_are_no_recordings(tmp_path, recording):
         (tmp_path / "file").write_text(text)
         with pytest.raises(MisuseError, match=told):
             read_recording(tmp_path / "file")
-    with pytest.raises(ApicalError, match="^cannot write '.*': no such file or directory"):
+    with pytest.raises(ApicalError, match="^cannot write .*: folder .* does not exist; create it$"):
         Recorder(tmp_path / "no" / "file")
 
 
