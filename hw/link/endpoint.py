@@ -266,14 +266,14 @@ class Endpoint(wiring.Component):
         with m.If(taken):
             m.d.sync += even.eq(byte)
         m.d.comb += [
-            memory.write_address.eq(pointer[1:]), memory.write_data.eq(Cat(even, byte)),
-            memory.write_lanes.eq((self.state == State.TAKE) & taken & pointer[0]),
-            memory.read_address.eq(Cat(pointer[1] ^ self.wide, pointer[2:]))]
+            memory.write.address.eq(pointer[1:]), memory.write.data.eq(Cat(even, byte)),
+            memory.write.enable.eq((self.state == State.TAKE) & taken & pointer[0]),
+            memory.read.address.eq(Cat(pointer[1] ^ self.wide, pointer[2:]))]
         with m.If(~self.wide):
             m.d.sync += high.eq(0)
         with m.Elif((self.state == State.WRITE) & ~pointer[1]):
-            m.d.sync += high.eq(memory.read_data)
-        return memory.read_data, high
+            m.d.sync += high.eq(memory.read.data)
+        return memory.read.data, high
 
     def _judge(self, m, crc, broken):
         """(status of the frame that came, whether it is good, whether it is a new one)."""

@@ -15,7 +15,7 @@ from amaranth.hdl import C, Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ..engine.memory import address_bits
+from ..engine.ports import address_bits
 from ..interface.config import EngineConfig
 from ..interface.isa import ADDRESS_BITS, EVENT, REGISTERS, SPACE_LOW, Space
 from ..interface.protocol import PACKED, SCALE, SCALE_BITS, SCALE_FRAC
