@@ -31,7 +31,7 @@ from .scan import WordScan
 class ProjectionIssue(wiring.Component):
     """Turns one decoded PROJECT instruction into beats.
 
-    Latency: first beat 2 (dot, constant), 2 + event latency (events) or 4 to 5 (state words) cycles
+    Latency: first beat 2 (dot, constant), 2 + event latency (events) or 6 to 7 (state words) cycles
     after `start`.
     Throughput: one beat a cycle; 3 cycles are lost between blocks of events, and a state word
     takes at least 2.

@@ -27,7 +27,7 @@ class WordScan(wiring.Component):
 
     A pass that finds nothing gives one item of value 0, so that every sum is written.
 
-    Latency: 4 cycles from `start` to the first item, 5 with more than 8 lanes.
+    Latency: 5 cycles from `start` to the first item, 6 with more than 8 lanes.
     Throughput: one item a cycle; a word takes at least 2.
 
     Members

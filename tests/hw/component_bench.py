@@ -5,14 +5,19 @@ from amaranth.lib import data
 from amaranth.sim import Simulator
 
 
-def simulate(component, *benches):
-    """Run benches (async functions of the simulation context) against a clocked component."""
+def simulate(component, *benches, background=()):
+    """Run benches (async functions of the simulation context) against a clocked component.
+
+    Those in `background` may run forever.
+    """
     # A component without registers has no clock of its own.
     whole, ticks = Module(), Signal()
     whole.submodules.dut = component
     whole.d.sync += ticks.eq(~ticks)
     simulator = Simulator(whole)
     simulator.add_clock(1e-6)
+    for bench in background:
+        simulator.add_testbench(bench, background=True)
     for bench in benches:
         simulator.add_testbench(bench)
     simulator.run()
