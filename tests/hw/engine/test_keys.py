@@ -13,9 +13,9 @@ IMAGE_KEY = mix_key(SEED, IMAGE)
 
 
 async def pulse(ctx, keys, *names):
-    put(ctx, keys, **{name: 1 for name in names})
+    put(ctx, keys, **dict.fromkeys(names, 1))
     await ctx.tick()
-    put(ctx, keys, **{name: 0 for name in names})
+    put(ctx, keys, **dict.fromkeys(names, 0))
 
 
 async def wait(ctx, keys):

@@ -22,7 +22,7 @@ def play(config, beats):
     async def bench(ctx):
         for cycle in range(len(beats) + 20):
             beat, value, _, _ = beats[cycle] if cycle < len(beats) else ({}, 0, None, None)
-            put(ctx, lanes.operand.beat, **{name: 0 for name in ("valid", "first", "last", "dot")})
+            put(ctx, lanes.operand.beat, **dict.fromkeys(("valid", "first", "last", "dot"), 0))
             put(ctx, lanes.operand.beat, **beat)
             put(ctx, lanes.operand, value=value)
             meet = cycle - config.weight_latency

@@ -1,4 +1,4 @@
-"""Registers by themselves: what counts, what is shown 2 cycles after its number, what is written."""
+"""Registers by themselves: what counts, what is shown (2 cycles later), what is written."""
 
 import pytest
 from component_bench import put, simulate
