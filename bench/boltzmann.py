@@ -13,7 +13,7 @@ import argparse
 import time
 
 from apical.cli.common import write_json
-from apical.cli.train_machine import CHAINS, TEMPERATURES
+from apical.cli.train_report import CHAINS, TEMPERATURES
 from apical.golden.learning.data import load
 from apical.golden.learning.flow import evaluate
 from apical.golden.network.boltzmann import binarize, starting_weights

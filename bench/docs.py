@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import inspect
 import json
 import re
@@ -15,7 +14,6 @@ from pathlib import Path
 
 from apical.golden import program
 from apical.golden.numbers import tables
-from apical.golden.program import operations as golden_operations
 from apical.hw.export.verilog import markdown_table as _table
 from apical.hw.export.verilog import memory_map
 from bench import docs_blocks, docs_boards, docs_golden, docs_learn
@@ -29,9 +27,16 @@ def operations() -> str:
     parts = ["# Operations", "",
              "Generated from the docstrings of `golden/program/`; do not edit.", "",
              inspect.getdoc(program).split("\n", 1)[1].strip(), ""]
-    items = dict(inspect.getmembers(golden_operations, dataclasses.is_dataclass))
-    for _, item in sorted({**items, "Program": program.Program}.items()):
+    items = {**program.KINDS, **{item.__name__: item for item in (
+        program.Nudge, program.Outer, program.Program)}}
+    for _, item in sorted(items.items()):
         parts += [f"## {item.__name__}", "", "```", inspect.getdoc(item), "```", ""]
+    base = program.Operation
+    parts += ["## A new operation", "", "```", inspect.getdoc(base), "```", ""]
+    parts += _table(["declaration", "says"],
+                    [[f"`{name}`", " ".join(inspect.getdoc(method).split())]
+                     for name, method in vars(base).items()
+                     if inspect.isfunction(method) and not name.startswith("_")])
     parts += ["## Tables", "", "```", inspect.getdoc(tables), "```", ""]
     return "\n".join(parts).rstrip() + "\n"
 

@@ -1,4 +1,4 @@
-"""Search of fixed rates for learned ghosts in raw integers, where the normalized rule divides.
+"""Search for fixed rates of learned ghosts in raw integers; the normalized rule divides instead.
 
 ``python -m bench.ghost_rates --json FILE`` teaches the ghosts of the small case ``ghost-learned``
 with every pair of rates, powers of two, one image at a time, and tells what they leave of the
@@ -12,7 +12,7 @@ import argparse
 import numpy as np
 
 from apical.cli.common import write_json
-from apical.golden.executors.compiled.executor import OnlineExecutor
+from apical.golden.executors.compiled.executor import CompiledExecutor
 from apical.golden.numbers.formats import dequantize
 from apical.golden.program import RATE, Program, Snapshot
 from apical.golden.systems.cases import learning_case
@@ -23,7 +23,7 @@ GHOST, CANCEL = range(2, 7), range(2, 9)
 
 
 def residual(network, weights, inputs, state, weight):
-    """Feedback that ghosts leave over the feedback, of the feedforward state in raw integers.
+    """Share of the feedback that ghosts leave, at the feedforward state in raw integers.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def residual(network, weights, inputs, state, weight):
     program = Program("look", (
         *free_phase(network, "learned", 0),
         *(Snapshot(n, "seen", RATE) for _, above, ghost, _ in pairs for n in (above, ghost))))
-    states = OnlineExecutor(network, weights, state, weight).run(program, inputs).states
+    states = CompiledExecutor(network, weights, state, weight).run(program, inputs).states
     real = {name: dequantize(values, weight) for name, values in weights.items()}
     left = whole = 0.0
     for _, above, ghost, k in pairs:
@@ -53,7 +53,7 @@ def taught(case, ghost, cancel, images):
     program = ghost_learning(case.network, 6, normalized=False)
     rates = {m.name: 2.0 ** -(cancel if m.name[0] == "B" else ghost)
              for m in case.network.matrices}
-    executor = OnlineExecutor(case.network, case.weights, case.state, case.weight,
+    executor = CompiledExecutor(case.network, case.weights, case.state, case.weight,
                               case.update_frac)
     for first in range(0, images, case.images):
         executor.run(program, {"x": case.inputs["x"]}, case.seed, first, rates=rates,

@@ -64,7 +64,7 @@ def naive(weights, x, d, rate):
 
 
 def torch_versions(weights, x, d) -> dict:
-    """Learners in PyTorch by name, none where it is not installed."""
+    """Learners in PyTorch by name; none if it is not installed."""
     try:
         from bench.golden_torch import Learner
     except ModuleNotFoundError:
@@ -82,7 +82,7 @@ def _timed(function, repeats):
 
 
 def needed(sizes, batch):
-    """Shapes (m, k, n) of the least set of products of a batch, with their numbers."""
+    """Shapes (m, k, n) of the smallest set of products of a batch, with their numbers."""
     found = {(batch, sizes[0], sizes[1]): 1, (sizes[0], batch, sizes[1]): 1}
     for a, b in zip(sizes[1:], sizes[2:], strict=False):
         for shape, count in (((batch, a, b), FREE_STEPS + NUDGE_STEPS),
@@ -92,7 +92,7 @@ def needed(sizes, batch):
 
 
 def limit(sizes, batch, repeats=5):
-    """Seconds that the least set of products takes by itself."""
+    """Seconds that the smallest set of products takes by itself."""
     rng, total = np.random.default_rng(0), 0.0
     for (m, k, n), count in needed(sizes, batch).items():
         a, b = rng.random((m, k), np.float32), rng.random((k, n), np.float32)
@@ -134,7 +134,7 @@ def measure(sizes, batch, rounds=7, seed=0) -> dict:
     difference = max(np.abs(plain[name] - found[name]).max() / change for name in first
                      for found in (executor.weights, *(o.arrays() for o in others.values())))
     repeats = max(1, 400 // batch)
-    # A rate of 0 lets no weight move, and does the same work.
+    # At a rate of 0 no weight moves; the work is the same.
     rivals = {"": lambda: naive(plain, x, d, 0.0),
               **{f"_{name}": lambda o=o: o.batch(0.0) for name, o in others.items()}}
     ratios, shares, speeds = {name: [] for name in rivals}, [], []
@@ -153,7 +153,7 @@ def measure(sizes, batch, rounds=7, seed=0) -> dict:
 
 
 def main(argv=None):
-    """Run all cases and print a line for each; 1 when the versions disagree."""
+    """Run all cases and print a line for each; 1 if the versions disagree."""
     parser = argparse.ArgumentParser(prog="python -m bench.golden", description=__doc__)
     parser.add_argument("--rounds", type=int, default=7, help="default: %(default)s")
     parser.add_argument("--json", metavar="FILE")

@@ -23,7 +23,7 @@ LAGS = (1, 2, 3, 4, 8, 16, 32, 64)
 
 
 def operation_key(seed, operation):
-    """Key of a weight-writing operation, a few of them an image as in training."""
+    """Key of an operation that writes weights; a few for each image, as in training."""
     return int(mix_key(int(mix_key(seed, operation // 8)), (30 + operation % 8) << 8 | 128))
 
 
@@ -34,12 +34,12 @@ def matrix_words(key, rows=256, cols=256):
 
 
 def greatest_singular(words):
-    """Greatest singular value of a square of uniform words over 2 sqrt(n) sigma."""
+    """Largest singular value of a square of uniform words over 2 sqrt(n) sigma."""
     return np.linalg.svd(words, compute_uv=False)[0] / (2 * np.sqrt(len(words) / 12))
 
 
 def squared_correlations(words):
-    """Squared correlations over what independent words have in the mean.
+    """Squared correlations relative to the mean for independent words.
 
     At `LAGS`, along rows, columns and both diagonals.
     """
@@ -101,7 +101,7 @@ def draws(seed, count=2000, units=256):
 
 
 def missed(kind, what, count, seed=0):
-    """Share of wrong pairs of values that leave the signature as it is.
+    """Share of wrong pairs of values that do not change the signature.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Runs a command that measures and keeps its report for docs/results.md.
+"""Runs a command that measures, and keeps its report for docs/results.md.
 
 ``python -m bench.record NAME COMMAND ...`` runs the command with ``--json`` and writes
 ``docs/recorded/NAME.json``: the command line and its report.  ``python -m bench.docs`` makes the
@@ -25,7 +25,7 @@ def record(name, command) -> dict:
     Parameters
     ----------
     name : str
-        Of the record; what it is in docs/results.md is decided by ``bench/docs.py``.
+        Of the record; ``bench/docs.py`` decides where it appears.
     command : sequence of str
         As typed: ``apical cosim ...`` or ``python -m bench.cosim ...``.
     """
@@ -34,7 +34,7 @@ def record(name, command) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "report.json"
         subprocess.run([first, *command[1:], "--json", str(path)], check=True)
-        # Places are told from the root of the project.
+        # Paths are relative to the root of the project.
         report = json.loads(path.read_text().replace(f"{RECORDED.parent.parent}/", ""))
     RECORDED.mkdir(parents=True, exist_ok=True)
     kept = {"command": shlex.join(command), "report": report}

@@ -21,7 +21,7 @@ from apical.golden.program import STATE
 from apical.golden.program.layered import inference
 from apical.golden.storage.model import load_model
 
-#: Residuals asked for, and numbers of steps at which the test error is told.
+#: Requested residuals, and numbers of steps at which the test error is reported.
 LEVELS, TOLD = (0.1, 0.03, 0.01, 0.003, 0.001), (0, 1, 2, 3, 4, 6, 8, 10, 15, 20, 30, 50, 100)
 _BATCH = 500
 

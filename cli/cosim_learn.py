@@ -11,12 +11,12 @@ from .engine_options import engine_changes
 
 def add_learn_arguments(parser, whole):
     """Declare the options; `whole` makes parsers of whole numbers in a range."""
-    parser.add_argument("--system", metavar="NAME", help="run a learning case of a system, or of "
-                        "all; 'ep' also trains on --data")
+    parser.add_argument("--system", metavar="NAME", help="run the small case of a system, or of "
+                        "'all'; with --data, --images or --train-epochs train it on images")
     parser.add_argument("--learn", action="store_true", help="let the system learn: weight writes "
                         "and final weights are compared too")
     parser.add_argument("--train-epochs", type=whole("epochs", 1, 1000), metavar="N",
-                        help="with --system ep: train on the whole of --data, by signatures")
+                        help="with --system: train on the whole of --data, by signatures")
     parser.add_argument("--fuzz", type=whole("cases", 1, 10**6), metavar="N",
                         help="run random networks and programs on random engines")
     parser.add_argument("--configs", type=whole("configs", 1, 1000), default=3, metavar="C",
@@ -55,6 +55,9 @@ def run_systems(args, preset) -> int:
                 tested = system.get("tested_rtl") if key == "rtl" else None
                 share = f" (first {tested} images)" if tested else ""
                 print(f"{name}: test accuracy {what} {system[f'accuracy_{key}']:.4f}{share}")
+        if system.get("error_fixed") is not None:
+            print(f"{name}: {system['error_is']}, test images, of the learned weights "
+                  f"{system['error_fixed']:.4f}")
         if system["waves"]:
             print(f"{name}: waves {system['waves']}")
         if system["netlist"]:

@@ -28,12 +28,13 @@ def add_arguments(parser, model):
     group = parser.add_argument_group("study of bits", "instead of a model")
     group.add_argument("--sweep", action=Sweep, nargs=0, default=False,
                        help="train in raw integers with every pair of widths that can")
-    group.add_argument("--system", default="ep", choices=("ep", "ghost-duplicate"),
-                       help="what learns (default: ep)")
+    group.add_argument("--system", default="ep", metavar="NAME",
+                       help="what learns, as --rule of apical train (default: ep)")
     group.add_argument("--data", default="digits", metavar="NAME",
                        help="digits, mnist or fashion-mnist")
-    group.add_argument("--layers", type=argument(parse_layers), default=(64, 32, 10),
-                       metavar="A-B-..-Z", help="units of each layer (default: 64-32-10)")
+    group.add_argument("--layers", type=argument(parse_layers),
+                       metavar="A-B-..-Z", help="units of each layer (default: those of the system "
+                       "for the data)")
     group.add_argument("--state-bits", type=numbers, default=(6, 8, 10, 12, 16), metavar="N,N,..",
                        help="(default: 6,8,10,12,16)")
     group.add_argument("--weight-bits", type=numbers, default=(6, 8, 10, 12, 16), metavar="N,N,..",
@@ -50,11 +51,15 @@ def add_arguments(parser, model):
 def run(args) -> int:
     """Train, write, print the table of mean test errors."""
     from ..golden.learning.data import load
-    from ..golden.learning.sweep import sweep, sweep_ghosts
+    from ..golden.learning.sweep import sweep
+    from ..golden.systems.registry import system
 
-    rows, study = [], sweep if args.system == "ep" else sweep_ghosts
-    for row in study(args.layers, load(args.data), args.state_bits, args.weight_bits,
-                     args.beta_shifts, args.seeds, epochs=args.epochs):
+    if args.plot is not None:
+        import matplotlib.figure  # noqa: F401, a missing extra is reported before the work
+    rows = []
+    args.layers = args.layers or system(args.system).sizes(args.data)
+    for row in sweep(args.layers, load(args.data), args.state_bits, args.weight_bits,
+                     args.beta_shifts, args.seeds, args.system, epochs=args.epochs):
         rows.append(row)
         if sys.stderr.isatty():
             print(f"\r{row.state} {row.weight} ", end="", file=sys.stderr, flush=True)

@@ -8,6 +8,9 @@ from pathlib import Path
 from ..golden.errors import MisuseError
 from .common import argument, check_writable, write_json
 
+#: Short names, those of the learning rules.
+SHORT = {"ep": "equilibrium-propagation"}
+
 
 def _seed(text):
     if not (text.isascii() and text.isdigit()):
@@ -19,7 +22,7 @@ def add_arguments(parser):
     """Declare the options."""
     parser.add_argument("name", metavar="NAME",
                         help="feedforward-init, ghost-units, probability-flow, stdp, "
-                        "early-inference, equilibrium-propagation or all")
+                        "early-inference, equilibrium-propagation (or ep), or all")
     parser.add_argument("--seed", metavar="N", type=argument(_seed), default=0,
                         help="seed of everything that is random")
     parser.add_argument("--executor", choices=("float", "fixed"), default="float",
@@ -33,6 +36,7 @@ def run(args) -> int:
     """Run the checks, print a line for each; 1 when one is outside its tolerance."""
     from ..golden.claims import SYSTEMS, Row, reproduce
 
+    args.name = SHORT.get(args.name, args.name)
     if args.name != "all" and args.name not in SYSTEMS:
         raise MisuseError(f"unknown system '{args.name}'; known: {', '.join(SYSTEMS)}, all")
     if args.json is not None:

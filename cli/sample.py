@@ -21,7 +21,7 @@ def add_arguments(parser):
     parser.add_argument("--save", metavar="FILE.npz",
                         help="write arrays 'images' and 'probabilities', one row a sample")
     parser.add_argument("--png", metavar="FILE",
-                        help="draw the chances of the pixels as a grid (needs the extra 'plot')")
+                        help="draw the pixels' probabilities as a grid (needs the extra 'plot')")
 
 
 def run(args) -> int:
@@ -34,6 +34,8 @@ def run(args) -> int:
     for path in (args.save, args.png):
         if path is not None:
             check_writable(path)
+    if args.png is not None:
+        import matplotlib.image  # noqa: F401, a missing extra is reported before the work
     if args.count < 1:
         raise MisuseError(f"count is {args.count}; draw a sample at least")
     if args.seed < 0:

@@ -6,6 +6,7 @@ import sys
 import time
 
 from ..golden.errors import MisuseError
+from . import train_report
 from .common import argument, check_writable, write_json
 from .device_options import add_device_arguments, open_device
 from .engine_options import whole
@@ -32,12 +33,20 @@ def wanted(args) -> bool:
     return named
 
 
-def run(args, layers) -> int:
-    """Train, evaluate on the device, write, print one line."""
-    from ..boards.host.training import DeviceExecutor
-    from ..golden.learning.fixed import default_fixed_config, raw_values, train_fixed
-    from ..golden.network import layered
-    from ..golden.program.layered import inference
+def run(args, system, layers, changes) -> int:
+    """Train, evaluate on the device, write, print one line.
+
+    Parameters
+    ----------
+    args : Namespace
+        Of ``apical train``.
+    system : System
+    layers : sequence of int
+    changes : dict
+        Settings that the options change.
+    """
+    from ..boards.host.training import DeviceExecutor, check_engine
+    from ..golden.learning.fixed import train_fixed
     from ..golden.storage.model import Model, save_model
 
     for name in ("state", "weight", "update_frac"):
@@ -52,13 +61,12 @@ def run(args, layers) -> int:
                 f"the engine at {device.link.name} ({engine.hash}) has no learning unit; train in "
                 "the fixed executor (--executor fixed) and run the result there, or learn on a "
                 f"board with one of the presets {', '.join(_learning())}")
-        config = default_fixed_config(
-            args.data, layers, args.rule, epochs=args.epochs, batch=args.batch, rates=args.rates,
-            decay=args.decay, beta_shift=args.beta_shift, steps=args.steps,
-            nudge_steps=args.nudge_steps, seed=args.seed, state=engine.state,
-            weight=engine.weight, update_frac=engine.update_frac)
-        network = layered(layers)
-        dataset = _part(args, layers)
+        numbers = {"state": engine.state, "weight": engine.weight,
+                   "update_frac": engine.update_frac}
+        config = system.config("fixed", args.data, layers, **(changes | numbers))
+        network = system.network(layers)
+        dataset = _part(args, system, layers)
+        check_engine(device, system, network, config)
         quiet = not sys.stderr.isatty() if args.quiet is None else args.quiet
         show = None if quiet else _show
         begin = time.perf_counter()
@@ -67,36 +75,46 @@ def run(args, layers) -> int:
             checkpoint=args.checkpoint, resume=args.resume,
             executor=lambda *given: DeviceExecutor(device, *given, progress=show))
         seconds = time.perf_counter() - begin
-        # The weights as they lie in the device, in its own inference.
-        program = inference(network, config.inference_steps)
-        device.load(network, program, result.weights, seed=config.seed)
-        images = {"x": raw_values(dataset.test, engine.state)}
-        found = device.run(images, show)
-        accuracy = float((found.predictions == dataset.test_labels).mean())
+        accuracy = _accuracy(device, system, network, dataset, config, result, show)
         report = {
             "executor": "device", "device": device.link.name, "config_hash": engine.hash,
             "data": args.data, "layers": list(layers), "rule": config.rule, "seed": config.seed,
-            "epochs": config.epochs, "rates": list(config.rates), "decay": config.decay,
-            "beta_shift": config.beta_shift, "steps": config.steps,
-            "nudge_steps": config.nudge_steps, "inference_steps": config.inference_steps,
-            "state": str(config.state), "weight": str(config.weight),
-            "update_frac": config.update_frac, "images": len(dataset.train),
+            **train_report.settings(config, ("epochs",)), "images": len(dataset.train),
             "test_images": len(dataset.test), "test_error": result.test_error,
             "train_error": result.train_error, "test_errors": result.test_errors,
             "device_accuracy": accuracy, "signature": f"{result.signature:08x}",
             "writes": result.writes, "saturations": result.saturations,
             **device.link.counters(),
             "effective_rate": device.effective_payload / device.link.sent}
+        if not system.data.labelled:
+            report["error_is"] = system.data.error_is
     if args.save is not None:
         kept = {key: value for key, value in report.items() if key != "device"}
         save_model(args.save, Model(network, result.weights, (config.state, config.weight),
-                                    meta=kept, program=program))
+                                    meta=kept, program=system.inference(network, config)))
     if args.json is not None:
         write_json(args.json, {**report, "seconds": seconds})
+    outcome = (train_report.outcome(system, result) if accuracy is None
+               else f"test accuracy {100 * accuracy:.2f} %")
     print(f"{network.name} on {args.data}, learned on {report['device']} (engine {engine.hash}), "
-          f"seed {config.seed}: test accuracy {100 * accuracy:.2f} % after {config.epochs} epochs "
+          f"seed {config.seed}: {outcome} after {config.epochs} epochs "
           f"of {report['images']} images, signature {report['signature']} ({seconds:.1f} s)")
     return 0
+
+
+def _accuracy(device, system, network, dataset, config, result, show):
+    """Accuracy of the device's own inference with the weights that it holds, or None.
+
+    An engine answers with classes; what else an evaluation needs is not read back image by image,
+    so the errors of unlabelled images are those of the fixed executor, from the weights read back.
+    """
+    from ..golden.learning.fixed import raw_values
+
+    if not system.data.labelled:
+        return None
+    device.load(network, system.inference(network, config), result.weights, seed=config.seed)
+    found = device.run({"x": raw_values(dataset.test, config.state)}, show)
+    return float((found.predictions == dataset.test_labels).mean())
 
 
 def _learning():
@@ -106,20 +124,19 @@ def _learning():
     return [name for name, config in PRESETS.items() if config.learning]
 
 
-def _part(args, layers):
+def _part(args, system, layers):
     """The data set, or the first images of it."""
-    from dataclasses import replace
-
     from ..boards.host.workload import dataset_for
+    from ..golden.learning.data import load
+    from ..golden.learning.loop import first_images
 
-    dataset = dataset_for(layers, args.data)
+    dataset = dataset_for(layers, args.data) if system.data.labelled else load(args.data)
     train, test = args.images or len(dataset.train), args.test_images or len(dataset.test)
     for what, count, there in (("training", train, dataset.train), ("test", test, dataset.test)):
         if count > len(there):
-            raise MisuseError(f"{count} {what} images are asked for, data '{args.data}' have "
+            raise MisuseError(f"{count} {what} images are requested, data '{args.data}' have "
                               f"{len(there)}")
-    return replace(dataset, train=dataset.train[:train], train_labels=dataset.train_labels[:train],
-                   test=dataset.test[:test], test_labels=dataset.test_labels[:test])
+    return first_images(dataset, train, test)
 
 
 def _epoch(report):

@@ -7,6 +7,7 @@ import importlib
 from amaranth.hdl import (
     ClockDomain,
     Const,
+    DomainRenamer,
     Elaboratable,
     Module,
     Mux,
@@ -72,20 +73,43 @@ class SerialEngine(wiring.Component):
         if unpacks(self.config):
             unpacker = Unpacker(self.config)
             m.submodules.unpacker = ResetInserter(stop)(unpacker)
-            _request(m, host, "host", unpacker, "host")
-            _request(m, unpacker, "port", engine, "host")
+            wiring.connect(m, host.host, unpacker.host)
+            wiring.connect(m, unpacker.port, engine.host)
         else:
-            _request(m, host, "host", engine, "host")
-        for name in ("read_valid", "read_data"):
-            m.d.comb += getattr(host, f"host_{name}").eq(getattr(engine, f"host_{name}"))
+            wiring.connect(m, host.host, engine.host)
         return m
 
 
-def _request(m, source, out, sink, into):
-    """Connect two ends of requests, whose members begin with `out` and `into`."""
-    for name in ("valid", "write", "address", "write_data"):
-        m.d.comb += getattr(sink, f"{into}_{name}").eq(getattr(source, f"{out}_{name}"))
-    m.d.comb += getattr(source, f"{out}_ready").eq(getattr(sink, f"{into}_ready"))
+#: Cycles of reset after the PLL has locked.  Block RAM of the iCE40 reads 0, whatever its content,
+#: for some 36 cycles of 12 MHz after configuration, and for more cycles of a faster clock
+#: (YosysHQ/icestorm issue 76): `BLOCK_RAM_READY` seconds, in which nothing may read.
+RESET_CYCLES = 255
+BLOCK_RAM_READY = 36 / 12e6
+
+
+class StartUp(wiring.Component):
+    """Holds the reset until the clock can be trusted and the memories can be read.
+
+    Latency: `RESET_CYCLES` + 2 cycles from `locked` to the end of `reset`.  A lost lock resets
+    again, 3 cycles later.
+
+    Members
+    -------
+    locked : In(1)
+        The PLL has locked; of no clock.
+    reset : Out(1)
+    """
+
+    def __init__(self):
+        super().__init__({"locked": In(1), "reset": Out(1)})
+
+    def elaborate(self, platform):
+        m = Module()
+        steady, wait = Signal(), Signal(range(RESET_CYCLES + 1))
+        m.submodules.steady = FFSynchronizer(self.locked, steady)
+        m.d.sync += wait.eq(Mux(steady, wait + (wait != RESET_CYCLES), 0))
+        m.d.comb += self.reset.eq(wait != RESET_CYCLES)
+        return m
 
 
 class BoardTop(Elaboratable):
@@ -107,11 +131,10 @@ class BoardTop(Elaboratable):
         m.domains.sync = domain = ClockDomain("sync")
         m.domains.start = start = ClockDomain("start", reset_less=True, local=True)
         made, locked = board.device.family.make_pll()(m, clock, board.clock_in, board.clock)
-        # The clock is unreliable until the PLL has locked.
-        steady, wait = Signal(), Signal(4)
-        m.submodules.steady = FFSynchronizer(locked, steady, o_domain="start")
-        m.d.start += wait.eq(Mux(steady, wait + (wait != 15), 0))
-        m.d.comb += [domain.clk.eq(made), start.clk.eq(made), domain.rst.eq(wait != 15)]
+        start_up = StartUp()
+        m.submodules.start_up = DomainRenamer("start")(start_up)
+        m.d.comb += [domain.clk.eq(made), start.clk.eq(made), start_up.locked.eq(locked),
+                     domain.rst.eq(start_up.reset)]
         m.submodules.engine = engine = SerialEngine(self.config, board.divisor)
         lines = {line.name: "-" for line in platform.lookup(*board.uart).ios}
         uart = platform.request(*board.uart, dir=lines)

@@ -13,7 +13,7 @@ import math
 import numpy as np
 
 from ...golden.errors import ApicalError
-from ...golden.executors.compiled.executor import OnlineExecutor
+from ...golden.executors.compiled.executor import CompiledExecutor
 from ...golden.executors.fixed.executor import FixedExecutor
 from ...golden.program import RATE_SHIFT
 from ...hw.assembler.image import weight_words, weights_from
@@ -145,7 +145,7 @@ class GoldenPort:
         inputs = {name: self._input(place)[None, :]
                   for (name, _), place in assembly.placement.vectors.items() if place.banked}
         if self._executor is None:
-            kind = OnlineExecutor if assembly.factors else FixedExecutor
+            kind = CompiledExecutor if assembly.factors else FixedExecutor
             self._executor = kind(assembly.network,
                                   self._all_weights(assembly), self.config.state,
                                   self.config.weight, self.config.update_frac)

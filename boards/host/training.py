@@ -2,9 +2,29 @@
 
 from __future__ import annotations
 
+from ...golden.errors import MisuseError
 from ...golden.executors.fixed.executor import FixedResult
+from ...hw.assembler.capability import unsupported
 from .device import Device
 from .workload import density
+
+
+def check_engine(device: Device, system, network, config):
+    """Raise `MisuseError`, with the reasons, for an engine that cannot train a system.
+
+    Parameters
+    ----------
+    system : System
+    network : Network
+    config : FixedTrainingConfig or FixedFlowConfig
+    """
+    reasons = unsupported(network, system.program(network, config), device.config)
+    if reasons:
+        more = f" (and {len(reasons) - 1} reasons more)" if len(reasons) > 1 else ""
+        raise MisuseError(f"the engine at {device.link.name} ({device.config.hash}) cannot train "
+                          f"'{system.name}': {reasons[0]}{more}; train in the fixed executor "
+                          "(--executor fixed), or co-simulate on an engine that has every unit "
+                          "(apical cosim --system)")
 
 
 class DeviceExecutor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..executors.compiled.executor import OnlineExecutor
+from ..executors.compiled.executor import CompiledExecutor
 from ..executors.fixed.executor import FixedExecutor
 from ..numbers.formats import STATE, WEIGHT, dequantize, quantize
 from ..program import UPDATE_FRAC
@@ -76,7 +76,7 @@ class Learner:
     def __init__(self, network, weights, seed=0, state=STATE, weight=WEIGHT,
                  update_frac=UPDATE_FRAC):
         self.network, self.seed, self.state, self.weight = network, seed, state, weight
-        self.executor = OnlineExecutor(network, raw_weights(weights, weight), state, weight,
+        self.executor = CompiledExecutor(network, raw_weights(weights, weight), state, weight,
                                        update_frac)
         self.rng, self.images = np.random.default_rng(seed), 0
 

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from ..executors.compiled.executor import OnlineExecutor
+from ..executors.compiled.executor import CompiledExecutor
 from ..executors.fixed.executor import FixedExecutor
 from ..network import Network
 from ..numbers.formats import Format, dequantize, quantize
@@ -221,7 +221,7 @@ class FixedLearner:
 
 
 def train_fixed(network: Network, dataset: Dataset, config, weights=None, progress=None,
-                checkpoint=None, resume=None, executor=OnlineExecutor) -> FixedTrainResult:
+                checkpoint=None, resume=None, executor=CompiledExecutor) -> FixedTrainResult:
     """Train a network in raw integers.
 
     Parameters
@@ -233,7 +233,7 @@ def train_fixed(network: Network, dataset: Dataset, config, weights=None, progre
     weights : dict of str to ndarray of int, optional
         Raw starting weights; by default those of the seed, rounded.
     executor : callable
-        What runs the images: called as the class `OnlineExecutor`, returns what has its ``run``,
+        What runs the images: called as the class `CompiledExecutor`, returns what has its ``run``,
         ``network`` and ``weights``.  A device, for example.
 
     Raises

@@ -7,7 +7,7 @@ What differs between executors and kinds of data is handed in: what trains on an
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -136,6 +136,16 @@ def check_data(system: System, network: Network, dataset):
         raise MisuseError(f"data '{dataset.name}' has no test images, so nothing could be said of "
                           "what was learned; keep some images back for the test")
     system.data.check(network, dataset)
+
+
+def first_images(dataset, train, test):
+    """The first training and test images of a data set; None takes all of them."""
+    def part(values, count):
+        return None if values is None else values[:count]
+
+    return replace(dataset, train=dataset.train[:train], test=dataset.test[:test],
+                   train_labels=part(dataset.train_labels, train),
+                   test_labels=part(dataset.test_labels, test))
 
 
 def identity(system: System, network: Network, dataset, config) -> dict:

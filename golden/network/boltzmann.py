@@ -25,6 +25,7 @@ import numpy as np
 
 from ..errors import MisuseError
 from . import Matrix, Network, Population, Projection
+from .description import whole_numbers
 
 #: Share of the rate at which lateral couplings of hidden layers learn.  At the full rate, hidden
 #: groups follow each other before they follow the image: the flow of 64-40-20 on digits then ends
@@ -52,8 +53,8 @@ def boltzmann(sizes, colours=None, symmetric=True, name=None) -> Network:
     symmetric : bool
         One matrix for both directions, or one for each.
     """
-    sizes = [int(size) for size in sizes]
-    colours = [1] * len(sizes) if colours is None else [int(c) for c in colours]
+    sizes = whole_numbers(sizes)
+    colours = [1] * len(sizes) if colours is None else whole_numbers(colours)
     if not sizes or len(colours) != len(sizes):
         raise MisuseError(f"{len(colours)} numbers of colour groups for {len(sizes)} layers; "
                           "give one for each layer")

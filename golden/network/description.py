@@ -15,6 +15,7 @@ nudge is a clamped population.
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
 
 import numpy as np
@@ -232,7 +233,7 @@ def layered(sizes, rate="hard-sigmoid", name=None) -> Network:
     rate : str
         Rate function of the settling layers (`RATES`).
     """
-    sizes = [int(size) for size in sizes]
+    sizes = whole_numbers(sizes)
     if len(sizes) < 2:
         raise MisuseError("a layered network needs at least an input and an output layer, "
                           "for example 64-32-10")
@@ -254,6 +255,15 @@ def layered(sizes, rate="hard-sigmoid", name=None) -> Network:
             projections.append(Projection(f"down{k}", names[k], names[k - 1], f"W{k}", True))
     return Network(name or "-".join(map(str, sizes)), tuple(populations), tuple(matrices),
                    tuple(projections))
+
+
+def whole_numbers(sizes) -> list[int]:
+    """Sizes as int; `MisuseError` for what is not a whole number, such as 3.5."""
+    try:
+        return [operator.index(size) for size in sizes]
+    except TypeError as error:
+        raise MisuseError(f"sizes are {tuple(sizes)}; "
+                          "each must be a whole number, as in 64-32-10") from error
 
 
 def layer_names(count):

@@ -8,7 +8,9 @@ and the products of bits make both non-linear, which a signature needs (swapped 
 and random words need too (a purely linear hash of row and column turns rounding noise into a
 rank-one pattern).
 
-All functions take and return ``uint32``/``uint16`` values in NumPy integer arrays or Python ints.
+Each function is defined here once, on integers: it runs on Python integers and on NumPy arrays of
+``int64``, and compiled (:mod:`apical.golden.executors.compiling`) inside the executors.  All take
+and return words of 16 or 32 bits, never negative.
 """
 
 from __future__ import annotations
@@ -27,8 +29,8 @@ WORD_BITS = 16
 COLUMN = 1 << 16
 #: Where keys of operations have the number of what is written: keys of draws.
 DRAW = 255
-#: Variance of :func:`byte_sum`: four times that of a uniform byte, (256**2 - 1) / 12.
-BYTE_SUM_VARIANCE = 21845
+#: Mean of the sum of four uniform bytes, and its variance: four times (256**2 - 1) / 12.
+BYTE_SUM_MEAN, BYTE_SUM_VARIANCE = 510, 21845
 
 _M16 = 0xFFFF
 _M32 = 0xFFFFFFFF
@@ -41,16 +43,21 @@ def mix_round(x, y, k):
     return x, y
 
 
+def round_key(high, low, i):
+    """Key of round i, of the halves of a 32-bit key."""
+    return (low if i & 1 else high) ^ i
+
+
 def mix_key(key, word):
     """Absorb a 32-bit word into a 32-bit key: ``KEY_ROUNDS`` rounds, round number as a constant.
 
     Keys are chained: image key = ``mix_key(seed, image)``, operation key =
     ``mix_key(image key, operation count << 8 | vector number)``.
     """
-    x, y = (key ^ word) >> 16 & _M16, (key ^ word) & _M16
-    high, low = key >> 16 & _M16, key & _M16
+    x, y = halves(key ^ word)
+    high, low = halves(key)
     for i in range(KEY_ROUNDS):
-        x, y = mix_round(x, y, (low if i & 1 else high) ^ i)
+        x, y = mix_round(x, y, round_key(high, low, i))
     return x << 16 | y
 
 
@@ -112,30 +119,41 @@ def mix_element(key, address, value):
     return y << 16 | x
 
 
-def signature(keys, values):
+def signature(key, values):
     """Sum of the mixed elements of one vector write, modulo 2**32.
 
     Parameters
     ----------
-    keys : ndarray of shape (batch,), int64
-        Operation key of each image.
-    values : ndarray of shape (batch, n), int64 raw values
-        Element ``[b, i]`` is what was written to unit ``i``.
+    key : int
+        Operation key.
+    values : sequence of int
+        Raw values; element i is what was written to unit i.
 
     Returns
     -------
-    ndarray of shape (batch,), int64
+    int
         To be added to the running signature modulo 2**32.
     """
-    address = np.arange(values.shape[1], dtype=np.int64)
-    words = mix_element(np.asarray(keys, np.int64)[:, None], address, values)
-    return words.sum(axis=1) & _M32
+    total = 0
+    for unit in range(len(values)):
+        total += mix_element(key, unit, values[unit])
+    return total & _M32
+
+
+def column_word(key, col):
+    """The word of a column of a matrix, or of a unit: ``mix_key(key, COLUMN | col)``."""
+    return mix_key(key, COLUMN | col)
+
+
+def meet(key, word):
+    """:func:`cross` of a 32-bit key word and a 32-bit element word: two 16-bit words."""
+    return cross(*halves(key), *halves(word))
 
 
 def mix_weight(key, row, col):
     """Two random 16-bit words (x, y) of weight (row, column) of one weight-writing operation.
 
-    The row word ``mix_key(key, row)`` and the column word ``mix_key(key, COLUMN | col)`` meet in
+    The row word ``mix_key(key, row)`` and the column word :func:`column_word` meet in
     :func:`cross`, so that an engine mixes a key once a row and once a column.  Stochastic rounding
     uses y, the signature both.
 
@@ -146,7 +164,7 @@ def mix_weight(key, row, col):
     row, col : int or ndarray
         Address in the matrix, 16 bits each.
     """
-    return cross(*halves(mix_key(key, row)), *halves(mix_key(key, COLUMN | col)))
+    return meet(mix_key(key, row), column_word(key, col))
 
 
 def rounding_addend(y, drop):
@@ -177,8 +195,8 @@ def draw_key(image_key, count):
 def draw_words(key, units):
     """Two random 16-bit words (x, y) of units.
 
-    The draw key and the word ``mix_key(key, COLUMN | unit)`` meet in :func:`cross`, as the row and
-    the column of a matrix do.
+    The draw key and the :func:`column_word` of the unit meet in :func:`cross`, as the row and the
+    column of a matrix do.
 
     Parameters
     ----------
@@ -187,7 +205,30 @@ def draw_words(key, units):
     units : int or ndarray
         Unit numbers.
     """
-    return cross(*halves(key), *halves(mix_key(key, COLUMN | units)))
+    return meet(key, column_word(key, units))
+
+
+def draw_row(x, y, key):
+    """:func:`draw_words` of units 0, 1, 2 .. into x and y.
+
+    The loop over units is the inner one: compiled, it takes many units at a time.
+
+    Parameters
+    ----------
+    x, y : ndarray of shape (units,), any type of 16 bits or more
+        Take the words.
+    key : int
+        By :func:`draw_key`.
+    """
+    high, low = halves(key)
+    for unit in range(len(x)):
+        x[unit], y[unit] = halves(key ^ (COLUMN | unit))
+    for i in range(KEY_ROUNDS):
+        k = round_key(high, low, i)
+        for unit in range(len(x)):
+            x[unit], y[unit] = mix_round(np.int64(x[unit]), np.int64(y[unit]), k)
+    for unit in range(len(x)):
+        x[unit], y[unit] = cross(high, low, np.int64(x[unit]), np.int64(y[unit]))
 
 
 def byte_sum(x, y):
@@ -195,4 +236,4 @@ def byte_sum(x, y):
 
     Its variance is `BYTE_SUM_VARIANCE`.
     """
-    return (x >> 8) + (x & 0xFF) + (y >> 8) + (y & 0xFF) - 510
+    return (x >> 8) + (x & 0xFF) + (y >> 8) + (y & 0xFF) - BYTE_SUM_MEAN

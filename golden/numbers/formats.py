@@ -4,9 +4,8 @@ Raw integers are the interchange type of the whole project. Floats meet them in 
 only, :func:`quantize` and :func:`dequantize`.  The gateware (``hw/engine/rounding.py``) translates
 these objects and never defines its own.
 
-Arrays of raw values are either ``int64`` or ``float64`` arrays that hold integers: both functions
-that round (:func:`round_shift`) and clip (:func:`saturate`) accept either and return the same kind,
-so that the fixed executor can stay inside BLAS (exact below 2**53).
+:func:`round_shift` and :func:`clip` are plain integer arithmetic: they run on Python integers and,
+compiled (:mod:`apical.golden.executors.compiling`), inside every executor of raw integers.
 """
 
 from __future__ import annotations
@@ -57,17 +56,17 @@ class Format:
 
     @property
     def min(self) -> int:
-        """Least raw value."""
+        """Smallest raw value."""
         return -(1 << self.width - 1) if self.signed else 0
 
     @property
     def max(self) -> int:
-        """Greatest raw value."""
+        """Largest raw value."""
         return (1 << self.width - self.signed) - 1
 
     @property
     def one(self) -> int:
-        """Raw value of 1.0, or the greatest one where 1.0 is out of range."""
+        """Raw value of 1.0, or the largest one where 1.0 is out of range."""
         return min(1 << self.frac, self.max)
 
     @property
@@ -77,7 +76,7 @@ class Format:
 
     @property
     def magnitude(self) -> int:
-        """Greatest absolute raw value."""
+        """Largest absolute raw value."""
         return max(-self.min, self.max)
 
 
@@ -91,19 +90,22 @@ def round_shift(raw, shift):
 
     Parameters
     ----------
-    raw : ndarray of int64, or of float64 holding integers below 2**52 in magnitude
+    raw : int or ndarray of int64
     shift : int
         Negative shifts multiply, exactly.
 
     Returns
     -------
-    ndarray of the same shape and dtype
+    int or ndarray of int64
     """
     if shift <= 0:
-        return raw * (1 << -shift)
-    if np.issubdtype(np.asarray(raw).dtype, np.floating):
-        return np.floor(raw * 2.0 ** -shift + 0.5)
-    return (raw + (1 << shift - 1)) >> shift
+        return raw << -shift
+    return raw + (1 << shift - 1) >> shift
+
+
+def clip(raw, low, high):
+    """One integer, clipped into ``low..high``."""
+    return min(max(raw, low), high)
 
 
 def saturate(raw, low, high):

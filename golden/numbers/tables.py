@@ -1,4 +1,4 @@
-"""Functions by table: what raw integers have instead of exp and the logistic function.
+"""Functions by table: raw integers look up exp and the logistic function.
 
 A table samples its function f at ``z_i = -8 + i / 16``, i = 0 .. 256, ``T[i] = sat(f(z_i))`` in
 the state format, rounded half up.  Between two samples it is linear:
@@ -18,13 +18,13 @@ import functools
 import numpy as np
 
 from ..errors import MisuseError
-from .formats import Format, quantize, round_shift
+from .formats import Format, clip, quantize, round_shift
 
 #: Distance of samples ``2**-STEP_BITS``, and the range -REACH .. REACH they cover.
 STEP_BITS, REACH = 4, 8
 SAMPLES = (2 * REACH << STEP_BITS) + 1
 #: More fraction bits leave the state format too little range for fields, and random words too few
-#: bits for chances.
+#: bits for probabilities.
 MOST_FRAC = 14
 #: Names of the functions, in the order that numbers them.
 LOGISTIC, SLOPE, HALF_EXPONENTIAL = "logistic", "slope", "half-exponential"
@@ -32,7 +32,7 @@ NAMES = (LOGISTIC, SLOPE, HALF_EXPONENTIAL)
 
 
 def function(name, z):
-    """The function behind a table, on real numbers.
+    """The function that a table samples, on real numbers.
 
     ``"logistic"`` 1 / (1 + exp(-z)), ``"slope"`` its derivative r (1 - r), ``"half-exponential"``
     exp(z) / 2.
@@ -64,24 +64,36 @@ def samples(name, state: Format):
     return found
 
 
-def look_up(name, z, state: Format):
-    """Value of a table at raw states.
+def all_samples(state: Format):
+    """The samples of all functions: ndarray of shape (functions, SAMPLES), int64.
+
+    The rows are in the order of `NAMES`; they are 0 for a format that has no tables.
+    """
+    if state.frac > MOST_FRAC:
+        return np.zeros((len(NAMES), SAMPLES), np.int64)
+    return np.stack([samples(name, state) for name in NAMES])
+
+
+def look_up(table, z, frac):
+    """Value of a table at one raw state, as the formula at the top of this module says.
 
     Parameters
     ----------
-    name : str
-        One of `NAMES`.
-    z : ndarray of int64, or of float64 holding integers
-    state : Format
+    table : ndarray of shape (SAMPLES,), int64
+        By :func:`samples`.
+    z : int
+        Raw state.
+    frac : int
+        Fraction bits of the state format.
 
     Returns
     -------
-    ndarray of the shape of `z`, int64
+    int
     """
-    table, end = samples(name, state), REACH << state.frac
-    a = np.clip(np.asarray(z).astype(np.int64), -end, end - 1) + end
-    fine = state.frac - STEP_BITS
+    end, fine = REACH << frac, frac - STEP_BITS
+    a = clip(z, -end, end - 1) + end
     if fine < 0:
         return table[a << -fine]
     i = a >> fine
-    return table[i] + round_shift((table[i + 1] - table[i]) * (a & (1 << fine) - 1), fine)
+    low = table[i]
+    return low + round_shift((table[i + 1] - low) * (a & (1 << fine) - 1), fine)

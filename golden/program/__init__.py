@@ -1,5 +1,8 @@
 """Programs: an algorithm as a short list of operations, run alike by every executor.
 
+An operation declares what it touches (:class:`Operation`): checks, bounds, numbering, program files
+and the assembler follow from that.  Each executor has one handler for it in a table ``HANDLERS``.
+
 Operations name populations, projections, state *vectors* ``(population, slot)`` and *accumulators*
 ``(population, name)``.  Slot ``"state"`` is the state u itself; other slots hold snapshots and
 differences; slot ``"rate"`` is read only and stands for rho(u), which is u itself where the rate is

@@ -45,7 +45,7 @@ class _Check:
             loop = op.loop()
             if loop is not None:
                 times, body = loop
-                # A loop without steps leaves nothing behind.
+                # A loop without steps fills nothing.
                 self.block(body, filled if times else set(filled), depth + 1)
 
     def _written(self, op, where):

@@ -56,13 +56,14 @@ def contrastive_divergence(network: Network) -> Program:
     return checked("contrastive-divergence-1", network, ops)
 
 
-#: Defaults; floating point tried by hand on the test images, raw integers at its rate over the
-#: batch.
+#: Defaults; floating point tried by hand on the test images.  Raw integers: a few rates, tried on
+#: 300 training images that were held out; 0.005 to 0.04 left 14.3, 13.4, 12.4 and 12.3 % wrong
+#: pixels.
 _MNIST = {"epochs": 5, "batch": 50, "rate": 0.05, "decay": 0.7}
 _DEFAULTS = {
     ("float", "digits", 1): {"epochs": 40, "batch": 20, "rate": 0.1},
     ("float", "mnist", 1): _MNIST, ("float", "fashion-mnist", 1): _MNIST,
-    ("fixed", "digits", 1): {"epochs": 12, "rate": 0.1 / 20},
+    ("fixed", "digits", 1): {"epochs": 10, "rate": 0.02},
 }
 
 CD = System(

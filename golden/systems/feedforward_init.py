@@ -233,11 +233,13 @@ def _case(rng):
                    {m.name: 0.02 for m in network.matrices}, 4)
 
 
-#: Defaults: the settings of the checks (docs/checks.md).
+#: Defaults: in floating point the settings of the checks (docs/checks.md).  In raw integers a
+#: quarter of the epochs at four times the rate, which leaves as much unpredicted of 300 training
+#: images that were held out: 4.9 % (0.001 and 0.002 leave 10.1 and 6.8 %).
 _DEFAULTS = {
     ("float", "digits", 3): {"epochs": 60, "batch": 20, "rates": (0.02,), "gain": 0.35,
                              "hidden_bias": 0.0, "steps": 0},
-    ("fixed", "digits", 3): {"epochs": 60, "rates": (0.02 / 20,), "gain": 0.35,
+    ("fixed", "digits", 3): {"epochs": 15, "rates": (0.004,), "gain": 0.35,
                              "hidden_bias": 0.0, "steps": 0},
 }
 

@@ -322,7 +322,9 @@ def first_weights(network: Network, config, images) -> dict:
 #: Defaults of floating point; tried by hand on the test images.  The first hidden bias, which
 #: visible flips never change, decides what a machine of large images is good at: below 0 few hidden
 #: units stay in use, chains mix and the likelihood is better; high above 0 couplings grow against
-#: it and reconstructions from few flips are better.  Raw integers: the rate over the batch.
+#: it and reconstructions from few flips are better.  Raw integers: a few rates, tried on 300
+#: training images that were held out: 0.0025 to 0.02 left 14.3, 12.9, 11.9 and 11.8 % wrong pixels,
+#: the last with saturated weights.
 _DEEP = {"epochs": 5, "batch": 50, "rate": 0.02, "decay": 0.5, "hidden_bias": 8.0}
 _DEFAULTS = {
     ("float", "digits", 1): {"epochs": 40, "batch": 20, "rate": 0.05},
@@ -332,7 +334,8 @@ _DEFAULTS = {
     ("float", "mnist", 2): _DEEP,
     ("float", "fashion-mnist", 1): _DEEP,
     ("float", "fashion-mnist", 2): _DEEP,
-    ("fixed", "digits", 1): {"epochs": 12, "rate": 0.05 / 20},
+    ("fixed", "digits", 0): {"epochs": 6, "rate": 0.005, "decay": 0.7},
+    ("fixed", "digits", 1): {"epochs": 10, "rate": 0.01},
     ("fixed", "digits", 2): {"epochs": 12, "rate": 0.05 / 20, "scale": 0.1},
 }
 

@@ -40,8 +40,8 @@ def _add(record):
     for other in _records.values():
         if other is not record and (record.name in (other.name, other.rule)
                                     or record.rule == other.name):
-            raise MisuseError(f"there is a system '{other.name}' (rule '{other.rule}') already; "
-                              f"choose another name than '{record.name}'")
+            raise MisuseError(f"there is a system '{other.name}' already; choose another name "
+                              f"than '{record.name}'")
     _records[record.name] = record
     return record
 
@@ -91,6 +91,10 @@ def system(name: str) -> System:
     MisuseError
         For an unknown name, listing the known ones, and for a module that cannot be imported.
     """
+    return _find(name, "system", names)
+
+
+def _find(name, what, known):
     _scan()
     if name in _records:
         return _records[name]
@@ -102,7 +106,7 @@ def system(name: str) -> System:
     if name in _broken:
         raise MisuseError(f"system '{name}' of another package cannot be loaded "
                           f"({_broken[name]}); repair or uninstall that package")
-    raise MisuseError(f"unknown system '{name}'; known: {', '.join(names())}; of another package: "
+    raise MisuseError(f"unknown {what} '{name}'; known: {', '.join(known())}; of another package: "
                       "package.module:NAME")
 
 
@@ -130,7 +134,9 @@ def trainer(name: str) -> System:
     """
     from ..references.backpropagation import REFERENCES
 
-    return REFERENCES[name] if name in REFERENCES else system(name)
+    if name in REFERENCES:
+        return REFERENCES[name]
+    return _find(name, "rule", trainer_names)
 
 
 def trainer_names() -> list[str]:

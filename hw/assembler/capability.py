@@ -64,7 +64,7 @@ def units_needed(network: Network, program: Program) -> dict:
 
 
 def _missing(network, op, config):
-    """What an operation needs and this engine has not."""
+    """What an operation needs and this engine lacks."""
     for unit, what in op.needs():
         field, name = UNITS.get(unit, (None, unit))
         if field is None:
@@ -80,7 +80,7 @@ def _too_wide(network, program, config):
     try:
         bounds = accumulator_bounds(network, program, config.state, config.weight)
     except MisuseError:
-        return []  # told by `check_fixed`
+        return []  # reported by `check_fixed`
     force = force_bound(Update(""), 0, config.state, config.weight)
     for (name, slot), bound in bounds.items():
         # The force of an update adds the leak and the nudge; it has two bits more in the engine.
@@ -108,7 +108,7 @@ def _unread(network, program):
             for pair in vectors_read(op, network):
                 name, slot = stored(network, pair)
                 if network.population(name).constant and pair in op.reads():
-                    reasons.append(f"{describe(op)}: the constant '{name}' lies in no memory")
+                    reasons.append(f"{describe(op)}: the constant '{name}' is stored in no memory")
                 if (name, slot) not in written:
                     what = "states" if slot == STATE else f"slot '{slot}'"
                     reasons.append(f"{describe(op)}: {what} of '{name}' are read before the "
@@ -117,7 +117,7 @@ def _unread(network, program):
                     written.add((name, slot))
             for name, slot in vectors_written(op, network):
                 if network.population(name).constant:
-                    reasons.append(f"{describe(op)}: the constant '{name}' lies in no memory")
+                    reasons.append(f"{describe(op)}: the constant '{name}' is stored in no memory")
                 written.add((name, slot))
 
     scan(program.ops)

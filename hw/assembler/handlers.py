@@ -178,7 +178,7 @@ def learn(writer, op):
         pair = writer.stored(term.rows), into
         scalar, lane = pair if place.lanes_are_cols else pair[::-1]
         terms.append((scalar, lane, term.sign < 0))
-    # What lies in banks goes first: the base of the other scalar side is not banked.
+    # A banked vector goes first: the base of the other scalar side is not banked.
     terms.sort(key=lambda t: not writer.banked(t[0]))
     (scalar, lane, _), (other, second, _) = terms[0], terms[-1]
     fields = {"a": writer.side(scalar), "c": writer.vector(*lane), "t": writer.vector(*second),
@@ -261,7 +261,7 @@ def _cannot_learn(network, op):
         return
     scalars = [stored(network, t.rows) for t in op.terms]
     if len({network.population(name).constant for name, _ in scalars}) > 1:
-        yield "one term has the constant as factor, the other has not"
+        yield "one term has the constant as factor, the other lacks it"
     if any(network.population(stored(network, t.cols)[0]).constant for t in op.terms):
         yield "the constant can be a factor of rows only"
     clamped = [name for name, slot in scalars

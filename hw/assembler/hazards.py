@@ -1,4 +1,4 @@
-"""Hazards: which instructions may enter a pipeline behind the one before."""
+"""Hazards: which instructions may enter a pipeline right after the one before."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ class Instruction:
 
 
 def mark_overlaps(instructions):
-    """Set `overlap` where an instruction may enter the pipeline behind the one before.
+    """Set `overlap` where an instruction may enter the pipeline right after the one before.
 
-    Instructions of one unit pass the same stages in order, so only a read of what is still
-    on its way needs a wait (numbers of cycles: ``hw/engine/lanes.py``).  Between the two units,
+    Instructions of one unit pass the same stages in order, so an instruction only waits to read
+    what is still on its way (numbers of cycles: ``hw/engine/lanes.py``).  Between the two units,
     after control instructions and from dot to broadcast direction the engine always waits.
     """
     unit, pending, dots = None, {}, False
     for instruction in instructions:
         opcode = instruction.opcode
-        # The table unit and noise take one unit a cycle, by another way through the pipeline.
+        # The table unit and noise take one unit a cycle, on another path through the pipeline.
         alone = instruction.fields.get("post") or instruction.fields.get("draws")
         dot = bool(instruction.fields.get("dot"))
         overlap = (opcode == unit and not (dots and not dot) and not alone

@@ -99,7 +99,7 @@ def rate_writes(assembly: Assembly, multipliers):
 
 
 def weights_from(assembly: Assembly, memory) -> dict:
-    """Raw weights by matrix from a weight memory: the way back of :func:`weight_words`.
+    """Raw weights by matrix from a weight memory: the reverse of :func:`weight_words`.
 
     Parameters
     ----------

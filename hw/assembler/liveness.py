@@ -1,8 +1,8 @@
-"""Lives of vectors: which may lie in the same words of the state memory, one after the other.
+"""Lives of vectors: which may use the same words of the state memory, one after the other.
 
-An engine refuses programs that read a vector before they write it, so that a slot lives from its
-first use to its last, and no value goes from one image to the next.  What happens inside a loop is
-taken to happen all through the outermost one.
+An engine refuses programs that read a vector before they write it.  So a slot lives from its first
+use to its last, and no value goes from one image to the next.  A use inside a loop counts for the
+whole of the outermost loop.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def share(blocks: dict, living: dict, base: int) -> tuple[dict, int]:
     -------
     places : dict of (population, slot) to int
     end : int
-        Word behind the last one.
+        First word after the last one.
     """
     places = {}
     for pair, size in blocks.items():
@@ -62,7 +62,7 @@ def share(blocks: dict, living: dict, base: int) -> tuple[dict, int]:
 
 
 def overwritten(blocks: dict, living: dict, places: dict) -> frozenset:
-    """Slots in whose words another one lies at the end of an image."""
+    """Slots whose words hold another slot at the end of an image."""
     def meet(a, b):
         return places[a] < places[b] + blocks[b] and places[b] < places[a] + blocks[a]
 

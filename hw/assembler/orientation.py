@@ -1,4 +1,4 @@
-"""How matrices lie: which side of each takes the lanes, by counting cycles."""
+"""Orientation of matrices: which side of each takes the lanes, by counting cycles."""
 
 from __future__ import annotations
 
@@ -105,9 +105,9 @@ def choose_orientations(network: Network, program: Program, config: EngineConfig
 def wanted_sides(network, program) -> dict:
     """Orientations that matrices must have, whatever they cost: dict of str to set of bool.
 
-    The constant 1, which lies in no memory, is their source; or it or a clamped population, which
-    lies in banks, is a factor of their rows (columns come from the vectors of scaled factors).
-    With both orientations in a set no engine can hold the matrix.
+    The constant 1, which is stored in no memory, is their source; or the constant or a clamped
+    population, which is stored in banks, is a factor of their rows (columns come from the vectors
+    of scaled factors).  With both orientations in a set no engine can hold the matrix.
     """
     wanted = {}
     for p in from_constant(network, program):

@@ -1,4 +1,4 @@
-"""Where a network and a program lie in the memories of an engine.
+"""Where the memories of an engine hold a network and a program.
 
 Chooses the orientation of each matrix, gives every vector, accumulator and matrix its words, and
 says in words what does not fit.
@@ -86,7 +86,7 @@ class Placement:
     used : dict of str to int
         Words (events) used of each memory depth of the configuration.
     overwritten : frozenset of (population, slot)
-        Slots in whose words others lie at the end of an image.
+        Slots whose words hold others at the end of an image.
     least_states : int
         Words of states that would do, if all slots that can share words did.
     """
@@ -100,7 +100,7 @@ class Placement:
 
 
 def _needs_words(network, program, orientation):
-    """Clamped populations that must lie in state memory as words, not as events."""
+    """Clamped populations that state memory must hold as words, not as events."""
     needed, pairs = set(), []
     for op in walk(program.ops):
         for one in op.sums():

@@ -1,4 +1,4 @@
-"""Host-port addresses to read weights and states back: the way back of `hw.assembler.image`."""
+"""Host-port addresses to read weights and states back: the reverse of `hw.assembler.image`."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def state_addresses(assembly: Assembly, population: str, slot: str, bank=0) -> n
     Raises
     ------
     MisuseError
-        For a vector that the program has not, that lies among the events, or whose words another
-        one has taken since.
+        For a vector that the program lacks, that is stored as events, or whose words another one
+        has taken since.
     """
     place = assembly.placement.vectors.get((population, slot))
     if place is None or place.kind != Kind.STATE:
@@ -42,8 +42,8 @@ def state_addresses(assembly: Assembly, population: str, slot: str, bank=0) -> n
                           f"population '{population}' that can be read")
     if (population, slot) in assembly.placement.overwritten:
         raise MisuseError(f"slot '{slot}' of population '{population}' is gone at the end of an "
-                          "image: the state memory has not the words to keep it; use an engine "
-                          "with more of them")
+                          "image: the state memory is too small to keep it; use an engine with "
+                          "more words of states")
     base = place.base + (bank * place.blocks if place.banked else 0)
     return word_addresses(Space.STATE, base, place.blocks, assembly.config.lanes)[:place.size]
 

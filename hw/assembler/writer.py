@@ -78,7 +78,7 @@ class Writer:
                       t=self.vector(*rate), post=Post.LOGISTIC)
 
     def stored(self, pair):
-        """The vector that lies in memory for a (population, slot) of the program."""
+        """The vector that is stored for a (population, slot) of the program."""
         return stored(self.network, pair)
 
     def banked(self, vector):

@@ -11,297 +11,218 @@ Weight word ``base + block * rows + i``: both directions walk it by adding, no p
 from __future__ import annotations
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
-from amaranth.lib import data, wiring
-from amaranth.lib.wiring import In, Out
-from amaranth.utils import ceil_log2
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..interface.config import EngineConfig
-from ..interface.isa import Kind
-from ..primitives.portable import select_chunk
-from .memory import address_bits
-
-
-def beat_layout(config: EngineConfig):
-    """What travels with a beat down the pipeline of the lanes."""
-    words = _side_bits(config)
-    return data.StructLayout({
-        "valid": 1,
-        # First and last beat of one sum.
-        "first": 1, "last": 1,
-        "dot": 1, "negative": 1, "started": 1,
-        # Accumulator words written and started from; the lane of it in dot direction.
-        "into": words, "start": words, "lane": max(1, ceil_log2(config.lanes)),
-        # Whether it is one of a weight update, of which term, which scalars are not 0.
-        **({"learn": 1, "term": 1, "scalars": 2} if config.pipelined_learning else {}),
-    })
-
-
-def _side_bits(config):
-    """Bits of the words that are counted with the blocks: sums, or both sides of an update."""
-    bits = address_bits(config.accumulator_depth)
-    return max(bits, address_bits(config.state_depth)) if config.serial_learning else bits
+from ..interface.isa import INDEX, LANE_BITS, WORD, Kind
+from .ports import (
+    ChunkReadSignature,
+    DotSignature,
+    OperandSignature,
+    ProjectionSignature,
+    ReadSignature,
+    WalkSignature,
+    Widths,
+)
+from .scan import WordScan
 
 
 class ProjectionIssue(wiring.Component):
     """Turns one decoded PROJECT instruction into beats.
 
-    Latency: first beat 2 (dot, constant), 2 + event latency (events) or 4 to 5 (state words) cycles
+    Latency: first beat 2 (dot, constant), 2 + event latency (events) or 6 to 7 (state words) cycles
     after `start`.
     Throughput: one beat a cycle; 3 cycles are lost between blocks of events, and a state word
     takes at least 2.
 
     Members
     -------
-    start : In(1)
-        Takes the decoded operands (the other inputs).
+    operation : In(ProjectionSignature)
     issuing : Out(1)
         High until the last beat is out.
-    event_address, event_data : port of the event memory
-    flags_address, flags_data : port of the memory of flags (latency 1)
-        Which lanes of a state word are not zero.
-    rate_word, rate_chunk, rate_data : port of the memory of state chunks (latency 1)
-    beat : Out
-        Control of the beat (`beat_layout`), registered.
+    events : Out(ReadSignature)
+        Event memory.
+    flags : Out(ReadSignature), rates : Out(ChunkReadSignature)
+        Which lanes of a state word are not zero, and state chunks (latency 1).
+    operand : Out(OperandSignature)
+        The beat, registered.
     weight_address : Out
-    value : Out(16)
-        Scalar operand (broadcast).
-    word : Out
-        State word of the beat (dot); to be read one cycle before the weights arrive.
+        Weight word of the beat.
     useful : Out(7)
         Lanes with a real weight in this beat.
-    learn : In(1)
-        Walk the scalar side of a weight update: no beats, but items.
-    item_valid : Out(1), item_index, item_value, item_other : Out(16)
-        Scalar, its value and (of state words and the constant) that of a second vector.
-    apart : In
-        How many words behind the first vector the second one lies, modulo the depth.
-    dense, paced : In(1)
-        Items of zero value too (state words); one item in two cycles at most.
-    advance, second : In(1), item_last, final : Out(1), side_word : Out
-        Serial learning unit only.  An item stands from 4 cycles after `start` or `advance` until
-        `advance`, and so does the address of its weights; all blocks of the lane side are walked.
-        `second` shows the value in the second vector, 3 cycles later, and the lane-side word of
-        term 1 instead of term 0 (both walk as accumulators do).  Last item of a block; last block.
+    dot : Out(DotSignature)
+        State word of a dot beat, asked one cycle before its weights arrive.
+    walk : In(WalkSignature)
+        Items of the scalar side for weight updates.
     """
 
     def __init__(self, config: EngineConfig):
         self.config = config
+        widths = Widths(config)
         # Numbers of words: of state memory, and of the lane side of a matrix.
-        self.block_bits = address_bits(max(config.state_depth, config.accumulator_depth) + 1)
-        weights, states = address_bits(config.weight_depth), address_bits(config.state_depth)
-        sides = _side_bits(config)
+        self.block_bits = (max(config.state_depth, config.accumulator_depth)).bit_length()
         super().__init__({
-            "start": In(1), "dot": In(1), "negative": In(1), "started": In(1),
-            "kind": In(2), "source": In(16), "source_blocks": In(10), "source_tail": In(7),
-            "matrix": In(weights), "rows": In(16), "blocks": In(10), "tail": In(7),
-            "into": In(sides), "from_": In(sides),
-            "issuing": Out(1),
-            "event_address": Out(address_bits(config.input_banks * config.event_depth)),
-            "event_data": In(32),
-            "flags_address": Out(states), "flags_data": In(config.lanes),
-            "rate_word": Out(states), "rate_chunk": Out(6),
-            "rate_data": In(16 * config.update_lanes),
-            "beat": Out(beat_layout(config)), "weight_address": Out(weights), "value": Out(16),
-            "word": Out(states), "useful": Out(7),
-            "learn": In(1), "dense": In(1), "paced": In(1), "item_valid": Out(1),
-            "item_index": Out(16), "item_value": Out(16), "item_other": Out(16),
-            "apart": In(states), "advance": In(1), "second": In(1), "item_last": Out(1),
-            "final": Out(1), "side_word": Out(sides)})
+            "operation": In(ProjectionSignature(config)), "issuing": Out(1),
+            "events": Out(ReadSignature(widths.events, 32)),
+            "flags": Out(ReadSignature(widths.states, config.lanes)),
+            "rates": Out(ChunkReadSignature(widths.states, LANE_BITS, widths.chunk)),
+            "operand": Out(OperandSignature(config)), "weight_address": Out(widths.weights),
+            "useful": Out(LANE_BITS + 1), "dot": Out(DotSignature(config)),
+            "walk": In(WalkSignature(config))})
 
     def elaborate(self, platform):
         m = Module()
+        walk = self.walk
+        self.here = self._operation(m)
+        operation = self.here
+        #: The part of the beats that is one for a whole sum.
+        self.control = control = Signal(self.operand.beat.shape())
         active, dot = Signal(), Signal()
         # Blocks (broadcast) or rows (dot) that are left.
-        left = Signal(max(len(self.matrix) + 1, self.block_bits))
-        count = Mux(self.dot, self.rows, self.blocks)
-        base, rows = Signal(len(self.matrix)), Signal(len(self.matrix) + 1)
-        tail, last_block = Signal(7), Signal(self.block_bits)
-        kind, source = Signal(2), Signal(16)
-        control = Signal(self.beat.shape())
-        fresh = Signal()
+        self.left = left = Signal(max(len(operation.matrix) + 1, self.block_bits))
+        count = Mux(operation.dot, operation.rows, operation.blocks)
+        self.base, rows = Signal(len(operation.matrix)), Signal(len(operation.matrix) + 1)
+        tail, last_block = Signal(LANE_BITS + 1), Signal(self.block_bits)
+        self.kind, source, fresh = Signal(2), Signal(INDEX), Signal()
         # Word of a row in dot direction, and whether it is not the first one.
-        self.block, self.block_begun = Signal(self.block_bits), Signal()
-        item_valid, item_last = Signal(), Signal()
-        item_index, item_value = Signal(16), Signal(16)
-
-        self.kind_here, self.go, turn = kind, Signal(), Signal()
-        # Whether an item that is there is done with.
-        taken = Const(1)
-        if self.config.serial_learning:
-            taken = ~self.learn | self.advance
-            m.d.comb += [self.go.eq(taken), self.item_last.eq(item_last),
-                         self.side_word.eq(Mux(self.second, control.into, control.start))]
-        else:
-            m.d.comb += self.go.eq(~self.paced | turn)
-            m.d.sync += turn.eq(~turn)
-        m.d.comb += self.issuing.eq(active)
-        m.d.sync += self.beat.valid.eq(0)
-        with m.If(self.start):
-            m.d.sync += [active.eq(1), dot.eq(self.dot), base.eq(self.matrix), rows.eq(self.rows),
-                         tail.eq(self.tail), last_block.eq(self.blocks - 1), kind.eq(self.kind),
-                         source.eq(self.source),
-                         left.eq(count), self.final.eq(count == 1), fresh.eq(1),
-                         control.dot.eq(self.dot), control.negative.eq(self.negative),
-                         control.started.eq(self.started), control.into.eq(self.into),
-                         control.start.eq(self.from_), control.lane.eq(0)]
-        running = active & ~dot
-        m.d.comb += [self.item_valid.eq(running & item_valid & self.learn),
-                     self.item_index.eq(item_index), self.item_value.eq(item_value)]
-        # In dot direction words of a row lie `rows` apart, in broadcast direction `item_index`
-        # behind the first one of their block.
-        start_of = Mux(dot & self.block_begun, self.weight_address, base)
-        step = Mux(dot, Mux(self.block_begun, rows, 0), item_index)
+        block, begun = Signal(self.block_bits), Signal()
+        m.d.comb += [self.issuing.eq(active), walk.issuing.eq(active)]
+        m.d.sync += self.operand.beat.valid.eq(0)
+        with m.If(operation.start):
+            m.d.sync += [active.eq(1), dot.eq(operation.dot), self.base.eq(operation.matrix),
+                         rows.eq(operation.rows), tail.eq(operation.tail),
+                         last_block.eq(operation.blocks - 1), self.kind.eq(operation.kind),
+                         source.eq(operation.source), left.eq(count), walk.final.eq(count == 1),
+                         fresh.eq(1), control.dot.eq(operation.dot),
+                         control.negative.eq(operation.negative),
+                         control.started.eq(operation.started), control.into.eq(operation.into),
+                         control.start.eq(operation.begin), control.lane.eq(0),
+                         block.eq(0), begun.eq(0)]
+        running, taken = active & ~dot, self._items(m, active & ~dot, source)
+        # In dot direction words of a row lie `rows` apart, in broadcast direction the index of the
+        # item after the first one of their block.
+        start_of = Mux(dot & begun, self.weight_address, self.base)
+        step = Mux(dot, Mux(begun, rows, 0), walk.item.index)
         address = Signal.like(self.weight_address)
         m.d.comb += address.eq(start_of + step)
-        # A broadcast item becomes a beat.
-        with m.If(running & item_valid):
-            m.d.sync += [self.beat.eq(control), self.beat.valid.eq(~self.learn),
-                         self.beat.first.eq(fresh),
-                         self.beat.last.eq(item_last), self.value.eq(item_value),
-                         self.weight_address.eq(address), fresh.eq(item_last),
-                         self.useful.eq(Mux(item_value == 0, 0,
-                                            Mux(self.final, tail, self.config.lanes)))]
-            with m.If(item_last & taken):
-                m.d.sync += [base.eq(base + rows), left.eq(left - 1), self.final.eq(left == 2),
-                             control.into.eq(control.into + 1), control.start.eq(control.start + 1)]
-                with m.If(self.final):
-                    m.d.sync += active.eq(0)
-        items = [self._constant(m, running & (kind == Kind.CONSTANT), source),
-                 self._events(m, running & (kind == Kind.EVENT), source, taken),
-                 self._words(m)]
-        with m.Switch(kind):
-            for number, (valid, last, index, value) in zip(
-                    (Kind.CONSTANT, Kind.EVENT, Kind.STATE), items, strict=True):
-                with m.Case(number):
-                    m.d.comb += [item_valid.eq(valid), item_last.eq(last), item_index.eq(index),
-                                 item_value.eq(value)]
-        self._dot(m, active & dot, base, address, left, last_block, tail, source, control, active)
+        with m.If(running & self.found):
+            self._broadcast(m, address, fresh, tail, taken, rows, active)
+        word = Signal.like(self.dot.address)
+        with m.If(active & dot):
+            last = block == last_block
+            m.d.sync += [begun.eq(~last), block.eq(Mux(last, 0, block + 1)),
+                         word.eq(source + block)]
+            self._dot(m, address, begun, last, tail, active)
+        self._ask_words(m, word)
         return m
 
-    def _constant(self, m, running, source):
-        return running, 1, 0, source
+    def _operation(self, m):
+        """The operands: of a weight update some are those of its unit."""
+        config, walk = self.config, self.walk
+        operation = ProjectionSignature(config).create()
+        m.d.comb += [getattr(operation, name).eq(getattr(self.operation, name))
+                     for name in operation.signature.members]
+        if config.serial_learning:
+            m.d.comb += operation.start.eq(self.operation.start | walk.start)
+        elif config.learning:
+            with m.If(walk.busy):
+                m.d.comb += [operation.start.eq(walk.start), operation.dot.eq(0),
+                             operation.blocks.eq(1)]
+        return operation
 
-    def _events(self, m, running, source, taken):
-        """Stream the event list once a block: address, memory; squash behind `last`."""
-        pointer = Signal(len(self.event_address))
+    def _items(self, m, running, source):
+        """Items from where the source is; returns whether one that is there is done with.
+
+        `found` says that there is one; it becomes a beat, or an item of a weight update.
+        """
+        config, walk, operation, item = self.config, self.walk, self.here, self.walk.item
+        self.learns, dense, paced, self.found = (Signal(name=name) for name in (
+            "learns", "dense", "paced", "found"))
+        apart = Signal.like(self.dot.address)
+        if config.learning:
+            # Operands stand still: registered, these are off the way to the memories.
+            m.d.sync += [apart.eq(operation.other - operation.source), self.learns.eq(walk.busy),
+                         dense.eq(walk.busy & walk.paired),
+                         paced.eq(walk.busy & (walk.paired | (config.weight_ports == 1)))]
+        m.submodules.scan = scan = WordScan(config)
+        go, taken, turn = Signal(), Const(1), Signal()
+        if config.serial_learning:
+            taken = ~self.learns | walk.advance
+            m.d.comb += [go.eq(taken), scan.second.eq(walk.second),
+                         walk.side.eq(Mux(walk.second, self.control.into, self.control.start))]
+        else:
+            m.d.comb += [go.eq(~paced | turn), scan.second.eq(paced & ~go)]
+            m.d.sync += turn.eq(~turn)
+        connect(m, operation, scan.operation)
+        connect(m, flipped(self.flags), scan.flags)
+        connect(m, flipped(self.rates), scan.rates)
+        m.d.comb += [scan.go.eq(go), scan.dense.eq(dense), scan.apart.eq(apart)]
+        events = self._events(m, running & (self.kind == Kind.EVENT), source, taken, go)
+        words = scan.item.valid, scan.item.last, scan.item.index, scan.item.value
+        constant = running & (self.kind == Kind.CONSTANT), 1, 0, source
+        with m.Switch(self.kind):
+            for kind, (valid, last, index, value) in (
+                    (Kind.CONSTANT, constant), (Kind.EVENT, events), (Kind.STATE, words)):
+                with m.Case(kind):
+                    m.d.comb += [self.found.eq(valid), item.last.eq(last), item.index.eq(index),
+                                 item.value.eq(value)]
+        m.d.comb += [item.valid.eq(running & self.found & self.learns),
+                     item.other.eq(Mux(self.kind == Kind.CONSTANT, item.value, scan.item.other))]
+        return taken
+
+    def _events(self, m, running, source, taken, go):
+        """Stream the event list once a block: address, memory; squash after `last`."""
+        operation, pointer = self.here, Signal(len(self.events.address))
         # Which of the addresses on their way are meant.
         asked = Signal(self.config.event_latency)
-        event, valid = self.event_data, asked[-1]
-        m.d.comb += self.event_address.eq(pointer)
-        asks = running if self.config.serial_learning else running & self.go
-        m.d.sync += [asked.eq(Cat(asks, asked[:-1])), pointer.eq(pointer + self.go)]
+        event, valid = self.events.data, asked[-1]
+        m.d.comb += self.events.address.eq(pointer)
+        asks = running if self.config.serial_learning else running & go
+        m.d.sync += [asked.eq(Cat(asks, asked[:-1])), pointer.eq(pointer + go)]
         with m.If(~running | (valid & event[31] & taken)):
             m.d.sync += [asked.eq(0), pointer.eq(source)]
-        with m.If(~running & self.start):
-            m.d.sync += pointer.eq(self.source)
-        return valid & running, event[31], event[16:31], event[:16]
+        with m.If(~running & operation.start):
+            m.d.sync += pointer.eq(operation.source)
+        return valid & running, event[31], event[WORD:31], event[:WORD]
 
-    def _words(self, m):
-        """Scan the flags of state words: fetch, pick the lowest lane, read its value.
+    def _broadcast(self, m, address, fresh, tail, taken, rows, active):
+        """An item becomes a beat."""
+        operand, item, final, control = self.operand, self.walk.item, self.walk.final, self.control
+        m.d.sync += [operand.beat.eq(control), operand.beat.valid.eq(~self.learns),
+                     operand.beat.first.eq(fresh), operand.beat.last.eq(item.last),
+                     operand.value.eq(item.value), self.weight_address.eq(address),
+                     fresh.eq(item.last),
+                     self.useful.eq(Mux(item.value == 0, 0,
+                                        Mux(final, tail, self.config.lanes)))]
+        with m.If(item.last & taken):
+            m.d.sync += [self.base.eq(self.base + rows), self.left.eq(self.left - 1),
+                         final.eq(self.left == 2), control.into.eq(control.into + 1),
+                         control.start.eq(control.start + 1)]
+            with m.If(final):
+                m.d.sync += active.eq(0)
 
-        A pass that finds nothing gives one item of value 0, so that every sum is written.
-        """
-        lanes, bits = self.config.lanes, self.block_bits
-        fetching, arrived = Signal(), Signal()
-        passes, word_number = Signal(bits), Signal(bits)
-        tail, last_word, source = Signal(7), Signal(bits), Signal(len(self.flags_address))
-        valid, last = Signal(), Signal()
-        word, mask = Signal(len(self.flags_address)), Signal(lanes)
-        row = Signal(len(self.weight_address))
-        low = Signal(lanes)
-        go, serial = self.go, self.config.serial_learning
-        if serial:
-            # Goes on by itself where there is no item.
-            go = go | ~(valid & (low.any() | last))
-        # Fetch side: the memory shows a word until it is in `ahead`, which waits to be taken.
-        take, next_last, fetch = Signal(), Signal(), Signal()
-        ahead, ahead_mask = Signal(), Signal(lanes)
-        ahead_last, ahead_word = Signal(), Signal(len(self.flags_address))
-        m.d.comb += [self.flags_address.eq(source + word_number),
-                     next_last.eq(word_number == last_word)]
-        for lane in range(lanes):
-            full = self.flags_data[lane] | self.dense
-            with m.If(fetch):
-                m.d.sync += ahead_mask[lane].eq(full & (~next_last | (tail > lane)))
-        m.d.comb += fetch.eq(arrived & fetching & (~ahead | take))
-        m.d.sync += [arrived.eq(fetching & ~fetch), ahead.eq(fetch | (ahead & ~take))]
-        with m.If(fetch):
-            m.d.sync += [ahead_last.eq(next_last), ahead_word.eq(self.flags_address)]
-            m.d.sync += word_number.eq(word_number + 1)
-            with m.If(next_last):
-                m.d.sync += [word_number.eq(0), passes.eq(passes - 1)]
-                with m.If(passes == 1):
-                    m.d.sync += fetching.eq(0)
-        # Pick side: one lane a cycle, the lowest first; `low` is the lowest one of `mask`.
-        rest, coming = Signal(lanes), Signal(lanes)
-        m.d.comb += rest.eq(mask & ~low)
-        more = Signal()
-        done = ~valid | ~more
-        m.d.comb += [take.eq(ahead & done & go),
-                     coming.eq(Mux(done, ahead_mask & ahead.replicate(lanes), rest))]
-        with m.If(go):
-            m.d.sync += [mask.eq(coming), low.eq(coming & ~(coming - 1)),
-                     more.eq((coming & (coming - 1)).any())]
-        with m.If(done & go):
-            m.d.sync += valid.eq(0)
-        with m.If(take):
-            m.d.sync += [valid.eq(1), last.eq(ahead_last), word.eq(ahead_word),
-                         row.eq(Mux(last, 0, row + lanes))]
-        # Read side.  A pass without any rate gives one item of value 0: that of its lane 0.
-        chosen = [Cat(*(low[lane] for lane in range(lanes) if lane >> bit & 1)).any()
-                  for bit in range(max(1, ceil_log2(lanes)))]
-        lane, item_valid, item_last = Cat(*chosen), valid & (low.any() | last), last & ~more
-        second = self.second
-        if not serial:
-            item_valid, second = item_valid & go, self.paced & ~go
-        if lanes > 8:  # far from the flags to the address otherwise
-            lane, item_valid, item_last, word, row_here, second = (
-                self._late(m, value, f"picked{i}") for i, value in
-                enumerate((lane, item_valid, item_last, word, row, second)))
-        else:
-            row_here = row
-        places = ceil_log2(self.config.update_lanes)
-        # Of two terms the second is read in the cycle before.
-        m.d.comb += [self.rate_word.eq(word + Mux(second, self.apart, 0)),
-                     self.rate_chunk.eq(lane[places:])]
-        value = select_chunk(self.rate_data, self._late(m, lane[:places], "place"), 16)
-        m.d.comb += self.item_other.eq(Mux(self.kind_here == Kind.CONSTANT, self.item_value,
-                                           self._late(m, value, "other")))
-        item_index = self._late(m, (row_here + lane)[:len(row)], "item_index")
-        item_valid = self._late(m, item_valid, "item_valid")
-        item_last = self._late(m, item_last, "item_last")
-        with m.If(self.start):
-            m.d.sync += [fetching.eq((self.kind == Kind.STATE) & ~self.dot), passes.eq(self.blocks),
-                         word_number.eq(0), source.eq(self.source),
-                         last_word.eq(self.source_blocks - 1),
-                         tail.eq(self.source_tail), last.eq(1), valid.eq(0), arrived.eq(0),
-                         ahead.eq(0)]
-        return item_valid, item_last, item_index, value
-
-    @staticmethod
-    def _late(m, value, name):
-        late = Signal(len(value), name=name)
-        m.d.sync += late.eq(value)
-        return late
-
-    def _dot(self, m, running, base, address, left, last_block, tail, source, control, active):
+    def _dot(self, m, address, begun, last, tail, active):
         """Rows of the target, blocks of the source; addresses walk by `rows` within a row."""
-        block, begun, lanes = self.block, self.block_begun, self.config.lanes
-        with m.If(self.start):
-            m.d.sync += [block.eq(0), begun.eq(0)]
-        with m.If(running):
-            last = block == last_block
-            m.d.sync += [self.beat.eq(control), self.beat.valid.eq(1),
-                         self.beat.first.eq(~begun), self.beat.last.eq(last), begun.eq(~last),
-                         self.weight_address.eq(address), self.word.eq(source + block),
-                         self.useful.eq(Mux(last, tail, lanes)),
-                         block.eq(block + 1)]
-            with m.If(last):
-                m.d.sync += [block.eq(0), base.eq(base + 1),
-                             left.eq(left - 1), self.final.eq(left == 2),
-                             control.lane.eq(control.lane + 1)]
-                with m.If(control.lane == lanes - 1):
-                    m.d.sync += [control.lane.eq(0), control.into.eq(control.into + 1),
-                                 control.start.eq(control.start + 1)]
-                with m.If(self.final):
-                    m.d.sync += active.eq(0)
+        operand, final, control, lanes = (self.operand, self.walk.final, self.control,
+                                          self.config.lanes)
+        m.d.sync += [operand.beat.eq(control), operand.beat.valid.eq(1),
+                     operand.beat.first.eq(~begun), operand.beat.last.eq(last),
+                     self.weight_address.eq(address), self.useful.eq(Mux(last, tail, lanes))]
+        with m.If(last):
+            m.d.sync += [self.base.eq(self.base + 1), self.left.eq(self.left - 1),
+                         final.eq(self.left == 2), control.lane.eq(control.lane + 1)]
+            with m.If(control.lane == lanes - 1):
+                m.d.sync += [control.lane.eq(0), control.into.eq(control.into + 1),
+                             control.start.eq(control.start + 1)]
+            with m.If(final):
+                m.d.sync += active.eq(0)
+
+    def _ask_words(self, m, word):
+        """The state word of a dot beat is asked one cycle before its weights arrive."""
+        wanted = self.operand.beat.valid & self.operand.beat.dot
+        for i in range(self.config.weight_latency - 1):
+            late, late_wanted = Signal.like(word, name=f"word{i}"), Signal(name=f"wanted{i}")
+            m.d.sync += [late.eq(word), late_wanted.eq(wanted)]
+            word, wanted = late, late_wanted
+        m.d.comb += [self.dot.address.eq(word), self.dot.wanted.eq(wanted)]

@@ -25,9 +25,16 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from ..interface.config import EngineConfig
+from ..interface.isa import WORD
 from ..primitives import family
-from .issue import beat_layout
-from .memory import address_bits
+from .ports import (
+    OperandSignature,
+    ReadSignature,
+    SumSignature,
+    Widths,
+    WriteSignature,
+    beat_layout,
+)
 
 #: Lanes that share a register of what the accumulators do, where there are several.
 LANES_A_COPY = 4
@@ -46,7 +53,8 @@ class Multiplier(wiring.Component):
 
     def __init__(self, latency, primitives="portable"):
         self.latency, self.primitives = latency, primitives
-        super().__init__({"a": In(signed(16)), "b": In(signed(17)), "product": Out(signed(32))})
+        super().__init__({"a": In(signed(WORD)), "b": In(signed(WORD + 1)),
+                          "product": Out(signed(2 * WORD))})
 
     def elaborate(self, platform):
         m = Module()
@@ -68,38 +76,29 @@ class Lanes(wiring.Component):
 
     Members
     -------
-    beat : In
-        `beat_layout`, stage 0.
-    value : In(16)
-        Scalar operand, stage 0.
-    weights : In(16 * P)
-        Stage LW.
-    rates : In(16 * P)
-        State word, stage LW.
-    sum_address : Out
-        Accumulator word wanted; `sums` follows one cycle later.
-    sums : In(width * P)
-    write_lanes, write_address, write_data : Out
-        Accumulator memory write port.
+    operand : In(OperandSignature)
+        Stage 0.
+    weights : In(16 * P), rates : In(16 * P)
+        Weight word and state word, stage LW.
+    sums : Out(ReadSignature)
+        Accumulator word wanted, latency 1.
+    write : Out(WriteSignature)
+        Accumulators that are written, one enable a lane.
     coming : In(1)
         There may be a beat in the next cycle.
-    busy : Out(1)
-    begin : In(width * P), learned : Out(1), scalars : Out(2)
-        Weight updates, see :mod:`apical.hw.engine.learn`: what a sum starts from at stage S, and
-        whether one is complete (stage S + 1).  They multiply `rates` by `value`.
+    sum : Out(SumSignature)
+        Weight updates, see :mod:`apical.hw.engine.learn`.  They multiply `rates` by the value of
+        the operand.  `sum.busy` holds in every engine: beats are on their way.
     """
 
     def __init__(self, config: EngineConfig):
         self.config = config
-        width, lanes = config.accumulator_width, config.lanes
-        bits = address_bits(config.accumulator_depth)
+        widths = Widths(config)
         super().__init__({
-            "beat": In(beat_layout(config)), "value": In(16),
-            "weights": In(16 * lanes), "rates": In(16 * lanes),
-            "sum_address": Out(bits), "sums": In(width * lanes),
-            "write_lanes": Out(lanes), "write_address": Out(bits),
-            "write_data": Out(width * lanes), "coming": In(1), "busy": Out(1),
-            "begin": In(width * lanes), "learned": Out(1), "scalars": Out(2)})
+            "operand": In(OperandSignature(config)), "weights": In(widths.word),
+            "rates": In(widths.word), "sums": Out(ReadSignature(widths.sums, widths.sum_word)),
+            "write": Out(WriteSignature(widths.sums, widths.sum_word, config.lanes)),
+            "coming": In(1), "sum": Out(SumSignature(config))})
 
     def elaborate(self, platform):
         m = Module()
@@ -107,7 +106,7 @@ class Lanes(wiring.Component):
         lanes, width = config.lanes, config.accumulator_width
         product_stage = config.weight_latency + config.multiplier_latency
         dot_stage = product_stage + tree_stages(lanes)
-        beats = self._pipe(m, self.beat, dot_stage + 1, "beat")
+        beats = self._pipe(m, self.operand.beat, dot_stage + 1, "beat")
         products = self._products(m, beats)
         tree = self._tree(m, products)
 
@@ -120,33 +119,34 @@ class Lanes(wiring.Component):
             m.d.sync += [control.eq(dot_ask), enables.eq(1 << dot_ask.lane)]
         with m.Else():
             m.d.sync += [control.eq(ask), enables.eq((ask.valid & ~ask.dot).replicate(lanes))]
-        m.d.comb += self.sum_address.eq(Mux(dot, dot_ask.start, ask.start))
+        m.d.comb += self.sums.address.eq(Mux(dot, dot_ask.start, ask.start))
         learns = control.learn if config.pipelined_learning else Const(0)
-        told = self._copies(m, control, dot, dot_ask, ask)
+        copies = self._copies(m, control, dot, dot_ask, ask)
         term = Signal(signed(width))
         m.d.comb += term.eq(tree)
         for lane, product in enumerate(products):
             total = Signal(signed(width), name=f"total{lane}", reset_less=True)
-            started, first, dot, negative, learn = told[lane]
-            begin = Mux(started, self.sums.word_select(lane, width).as_signed(), 0)
+            started, first, dot, negative, learn = copies[lane]
+            begin = Mux(started, self.sums.data.word_select(lane, width).as_signed(), 0)
             if config.pipelined_learning:
-                begin = Mux(learn, self.begin.word_select(lane, width).as_signed(), begin)
+                begin = Mux(learn, self.sum.begin.word_select(lane, width).as_signed(), begin)
             so_far = Mux(first, begin, total)
             # so_far - x is so_far + ~x + 1; the 1 goes into the carry.
             added = Mux(dot, term, product) ^ negative.replicate(width)
             with m.If(enables[lane]):
                 m.d.sync += total.eq(
                     (Cat(1, so_far).as_signed() + Cat(negative, added).as_signed()) >> 1)
-            m.d.comb += self.write_data.word_select(lane, width).eq(total)
+            m.d.comb += self.write.data.word_select(lane, width).eq(total)
 
+        m.d.comb += self.sum.totals.eq(self.write.data)
         # The last beat of a sum writes it.
-        m.d.sync += [self.write_lanes.eq(enables & (control.last & ~learns).replicate(lanes)),
-                     self.write_address.eq(control.into)]
+        m.d.sync += [self.write.enable.eq(enables & (control.last & ~learns).replicate(lanes)),
+                     self.write.address.eq(control.into)]
         if config.pipelined_learning:
-            m.d.sync += [self.learned.eq(learns & enables[0] & control.last),
-                         self.scalars.eq(control.scalars)]
+            m.d.sync += [self.sum.complete.eq(learns & enables[0] & control.last),
+                         self.sum.scalars.eq(control.scalars)]
         # A broadcast beat has retired behind stage S + 1.  Told one stage before, to be registered.
-        m.d.sync += self.busy.eq(self.coming | Cat(
+        m.d.sync += self.sum.busy.eq(self.coming | Cat(
             *(beat.valid if stage <= product_stage else beat.valid & beat.dot
               for stage, beat in enumerate(beats[:-1]))).any())
         return m
@@ -160,7 +160,7 @@ class Lanes(wiring.Component):
         if not self.config.pipelined_learning:
             return [[*(control[name] for name in names[:4]), None]] * self.config.lanes
         copies = range(-(-self.config.lanes // LANES_A_COPY))
-        made = [Signal(len(names), name=f"told{i}", reset_less=True) for i in copies]
+        made = [Signal(len(names), name=f"copy{i}", reset_less=True) for i in copies]
         for copy in made:
             family(self.config.primitives).register(
                 m, Cat(Mux(dot, dot_ask[name], ask[name]) for name in names), copy)
@@ -168,7 +168,7 @@ class Lanes(wiring.Component):
 
     def _products(self, m, beats):
         config = self.config
-        value = self._pipe(m, self.value, config.weight_latency, "value")[-1].as_signed()
+        value = self._pipe(m, self.operand.value, config.weight_latency, "value")[-1].as_signed()
         meet = beats[config.weight_latency]
         by_word, products = meet.dot, []
         if config.pipelined_learning:
@@ -177,8 +177,8 @@ class Lanes(wiring.Component):
         for lane in range(config.lanes):
             m.submodules[f"multiplier{lane}"] = mul = Multiplier(
                 config.multiplier_latency, config.primitives)
-            rate = Mux(by_word, self.rates.word_select(lane, 16).as_signed(), value)
-            weight = self.weights.word_select(lane, 16)
+            rate = Mux(by_word, self.rates.word_select(lane, WORD).as_signed(), value)
+            weight = self.weights.word_select(lane, WORD)
             if config.pipelined_learning:
                 weight = Mux(meet.learn, value, weight.as_signed())
             m.d.comb += [mul.a.eq(weight), mul.b.eq(rate)]

@@ -36,9 +36,21 @@ from amaranth.lib.wiring import In, Out
 
 from ...golden.numbers.addressed import KEY_ROUNDS
 from ..interface.config import EngineConfig
-from ..interface.isa import LANE_BITS
-from .memory import address_bits
+from ..interface.isa import INDEX, WORD
 from .mixing import CROSS_LATENCY, mix_written
+from .ports import (
+    CountSignature,
+    CrossSignature,
+    LaneWordSignature,
+    LearnSignature,
+    MixSignature,
+    ProductSignature,
+    SideSignature,
+    WalkSignature,
+    WeightUpdateSignature,
+    WeightWriteSignature,
+    Widths,
+)
 
 HASHED = KEY_ROUNDS + 1
 CROSSED = HASHED + CROSS_LATENCY
@@ -61,86 +73,70 @@ class SerialLearnUnit(wiring.Component):
 
     Members
     -------
-    start : In(1)
-        Takes the operands, which must stand still while `busy`.
-    two, turned : In(1), negative : In(2), tail : In(7)
-        Fields of the instruction, and of the matrix.
+    operation : In(LearnSignature)
+        Taken with its `start`; must stand still while `busy`.
     busy : Out(1)
-    start_issue, advance, second : Out(1)
-        To the issue of projections, see there,
-    issuing, item_valid, item_last, final : In(1), item_index : In(16)
-        and what it says.
-    hash_start : Out(1), hash_word : Out(17), take_mix : Out(1)
-        To the key engine.
-    lane : Out(6)
-        Of the lane-side word that `a` (2 cycles later), and of the weight word that `old` show.
-    a, value : In(16)
-        Factors of the product, looked at for zeros.
-    load, add, subtract : Out(1), begin : Out(32), total : In(32)
-        Sum of products.
-    old : In(16)
-    x, y : In(16)
-        Random words.
-    new : Out(16), shift, write : Out(1)
-        A lane of the new word, in order; with the last one the word is written.
-    mixed : Out(16), sign : Out(1)
-        What a write adds to the signature.
-    written, clipped : Out(1)
-        What it adds to the counts.
-    mask : Out(P), first : Out(16)
-        Lanes that are written and first lane-side unit of the word (trace).
+    walk : Out(WalkSignature)
+        The issue of projections, which walks the scalar side for all blocks.
+    mix : Out(MixSignature)
+        The key engine.
+    side : Out(SideSignature)
+        Words of the lane sides.
+    product : Out(ProductSignature), cross : Out(CrossSignature), lanes : Out(LaneWordSignature)
+        What the unit pipeline, the signature unit and the host port do for an update.
+    weights : Out(WeightUpdateSignature)
+        Says when the word is written: with its last lane.
+    counts : Out(CountSignature), writes : Out(WeightWriteSignature)
     """
 
     def __init__(self, config: EngineConfig):
         self.config = config
         super().__init__({
-            "start": In(1), "two": In(1), "turned": In(1), "negative": In(2), "tail": In(7),
-            "busy": Out(1), "start_issue": Out(1), "advance": Out(1), "second": Out(1),
-            "issuing": In(1), "item_valid": In(1), "item_last": In(1), "final": In(1),
-            "item_index": In(16), "hash_start": Out(1), "hash_word": Out(17), "take_mix": Out(1),
-            "lane": Out(LANE_BITS), "a": In(16), "value": In(16),
-            "load": Out(1), "add": Out(1), "subtract": Out(1), "begin": Out(32), "total": In(32),
-            "old": In(16), "x": In(16), "y": In(16),
-            "new": Out(16), "shift": Out(1), "write": Out(1), "mixed": Out(16), "sign": Out(1),
-            "written": Out(1), "clipped": Out(1), "mask": Out(config.lanes), "first": Out(16)})
+            "operation": In(LearnSignature(config)), "busy": Out(1),
+            "walk": Out(WalkSignature(config)), "mix": Out(MixSignature()),
+            "side": Out(SideSignature(config)), "product": Out(ProductSignature()),
+            "cross": Out(CrossSignature()), "lanes": Out(LaneWordSignature(config)),
+            "weights": Out(WeightUpdateSignature(config)), "counts": Out(CountSignature()),
+            "writes": Out(WeightWriteSignature(config))})
 
     def elaborate(self, platform):
         m = Module()
         lanes = self.config.lanes
         step, scalar, lane = Signal(range(RETIRE + 1)), Signal(), Signal(range(max(2, lanes)))
         at_lane, retire, last_lane = Signal(), Signal(), Signal()
+        walk, mix = self.walk, self.mix
         m.d.comb += [retire.eq(at_lane & (step == RETIRE)), last_lane.eq(lane == lanes - 1),
-                     self.lane.eq(lane), self.advance.eq(retire & last_lane),
-                     self.take_mix.eq(scalar & (step == HASHED)),
-                     self.hash_start.eq((scalar | at_lane) & (step == 0))]
+                     self.lanes.lane.eq(lane), self.side.lane.eq(lane),
+                     walk.advance.eq(retire & last_lane), mix.take.eq(scalar & (step == HASHED)),
+                     mix.start.eq((scalar | at_lane) & (step == 0))]
         with m.FSM() as machine:
             with m.State("IDLE"):
-                with m.If(self.start):
+                with m.If(self.operation.start):
                     m.next = "BEGIN"
             with m.State("BEGIN"):
                 m.next = "ISSUE"
             with m.State("ISSUE"):
-                m.d.comb += self.start_issue.eq(1)
+                m.d.comb += walk.start.eq(1)
                 m.d.sync += step.eq(0)
                 m.next = "LOOK"
             with m.State("LOOK"):
                 m.d.sync += step.eq(step + 1)
                 with m.If(step[SETTLE.bit_length() - 1]):
                     m.d.sync += step.eq(0)
-                    with m.If(self.item_valid):
+                    with m.If(walk.item.valid):
                         m.next = "SCALAR"
-                    with m.Elif(~self.issuing):
+                    with m.Elif(~walk.issuing):
                         m.next = "IDLE"
             with m.State("SCALAR"):
                 m.d.comb += scalar.eq(1)
                 m.d.sync += step.eq(step + 1)
-                with m.If(self.take_mix):
+                with m.If(mix.take):
                     m.d.sync += step.eq(0)
                     m.next = "LANE"
             with m.State("LANE"):
                 m.d.comb += at_lane.eq(1)
                 m.d.sync += step.eq(step + 1)
-                with m.If((step == TERM0) & ~self.two):
+                with m.If((step == TERM0) & ~self.operation.two):
                     m.d.sync += step.eq(SUM)
                 with m.If(retire):
                     m.d.sync += [step.eq(0), lane.eq(lane + 1)]
@@ -150,56 +146,62 @@ class SerialLearnUnit(wiring.Component):
             m.d.comb += self.busy.eq(~machine.ongoing("IDLE"))
         unit = self._unit(m, lane)
         # One of the sides is that of columns.
-        m.d.comb += self.hash_word.eq(Cat(Mux(scalar, self.item_index, unit),
-                                          Mux(scalar, self.turned, ~self.turned)))
+        turned = self.operation.turned
+        m.d.comb += mix.word.eq(Cat(Mux(scalar, walk.item.index, unit),
+                                    Mux(scalar, turned, ~turned)))
         self._sum(m, at_lane, step, lane)
         self._retire(m, at_lane, step, retire, last_lane)
+        self._tell(m, retire)
         return m
 
     def _unit(self, m, lane):
         """Number of the lane-side unit of a lane."""
-        lanes, ends = self.config.lanes, self.advance & self.item_last
+        lanes, ends = self.config.lanes, self.walk.advance & self.walk.item.last
         if lanes & lanes - 1 == 0:  # a count of blocks has the lane below it
-            block = Signal(address_bits(self.config.state_depth))
-            with m.If(self.start_issue):
+            block = Signal(Widths(self.config).states)
+            with m.If(self.walk.start):
                 m.d.sync += block.eq(0)
             with m.Elif(ends):
                 m.d.sync += block.eq(block + 1)
-            m.d.comb += self.first.eq(Cat(Const(0, lanes.bit_length() - 1), block))
+            m.d.comb += self.writes.first.eq(Cat(Const(0, lanes.bit_length() - 1), block))
             return Cat(lane, block) if lanes > 1 else block
-        with m.If(self.start_issue):
-            m.d.sync += self.first.eq(0)
+        with m.If(self.walk.start):
+            m.d.sync += self.writes.first.eq(0)
         with m.Elif(ends):
-            m.d.sync += self.first.eq(self.first + lanes)
-        return (self.first + lane)[:16]
+            m.d.sync += self.writes.first.eq(self.writes.first + lanes)
+        return (self.writes.first + lane)[:INDEX]
 
     def _sum(self, m, at_lane, step, lane):
         """Random word and products, in the adder of the multiplier."""
-        drop = self.config.drop
+        drop, walk, product = self.config.drop, self.walk, self.product
         there, adds, above = Signal(), Signal(), Signal()
         self.changed = changed = Signal()
-        word = self.y << drop - 16 if drop >= 16 else self.y >> 16 - drop
+        y = self.cross.y
+        word = y << drop - WORD if drop >= WORD else y >> WORD - drop
         # Padding weights must stay 0, whatever lies in the padding of states.
-        m.d.comb += [there.eq(~self.final | (lane < self.tail)), self.begin.eq(word),
-                     self.load.eq(at_lane & (step == CROSSED)),
+        m.d.comb += [there.eq(~walk.final | (lane < self.operation.tail)), product.begin.eq(word),
+                     product.load.eq(at_lane & (step == CROSSED)),
                      adds.eq(at_lane & ((step == TERM0) | (step == TERM1))),
-                     self.add.eq(adds & there),
-                     self.subtract.eq(Mux(self.second, self.negative[1], self.negative[0]))]
-        with m.If(self.load):
+                     product.add.eq(adds & there),
+                     product.subtract.eq(Mux(walk.second, self.operation.negative[1],
+                                             self.operation.negative[0])),
+                     product.value.eq(walk.item.value)]
+        with m.If(product.load):
             m.d.sync += [above.eq(0), changed.eq(0)]
-        with m.If(self.add):
-            m.d.sync += [above.eq(self.second & ~self.total[31]),
-                         changed.eq(changed | (self.a.any() & self.value.any()))]
+        with m.If(product.add):
+            m.d.sync += [above.eq(walk.second & ~product.total[31]),
+                         changed.eq(changed | (product.a.any() & product.value.any()))]
         with m.If(at_lane & (step == TERM0)):
-            m.d.sync += self.second.eq(self.two)
+            m.d.sync += walk.second.eq(self.operation.two)
         with m.If(at_lane & (step == SUM)):
-            m.d.sync += self.second.eq(0)
-        self.sum = Cat(self.total, self.total[31] & ~(above & ~self.total[30])).as_signed()
+            m.d.sync += walk.second.eq(0)
+        total = product.total
+        self.sum = Cat(total, total[31] & ~(above & ~total[30])).as_signed()
 
     def _retire(self, m, at_lane, step, retire, last_lane):
         """The new weight, its signature and its counts."""
-        weight, lanes = self.config.weight, self.config.lanes
-        old = self.old[:weight.width].as_signed()
+        weight = self.config.weight
+        old, cross = self.lanes.old[:weight.width].as_signed(), self.cross
         total = old + (self.sum >> self.config.drop)
         wide = Signal(signed(max(len(total), weight.width + 1)))
         negative, up, down = wide[-1], Signal(), Signal()
@@ -213,13 +215,27 @@ class SerialLearnUnit(wiring.Component):
         with m.If(clips):
             m.d.sync += [up.eq(over & ~negative), down.eq(over & negative)]
         below, top = wide[:weight.width - 1], wide[weight.width - 1]
+        new = self.lanes.new
         m.d.comb += [
-            self.new.eq(Cat(below ^ up.replicate(len(below)), top ^ down).as_signed()),
-            self.mixed.eq(mix_written(self.x, self.y, self.new)),
-            self.shift.eq(retire), self.write.eq(retire & last_lane)]
-        m.d.comb += [self.sign.eq(retire & self.changed), self.written.eq(self.sign),
-                     self.clipped.eq(self.sign & (up | down))]
-        written = Signal(lanes)
-        m.d.comb += self.mask.eq(Cat(written, self.changed)[1:])
+            new.eq(Cat(below ^ up.replicate(len(below)), top ^ down).as_signed()),
+            cross.mixed.eq(mix_written(cross.x, cross.y, new)), cross.changed.eq(
+                retire & self.changed),
+            self.lanes.shift.eq(retire), self.weights.enable.eq(retire & last_lane),
+            self.counts.written.eq(cross.changed),
+            self.counts.clipped.eq(cross.changed & (up | down))]
+
+    def _tell(self, m, retire):
+        """Who runs, and the trace of a word."""
+        writes, cross = self.writes, self.cross
+        for port in (self.walk, self.side, self.product, cross, self.lanes, self.weights):
+            m.d.comb += port.busy.eq(self.busy)
+        # Lanes before this one.
+        written = Signal(self.config.lanes)
         with m.If(retire):
-            m.d.sync += written.eq(self.mask)
+            m.d.sync += written.eq(writes.mask)
+        m.d.comb += [
+            self.walk.paired.eq(self.operation.two), self.side.address.eq(self.walk.side),
+            cross.word.eq(self.mix.mixed), writes.mask.eq(Cat(written, self.changed)[1:]),
+            writes.valid.eq(self.weights.enable & writes.mask.any()),
+            writes.values.eq(self.lanes.word), writes.scalar.eq(self.walk.item.index),
+            writes.turned.eq(self.operation.turned)]

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from amaranth.hdl import Module
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In
 from amaranth.utils import ceil_log2
 
 from ..primitives import family
-
-
-def address_bits(depth: int) -> int:
-    """Bits of an address of `depth` words, at least 1."""
-    return max(1, ceil_log2(depth))
+from .ports import (
+    ChunkReadSignature,
+    ChunkSelectSignature,
+    ChunkWriteSignature,
+    ReadSignature,
+    WriteSignature,
+    address_bits,
+)
 
 
 class LaneMemory(wiring.Component):
@@ -29,28 +32,28 @@ class LaneMemory(wiring.Component):
     lanes, width, depth : int
     primitives : str
         Family of the cells.
-    chunk : int, optional
+    chunk_lanes : int, optional
         Also read a chunk of that many neighbours of a word.
 
     Members
     -------
-    write_lanes : In(lanes), write_address : In, write_data : In(lanes * width)
-    read_address : In, read_data : Out(lanes * width)
-    chunking : In(1), read_chunk : In, chunk_data : Out(chunk * width)
-        Only with `chunk`: of the word that is asked for, that chunk is wanted, which follows 2
-        cycles later; `read_data` is then undefined.
+    write : In(WriteSignature)
+        One enable a lane.
+    read : In(ReadSignature)
+    chunk : In(ChunkSelectSignature)
+        Only with `chunk_lanes`: selects among the lanes of the word that `read` asks for.
     """
 
-    def __init__(self, lanes, width, depth, primitives="portable", chunk=None):
-        self.lanes, self.width, self.depth, self.chunk = lanes, width, depth, chunk
+    def __init__(self, lanes, width, depth, primitives="portable", chunk_lanes=None):
+        self.lanes, self.width, self.depth, self.chunk_lanes = lanes, width, depth, chunk_lanes
         self.primitives = primitives
-        bits = address_bits(depth)
-        chunks = {} if chunk is None else {
-            "chunking": In(1), "read_chunk": In(ceil_log2(-(-lanes // chunk))),
-            "chunk_data": Out(chunk * width)}
-        super().__init__({**chunks, "write_lanes": In(lanes), "write_address": In(bits),
-                          "write_data": In(lanes * width),
-                          "read_address": In(bits), "read_data": Out(lanes * width)})
+        bits, word = address_bits(depth), lanes * width
+        members = {"write": In(WriteSignature(bits, word, lanes)),
+                   "read": In(ReadSignature(bits, word))}
+        if chunk_lanes is not None:
+            members["chunk"] = In(ChunkSelectSignature(ceil_log2(-(-lanes // chunk_lanes)),
+                                                       chunk_lanes * width))
+        super().__init__(members)
 
     def elaborate(self, platform):
         m = Module()
@@ -65,25 +68,26 @@ class ChunkMemory(wiring.Component):
 
     Parameters
     ----------
-    lanes, chunk, width, depth : int
+    lanes, chunk_lanes, width, depth : int
         P, Q, bits of a lane, words.
     primitives : str
         Family of the cells.
 
     Members
     -------
-    write_lanes : In(chunk), write_chunk, write_address : In, write_data : In(chunk * width)
-    read_chunk, read_address : In, read_data : Out(chunk * width)
+    write : In(ChunkWriteSignature)
+        One enable a lane of the chunk.
+    read : In(ChunkReadSignature)
     """
 
-    def __init__(self, lanes, chunk, width, depth, primitives="portable"):
-        self.lanes, self.chunk, self.width, self.depth = lanes, chunk, width, depth
+    def __init__(self, lanes, chunk_lanes, width, depth, primitives="portable"):
+        self.lanes, self.chunk_lanes, self.width, self.depth = lanes, chunk_lanes, width, depth
         self.primitives = primitives
-        self.chunk_bits, bits = ceil_log2(-(-lanes // chunk)), address_bits(depth)
-        super().__init__({"write_lanes": In(chunk), "write_chunk": In(self.chunk_bits),
-                          "write_address": In(bits), "write_data": In(chunk * width),
-                          "read_chunk": In(self.chunk_bits), "read_address": In(bits),
-                          "read_data": Out(chunk * width)})
+        self.chunk_bits, bits = ceil_log2(-(-lanes // chunk_lanes)), address_bits(depth)
+        chunk = chunk_lanes * width
+        super().__init__({
+            "write": In(ChunkWriteSignature(bits, self.chunk_bits, chunk, chunk_lanes)),
+            "read": In(ChunkReadSignature(bits, self.chunk_bits, chunk))})
 
     def elaborate(self, platform):
         m = Module()
@@ -99,16 +103,16 @@ class WordMemory(wiring.Component):
 
     Members
     -------
-    write : In(1), write_address : In, write_data : In(width)
-    read_address : In, read_data : Out(width)
+    write : In(WriteSignature)
+    read : In(ReadSignature)
     """
 
     def __init__(self, width, depth, latency=1, primitives="portable"):
         self.width, self.depth, self.latency = width, depth, latency
         self.primitives = primitives
         bits = address_bits(depth)
-        super().__init__({"write": In(1), "write_address": In(bits), "write_data": In(width),
-                          "read_address": In(bits), "read_data": Out(width)})
+        super().__init__({"write": In(WriteSignature(bits, width)),
+                          "read": In(ReadSignature(bits, width))})
 
     def elaborate(self, platform):
         m = Module()

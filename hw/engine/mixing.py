@@ -11,12 +11,17 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ...golden.numbers.addressed import CROSS_ROTATIONS, KEY_ROUNDS, WRITTEN_SHIFTS
+from ..interface.isa import INDEX, WORD
 from .counter import Accumulator
+from .ports import CrossSignature
+
+#: Bits of a half of a key: what one adder of the mix takes.
+HALF = 16
 
 
 def mix_round(x, y, k):
     """One round on 16-bit values; returns (x, y) as 16-bit values."""
-    high = ((x.rotate_right(7) + y)[:16]) ^ k
+    high = ((x.rotate_right(7) + y)[:HALF]) ^ k
     return high, y.rotate_left(2) ^ high
 
 
@@ -28,8 +33,8 @@ def product(x, rotations):
 
 def mix_written(x, y, value):
     """What a written weight with the random words x and y adds to the signature, 16 bits."""
-    mixed = (value + x)[:16]
-    first, second = (Cat(Const(0, shift), mixed)[:16] for shift in WRITTEN_SHIFTS)
+    mixed = (value + x)[:HALF]
+    first, second = (Cat(Const(0, shift), mixed)[:HALF] for shift in WRITTEN_SHIFTS)
     return mixed ^ y ^ (first & second)
 
 
@@ -55,17 +60,17 @@ class KeyEngine(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        key, x, y = self.key, Signal(16), Signal(16)
+        key, x, y = self.key, Signal(HALF), Signal(HALF)
         left = Signal(range(KEY_ROUNDS + 1))
         # Counts up so that it is the round constant.
         number = Signal(range(KEY_ROUNDS + 1))
-        constant = Mux(number[0], key[:16], key[16:]) ^ number
+        constant = Mux(number[0], key[:HALF], key[HALF:]) ^ number
         next_x, next_y = mix_round(x, y, constant)
         ready = Signal(init=1)
         m.d.comb += [self.ready.eq(ready), self.result.eq(Cat(y, x))]
         with m.If(self.start):
             m.d.sync += [left.eq(KEY_ROUNDS), number.eq(0), ready.eq(0),
-                         x.eq(key[16:] ^ self.word[16:]), y.eq(key[:16] ^ self.word[:16])]
+                         x.eq(key[HALF:] ^ self.word[HALF:]), y.eq(key[:HALF] ^ self.word[:HALF])]
         with m.Elif(~ready):
             m.d.sync += [x.eq(next_x), y.eq(next_y), left.eq(left - 1), number.eq(number + 1),
                          ready.eq(left == 1)]
@@ -79,24 +84,24 @@ class Hash(wiring.Component):
 
     Members
     -------
-    valid : In(1), key : In(32), word : In(17)
+    valid : In(1), key : In(32), word : In(HALF + 1)
     done : Out(1), result : Out(32)
     busy : Out(1)
         Numbers are on their way.
     """
 
     def __init__(self):
-        super().__init__({"valid": In(1), "key": In(32), "word": In(17),
+        super().__init__({"valid": In(1), "key": In(32), "word": In(HALF + 1),
                           "done": Out(1), "result": Out(32), "busy": Out(1)})
 
     def elaborate(self, platform):
         m = Module()
         key, valid, flags = self.key, self.valid, []
-        x, y = self.word[16] ^ key[16:], self.word[:16] ^ key[:16]
+        x, y = self.word[HALF] ^ key[HALF:], self.word[:HALF] ^ key[:HALF]
         for i in range(KEY_ROUNDS):
-            made = mix_round(x, y, (key[:16] if i & 1 else key[16:]) ^ i)
-            x, y, late = (Signal(16, name=f"x{i}", reset_less=True),
-                          Signal(16, name=f"y{i}", reset_less=True), Signal(name=f"valid{i}"))
+            made = mix_round(x, y, (key[:HALF] if i & 1 else key[HALF:]) ^ i)
+            x, y, late = (Signal(HALF, name=f"x{i}", reset_less=True),
+                          Signal(HALF, name=f"y{i}", reset_less=True), Signal(name=f"valid{i}"))
             m.d.sync += [x.eq(made[0]), y.eq(made[1]), late.eq(valid)]
             valid = late
             flags.append(late)
@@ -118,15 +123,15 @@ class CrossUnit(wiring.Component):
     """
 
     def __init__(self):
-        super().__init__({**{name: In(16) for name in "abcd"}, "x": Out(16), "y": Out(16)})
+        super().__init__({**{name: In(HALF) for name in "abcd"}, "x": Out(HALF), "y": Out(HALF)})
 
     def elaborate(self, platform):
         m = Module()
         first, turn, second = CROSS_ROTATIONS
         # One adder a stage; what follows each sum is a function of a few of its bits.
-        x0, y0, x1, y1 = (Signal(16, name=name, reset_less=True)
+        x0, y0, x1, y1 = (Signal(HALF, name=name, reset_less=True)
                           for name in ("x0", "y0", "x1", "y1"))
-        turned = Signal(16)
+        turned = Signal(HALF)
         m.d.comb += turned.eq(y0 ^ product(x0, first))
         m.d.sync += [
             x0.eq(self.a + self.c), y0.eq(self.b ^ self.d),
@@ -168,19 +173,15 @@ class SignatureUnit(wiring.Component):
     total : Out(32)
     busy : Out(1)
         Writes are on their way.
-    weights : In(1), word : In(32), x, y : Out(16)
-        With `serial` only: lane 0 mixes `word` with the key instead of values, and shows what
-        comes of it `CROSS_LATENCY` cycles later;
-    sign : In(1), mixed : In(16)
-        and the sum takes `mixed`.
+    cross : In(CrossSignature)
+        With `serial` only: while it is busy, lane 0 mixes its word with the key instead of values.
     """
 
     def __init__(self, lanes, primitives="portable", serial=False):
         self.lanes, self.primitives, self.serial = lanes, primitives, serial
-        super().__init__({"valid": In(lanes), "key": In(32), "address": In(16),
-                          "values": In(16 * lanes), "clear": In(1), "extra": In(32),
-                          "weights": In(1), "word": In(32), "x": Out(16), "y": Out(16),
-                          "sign": In(1), "mixed": In(16),
+        super().__init__({"valid": In(lanes), "key": In(32), "address": In(INDEX),
+                          "values": In(WORD * lanes), "clear": In(1), "extra": In(32),
+                          "cross": In(CrossSignature()),
                           "total": Out(32), "busy": Out(1)})
 
     def elaborate(self, platform):
@@ -192,15 +193,16 @@ class SignatureUnit(wiring.Component):
             flags.append(later)
         for lane in range(self.lanes):
             m.submodules[f"cross{lane}"] = unit = CrossUnit()
-            value, place = self.values.word_select(lane, 16), (self.address + lane)[:16]
+            value, place = self.values.word_select(lane, WORD), (self.address + lane)[:INDEX]
             taken, mixed = flags[-1][lane], Cat(unit.x, unit.y)
             if self.serial and lane == 0:
-                value = Mux(self.weights, self.word[16:], value)
-                place = Mux(self.weights, self.word[:16], place)
-                taken = Mux(self.weights, self.sign, taken)
-                mixed = Mux(self.weights, self.mixed, mixed)
-                m.d.comb += [self.x.eq(unit.x), self.y.eq(unit.y)]
-            m.d.comb += [unit.a.eq(self.key[16:]), unit.b.eq(self.key[:16]), unit.c.eq(value),
+                other = self.cross
+                value = Mux(other.busy, other.word[HALF:], value)
+                place = Mux(other.busy, other.word[:HALF], place)
+                taken = Mux(other.busy, other.changed, taken)
+                mixed = Mux(other.busy, other.mixed, mixed)
+                m.d.comb += [other.x.eq(unit.x), other.y.eq(unit.y)]
+            m.d.comb += [unit.a.eq(self.key[HALF:]), unit.b.eq(self.key[:HALF]), unit.c.eq(value),
                          unit.d.eq(place)]
             # The product of bits ends here, so that the sum of lanes starts from registers.
             word = Signal(32, name=f"word{lane}", reset_less=True)

@@ -10,6 +10,7 @@ from amaranth.hdl import Module, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from ..interface.isa import WORD
 from ..primitives import family
 
 
@@ -35,7 +36,7 @@ class ProductSum(wiring.Component):
 
     def __init__(self, primitives="portable"):
         self.primitives = primitives
-        super().__init__({"a": In(signed(16)), "b": In(signed(16)), "add": In(1),
+        super().__init__({"a": In(signed(WORD)), "b": In(signed(WORD)), "add": In(1),
                           "subtract": In(1), "load": In(1), "begin": In(32), "total": Out(32)})
 
     def elaborate(self, platform):

@@ -7,7 +7,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ...golden.numbers.addressed import COLUMN, KEY_ROUNDS
-from .mixing import CROSS_LATENCY, CrossUnit, Hash
+from ..interface.isa import INDEX
+from .mixing import CROSS_LATENCY, HALF, CrossUnit, Hash
 
 #: Cycles from `start` to the word of unit 0.
 DRAW_LATENCY = 1 + KEY_ROUNDS + CROSS_LATENCY
@@ -27,19 +28,19 @@ class DrawUnit(wiring.Component):
     """
 
     def __init__(self):
-        super().__init__({"start": In(1), "key": In(32), "x": Out(16), "y": Out(16)})
+        super().__init__({"start": In(1), "key": In(32), "x": Out(HALF), "y": Out(HALF)})
 
     def elaborate(self, platform):
         m = Module()
-        key, unit = Signal(32), Signal(16)
+        key, unit = Signal(32), Signal(INDEX)
         m.submodules.hash = mixed = Hash()
         m.submodules.cross = cross = CrossUnit()
         with m.If(self.start):
             m.d.sync += [key.eq(self.key), unit.eq(0)]
         with m.Else():
             m.d.sync += unit.eq(unit + 1)
-        m.d.comb += [mixed.key.eq(key), mixed.word.eq(Cat(unit, Const(COLUMN >> 16, 1))),
-                     cross.a.eq(key[16:]), cross.b.eq(key[:16]),
+        m.d.comb += [mixed.key.eq(key), mixed.word.eq(Cat(unit, Const(COLUMN >> INDEX, 1))),
+                     cross.a.eq(key[HALF:]), cross.b.eq(key[:HALF]),
                      Cat(cross.d, cross.c).eq(mixed.result), self.x.eq(cross.x),
                      self.y.eq(cross.y)]
         return m

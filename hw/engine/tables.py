@@ -31,7 +31,7 @@ from ...golden.numbers.tables import (
     samples,
 )
 from ...golden.program import FLOW_LIMIT
-from ..interface.isa import Post
+from ..interface.isa import WORD, Post
 from ..primitives.portable import delayed
 from .rounding import round_shift
 
@@ -65,8 +65,8 @@ class TableUnit(wiring.Component):
 
     def __init__(self, state: Format):
         self.format = state
-        super().__init__({"post": In(3), "z": In(signed(16)), "state": In(signed(16)),
-                          "word": In(16), "value": Out(16), "gated": Out(signed(17))})
+        super().__init__({"post": In(3), "z": In(signed(WORD)), "state": In(signed(WORD)),
+                          "word": In(WORD), "value": Out(WORD), "gated": Out(signed(WORD + 1))})
 
     def elaborate(self, platform):
         m = Module()
@@ -93,17 +93,17 @@ class TableUnit(wiring.Component):
         m.d.comb += read.addr.eq(Cat(index[:8], table))
         # Stage 7
         rest = delayed(m, place[:fine], 1, "rest") if fine else Const(0, 1)
-        product, sample = Signal(signed(17 + fine + 1)), Signal(signed(16))
+        product, sample = Signal(signed(WORD + fine + 2)), Signal(signed(WORD))
         m.d.sync += [product.eq(read.data.slope * Cat(rest, Const(0, 1)).as_signed()),
                      sample.eq(read.data.sample)]
         # Stage 8
-        found = Signal(signed(16))
+        found = Signal(signed(WORD))
         m.d.sync += found.eq(sample + round_shift(product, fine))
         # Stage 9
         z = delayed(m, self.z, 4, "z").as_signed()
         one = delayed(m, self.state == state.one, 4, "one")
-        drawn = self.word[16 - state.frac:] < found
-        value, chosen = Signal(16), Signal(16)
+        drawn = self.word[WORD - state.frac:] < found
+        value, chosen = Signal(WORD), Signal(WORD)
         with m.Switch(post):
             with m.Case(Post.DRAW):
                 m.d.comb += chosen.eq(Mux(drawn, state.one, 0))
@@ -121,7 +121,7 @@ class TableUnit(wiring.Component):
 
     def _memory(self):
         """Samples and slopes of all functions, 256 segments each."""
-        shape = data.StructLayout({"sample": signed(16), "slope": signed(17)})
+        shape = data.StructLayout({"sample": signed(WORD), "slope": signed(WORD + 1)})
         words = []
         for name in _NAMES:
             values = samples(name, self.format)

@@ -2,112 +2,174 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Mux, Signal, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
 
 from ...golden.program import RATE_SHIFT
-from ..interface.isa import Limits
+from ..interface.config import EngineConfig
+from ..interface.isa import WORD, Limits
 from .lanes import Multiplier
 from .rounding import halves_shift_by, round_shift
 
+#: Controls of a lane by the stage that looks at them: of all engines, and of some only.
+_CONTROLS = {
+    "leak": {"relax": 1, "subtract": 1, "nudge": 1, "nudge_negative": 1, "nudge_shift": 4},
+    "force": {"nudge_shift": 4, "moves": 1, "zero": 1},
+    "move": {"shift": 3},
+    "clip": {"limits": 2},
+}
+_PLAIN = {"leak": {"plain": 1}, "move": {"negate": 1}}
+_SCALES = {"leak": {"factor": WORD, "noisy": 1}, "force": {"scale": 1, "noisy": 1}}
+_SERIAL = {"leak": {"factor_negative": 1}}
+_SMOOTH = {"leak": {"flow": 1}}
 
-def update_lane(m, unit, lane, stages):
-    """Build one update lane from stage 2 on.
 
-    Returns
+def lane_controls(config: EngineConfig):
+    """What an operation asks of a lane, a field for each of the stages 2, 3, 4 and clip."""
+    layout = {}
+    for stage, fields in _CONTROLS.items():
+        for there, more in ((config.plain, _PLAIN), (config.learning or config.noise, _SCALES),
+                            (config.serial_learning, _SERIAL), (config.smooth, _SMOOTH)):
+            if there:
+                fields = fields | more.get(stage, {})
+        layout[stage] = data.StructLayout(fields)
+    return data.StructLayout(layout)
+
+
+def clip_stage(config: EngineConfig) -> int:
+    """Stage at which a lane looks at the limits, counted as in `hw.engine.unit_pipeline`."""
+    return 4 + min(config.update_latency - 1, 2)
+
+
+class UpdateLane(wiring.Component):
+    """New value of one unit.
+
+    ``clip(round((sum - (a << weight.frac) - nudge * (b - a)) / 2**shift) + a)`` and its relatives,
+    see :class:`apical.golden.executors.fixed.executor.FixedExecutor`.
+
+    Latency: 2 + `update_latency` cycles from `a`, `b` and `sum` (stage 2) to the outputs (stage W).
+    Throughput: one unit a cycle.
+
+    Members
     -------
-    tuple
-        (value, |du|, clipped, old) at stage W.
+    a, b : In(signed(16)), sum : In(signed(width))
+        Stage 2.
+    controls : In(`lane_controls`)
+        What the operation asks, each stage when it looks at it.
+    random : In(32)
+        Stage 2, for noise only: the sum of its bytes is added.
+    product : In(signed(32))
+        Stage 3, serial learning unit only: the product of `a` and the factor.
+    new, old : Out(signed(16))
+        What is written; the value before.
+    distance : Out(16)
+        ``abs(new - old)``.
+    clipped : Out(1)
     """
-    config = unit.config
-    width, frac = config.accumulator_width, config.weight.frac
 
-    def register(shape, value, name):
-        signal = Signal(shape, name=f"{name}_{lane}", reset_less=True)
-        m.d.sync += signal.eq(value)
-        return signal
+    def __init__(self, config: EngineConfig):
+        self.config = config
+        super().__init__({
+            "a": In(signed(WORD)), "b": In(signed(WORD)),
+            "sum": In(signed(config.accumulator_width)), "controls": In(lane_controls(config)),
+            "random": In(32), "product": In(signed(2 * WORD)),
+            "new": Out(signed(WORD)), "old": Out(signed(WORD)), "distance": Out(WORD),
+            "clipped": Out(1)})
 
-    a = unit.state_a.word_select(lane, 16).as_signed()
-    b = unit.state_b.word_select(lane, 16).as_signed()
-    current = unit.sums.word_select(lane, width).as_signed()
-    # Stage 2 -> 3; `kept` is what a mode that does not move writes.
-    at = unit.at[2]
-    other = Mux(at["relax"], a << frac, 0)
-    if config.smooth:
-        # The exponent of a flow rate is -A / 2 where the state is 1: ~A - (-1).
-        turned = at["flow"] & (a == config.state.one)
-        current = _turned(current, turned)
-        other = Mux(at["relax"], a << frac, turned.replicate(2).as_signed())
-    leaky = register(signed(width + 1), current - other, "leaky")
-    apart = Signal(signed(17), name=f"apart_{lane}")
-    m.d.comb += apart.eq((Mux(at["plain"], 0, a) if config.plain else a) - b)
-    kept = register(signed(17), Mux(at["subtract"], apart, a), "kept3")
-    # The nudge is b - a: the difference is subtracted, or added where beta is negative.
-    minus = at["nudge"] & ~at["nudge_negative"]
-    aligned = Mux(at["nudge"], apart, 0)
-    # Shifted by 0..3 here, by multiples of 4 in the next stage.
-    for i, bit in enumerate(at["nudge_shift"][:2]):
-        aligned = Mux(bit, aligned << (1 << i), aligned)
-    aligned = register(signed(20), aligned, "aligned")
-    minus = register(1, minus, "minus")
-    product = None
-    if config.serial_learning:
-        product = unit.serial_product(m, stages[2], a, at).as_signed()
-    if unit.scales:
-        m.submodules[f"scale{lane}"] = scale = Multiplier(1, config.primitives)
-        total = sum((unit.random.word_select(i, 8) for i in range(1, 4)),
-                    unit.random[:8]) - 510
-        m.d.comb += [scale.a.eq(Mux(at["noisy"], total, a) if config.noise else a),
-                     scale.b.eq(at["factor"].as_signed())]
-    # Stage 3 -> 4; nothing moves in other modes.
-    at = unit.at[3]
-    for i, bit in enumerate(at["nudge_shift"][2:], 2):
-        aligned = Mux(bit, aligned << (1 << i), aligned)
-    aligned = _turned(aligned, minus)
-    # leaky - x is leaky + ~x + 1; the 1 goes into the carry.
-    force = (Cat(1, leaky).as_signed() + Cat(minus, aligned).as_signed()) >> 1
-    force = Mux(at["moves"], force, 0)
-    if config.learning:
-        product = scale.product if product is None else product
-        force = Mux(at["scale"], product << max(0, frac - RATE_SHIFT), force)
-    force = register(signed(width + 2), force, "force")
-    start = Mux(at["zero"], 0, kept)
-    if config.noise:
-        start = start + Mux(at["noisy"], round_shift(scale.product, RATE_SHIFT), 0)
-    start = register(signed(19 if config.noise else 17), start, "start")
-    kept = register(signed(16), kept, "kept4")
-    # Stage 4 -> W: shift; add, round by the carry; clip
-    def cut(value, name, registers):
-        for i in range(registers):
-            value = register(value.shape(), value, f"{name}{i}_")
-        return value
+    def elaborate(self, platform):
+        m = Module()
+        config, frac = self.config, self.config.weight.frac
 
-    second, third, fourth = (int(config.update_latency >= i) for i in (2, 3, 4))
+        def register(shape, value, name):
+            signal = Signal(shape, name=name, reset_less=True)
+            m.d.sync += signal.eq(value)
+            return signal
 
-    halves = halves_shift_by(m, force, unit.at[4]["shift"], frac - 1, frac + 6,
-                             f"move_{lane}")
-    wide = Signal(signed(max(len(halves), len(start) + 1) + 1), name=f"wide_{lane}")
-    if config.plain:
-        halves = _turned(halves, unit.at[4]["negate"])
-    halves, start = cut(halves, "halves", second), cut(start, "begin", second)
-    m.d.comb += wide.eq((Cat(1, start).as_signed() + halves) >> 1)
-    kept = cut(kept, "stay", second + third + fourth)
-    low, clip, limit = _clip(unit.config.state, cut(wide, "sum", third), unit.at["clip"]["limits"])
-    low, clip, limit = (cut(part, f"part{i}_", fourth)
-                        for i, part in enumerate((low, clip, limit)))
-    # A clipped value is 0 but for the bits that its limit has.
-    value = ((low & ~clip.replicate(16)) | limit).as_signed()
-    moved = Signal(signed(17), name=f"moved_{lane}")
-    new = register(signed(16), value, "new")
-    # Its complement is what the subtraction behind it wants.
-    old = ~register(signed(16), ~kept, "old")
-    m.d.comb += moved.eq(new - old)
-    negative = moved[-1]
-    distance = ((moved[:16] ^ negative.replicate(16)) + negative)[:16]
-    return new, distance, register(1, clip, "clip"), old
+        a, b, current = self.a, self.b, self.sum
+        # Stage 2 -> 3; `kept` is what a mode that does not move writes.
+        at = self.controls.leak
+        other = Mux(at["relax"], a << frac, 0)
+        if config.smooth:
+            # The exponent of a flow rate is -A / 2 where the state is 1: ~A - (-1).
+            turned = at["flow"] & (a == config.state.one)
+            current = _turned(current, turned)
+            other = Mux(at["relax"], a << frac, turned.replicate(2).as_signed())
+        leaky = register(signed(config.accumulator_width + 1), current - other, "leaky")
+        apart = Signal(signed(WORD + 1))
+        m.d.comb += apart.eq((Mux(at["plain"], 0, a) if config.plain else a) - b)
+        kept = register(signed(WORD + 1), Mux(at["subtract"], apart, a), "kept3")
+        # The nudge is b - a: the difference is subtracted, or added where beta is negative.
+        minus = at["nudge"] & ~at["nudge_negative"]
+        aligned = Mux(at["nudge"], apart, 0)
+        # Shifted by 0..3 here, by multiples of 4 in the next stage.
+        for i, bit in enumerate(at["nudge_shift"][:2]):
+            aligned = Mux(bit, aligned << (1 << i), aligned)
+        aligned = register(signed(WORD + 4), aligned, "aligned")
+        minus = register(1, minus, "minus")
+        product = self.product
+        if config.pipelined_learning or config.noise:
+            m.submodules.scale = scale = Multiplier(1, config.primitives)
+            total = sum((self.random.word_select(i, 8) for i in range(1, 4)),
+                        self.random[:8]) - 510
+            m.d.comb += [scale.a.eq(Mux(at["noisy"], total, a) if config.noise else a),
+                         scale.b.eq(at["factor"].as_signed())]
+            if not config.serial_learning:
+                product = scale.product
+        # Stage 3 -> 4; nothing moves in other modes.
+        at = self.controls.force
+        for i, bit in enumerate(at["nudge_shift"][2:], 2):
+            aligned = Mux(bit, aligned << (1 << i), aligned)
+        aligned = _turned(aligned, minus)
+        # leaky - x is leaky + ~x + 1; the 1 goes into the carry.
+        force = (Cat(1, leaky).as_signed() + Cat(minus, aligned).as_signed()) >> 1
+        force = Mux(at["moves"], force, 0)
+        if config.learning:
+            force = Mux(at["scale"], product << max(0, frac - RATE_SHIFT), force)
+        force = register(signed(config.accumulator_width + 2), force, "force")
+        start = Mux(at["zero"], 0, kept)
+        if config.noise:
+            start = start + Mux(at["noisy"], round_shift(scale.product, RATE_SHIFT), 0)
+        start = register(signed(WORD + (3 if config.noise else 1)), start, "start")
+        kept = register(signed(WORD), kept, "kept4")
+        self._move(m, register, force, start, kept)
+        return m
+
+    def _move(self, m, register, force, start, kept):
+        """Stage 4 -> W: shift; add, round by the carry; clip."""
+        config, frac = self.config, self.config.weight.frac
+
+        def cut(value, name, registers):
+            for i in range(registers):
+                value = register(value.shape(), value, f"{name}{i}")
+            return value
+
+        second, third, fourth = (int(config.update_latency >= i) for i in (2, 3, 4))
+        halves = halves_shift_by(m, force, self.controls.move["shift"], frac - 1, frac + 6, "move")
+        wide = Signal(signed(max(len(halves), len(start) + 1) + 1))
+        if config.plain:
+            halves = _turned(halves, self.controls.move["negate"])
+        halves, start = cut(halves, "halves", second), cut(start, "begin", second)
+        m.d.comb += wide.eq((Cat(1, start).as_signed() + halves) >> 1)
+        kept = cut(kept, "stay", second + third + fourth)
+        low, clip, limit = _clip(config.state, cut(wide, "sum", third),
+                                 self.controls.clip["limits"])
+        low, clip, limit = (cut(part, f"part{i}_", fourth)
+                            for i, part in enumerate((low, clip, limit)))
+        # A clipped value is 0 but for the bits that its limit has.
+        value = ((low & ~clip.replicate(WORD)) | limit).as_signed()
+        moved = Signal(signed(WORD + 1))
+        new, clipped = register(signed(WORD), value, "new_kept"), register(1, clip, "clip_kept")
+        # Its complement is what the subtraction after it wants.
+        old = ~register(signed(WORD), ~kept, "not_old")
+        m.d.comb += [self.new.eq(new), self.clipped.eq(clipped), self.old.eq(old),
+                     moved.eq(new - old)]
+        negative = moved[-1]
+        m.d.comb += self.distance.eq((moved[:WORD] ^ negative.replicate(WORD)) + negative)
 
 
 def _clip(state, wide, code):
-    """(low bits, whether to clip, limit): ranges end at powers of two, bits tell, not sums."""
+    """(low bits, whether to clip, limit): ranges end at powers of two, so bits decide, not sums."""
     one, top = state.frac, state.width - 1
     negative = wide[-1]
     over_one = ~negative & (wide[one + 1:].any() | (wide[one] & wide[:one].any()))
@@ -118,9 +180,9 @@ def _clip(state, wide, code):
     below = Mux(unit, negative, Mux(symmetric, under_one, under))
     clip = above | below
     high = Mux(unit | symmetric, state.one, state.max)
-    low = Mux(unit, 0, Mux(symmetric, -state.one & 0xFFFF, state.min & 0xFFFF))
-    limit = (Mux(above, high, 0) | Mux(below, low, 0))[:16]
-    return wide[:16], clip, limit
+    low = Mux(unit, 0, Mux(symmetric, Const(-state.one, WORD), Const(state.min, WORD)))
+    limit = (Mux(above, high, 0) | Mux(below, low, 0))[:WORD]
+    return wide[:WORD], clip, limit
 
 
 def _turned(value, flag):

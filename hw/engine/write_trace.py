@@ -1,66 +1,67 @@
-"""What is seen of an engine's writes: its signature, and its trace port in simulation."""
+"""Trace port of an engine, in simulation only: every write of states and weights."""
 
 from __future__ import annotations
 
-from amaranth.hdl import Signal
+from amaranth.hdl import Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 
 from ..interface.config import EngineConfig
-from ..interface.isa import MATRIX
+from ..interface.isa import INDEX, WORD
+from .ports import LearnSignature, StateWriteSignature, TraceSignature, WeightWriteSignature
 from .registers import count
 
 
 def trace_ports(config: EngineConfig) -> dict:
-    """Names and widths of the trace port: one record a cycle, Q units or fewer of one write."""
-    ports = {"trace_valid": 1, "trace_image": 32, "trace_operation": 16, "trace_vector": 8,
-             "trace_unit": 16, "trace_count": 7, "trace_values": 16 * config.update_lanes}
-    if config.learning:
-        # One record a weight word: scalar-side unit, first lane-side unit, lanes that are written,
-        # and whether the lane side are the rows.
-        ports |= {"trace_weight_valid": 1, "trace_weight_image": 32, "trace_weight_operation": 16,
-                  "trace_weight_matrix": 8, "trace_weight_scalar": 16, "trace_weight_first": 16,
-                  "trace_weight_turned": 1, "trace_weight_mask": config.lanes,
-                  "trace_weight_values": 16 * config.lanes}
-    return ports
+    """Names and widths of the trace port of an engine."""
+    return {f"trace_{name}": member.shape
+            for name, member in TraceSignature(config).members.items()}
 
 
-def observe(m, engine, host, sequencer, unit, signature):
-    """Connect signature and trace of an engine: both see the same writes."""
-    m.d.comb += [signature.valid.eq(unit.write_counted), signature.key.eq(sequencer.key),
-                 signature.address.eq(unit.write_unit),
-                 signature.values.eq(unit.write_values)]
-    if engine.trace:
+class WriteTrace(wiring.Component):
+    """Makes a record of each write.
+
+    Latency: none; a record is shown in the cycle of its write.
+
+    Members
+    -------
+    image : In(32), operation : In(16)
+        Number of the image; operation count of the writes.
+    states : In(StateWriteSignature)
+        A chunk is shown from its first counted lane on.
+    update : In(LearnSignature)
+        Operands of the weight update that starts: its matrix is named in the records.
+    weights : In(WeightWriteSignature)
+    trace : Out(TraceSignature)
+    """
+
+    def __init__(self, config: EngineConfig):
+        self.config = config
+        super().__init__({
+            "image": In(32), "operation": In(INDEX), "states": In(StateWriteSignature(config)),
+            "update": In(LearnSignature(config)), "weights": In(WeightWriteSignature(config)),
+            "trace": Out(TraceSignature(config))})
+
+    def elaborate(self, platform):
+        m = Module()
+        states, trace = self.states, self.trace
         m.d.comb += [
-            engine.trace_valid.eq(unit.write_counted.any()),
-            engine.trace_operation.eq(sequencer.count),
-            engine.trace_vector.eq(unit.write_number),
-            engine.trace_count.eq(count(unit.write_counted)),
-            engine.trace_image.eq(engine.image_number)]
-        _trace_chunk(m, engine, unit)
-    if engine.trace and engine.learn is not None:
-        learn, number = engine.learn, Signal(8)
-        with m.If(learn.start):
-            m.d.sync += number.eq(MATRIX.slice(sequencer.b, "number"))
-        m.d.comb += [
-            engine.trace_weight_valid.eq(learn.write & learn.mask.any()),
-            engine.trace_weight_image.eq(engine.image_number),
-            engine.trace_weight_operation.eq(sequencer.count),
-            engine.trace_weight_matrix.eq(number),
-            engine.trace_weight_scalar.eq(learn.item_index if engine.config.serial_learning
-                                        else learn.scalar),
-            engine.trace_weight_first.eq(learn.first),
-            engine.trace_weight_turned.eq(learn.turned if engine.config.serial_learning
-                                        else learn.swapped),
-            engine.trace_weight_mask.eq(learn.mask),
-            engine.trace_weight_values.eq(host.weight_word if engine.config.serial_learning
-                                        else learn.write_data)]
-
-
-def _trace_chunk(m, engine, unit):
-    """The values of a chunk from its first lane that is written on."""
-    m.d.comb += [engine.trace_unit.eq(unit.write_unit),
-                 engine.trace_values.eq(unit.write_values)]
-    for lane in reversed(range(1, engine.config.update_lanes)):
-        alone = unit.write_counted[lane] & ~unit.write_counted[lane - 1]
-        with m.If(alone):
-            m.d.comb += [engine.trace_unit.eq(unit.write_unit + lane),
-                         engine.trace_values.eq(unit.write_values >> 16 * lane)]
+            trace.valid.eq(states.counted.any()), trace.image.eq(self.image),
+            trace.operation.eq(self.operation), trace.vector.eq(states.vector),
+            trace.count.eq(count(states.counted)),
+            trace.unit.eq(states.unit), trace.values.eq(states.data)]
+        for lane in reversed(range(1, self.config.update_lanes)):
+            with m.If(states.counted[lane] & ~states.counted[lane - 1]):
+                m.d.comb += [trace.unit.eq(states.unit + lane),
+                             trace.values.eq(states.data >> WORD * lane)]
+        if self.config.learning:
+            number, weights = Signal(8), self.weights
+            with m.If(self.update.start):
+                m.d.sync += number.eq(self.update.number)
+            m.d.comb += [
+                trace.weight_valid.eq(weights.valid), trace.weight_image.eq(self.image),
+                trace.weight_operation.eq(self.operation), trace.weight_matrix.eq(number),
+                trace.weight_scalar.eq(weights.scalar), trace.weight_first.eq(weights.first),
+                trace.weight_turned.eq(weights.turned), trace.weight_mask.eq(weights.mask),
+                trace.weight_values.eq(weights.values)]
+        return m

@@ -73,9 +73,9 @@ def find_tool(name: str, native=False) -> Tool:
     else:
         found = shutil.which(name) or (None if native else shutil.which(f"yowasp-{name}"))
         if found is None:
-            raise ApicalError(f"{name} is not installed; install " + (
-                f"it, or drop --tools native and run: {how_to_install(package)}" if native else
-                f"it with: {how_to_install(package)}"))
+            how = how_to_install(package, ("boards",))
+            raise ApicalError(f"{name} is not installed; install it" + (
+                f", or drop --tools native and run: {how}" if native else f" with: {how}"))
         command = Path(found)
     version = _version(command, name)
     if least is not None:

@@ -14,6 +14,7 @@ from ...golden.errors import MisuseError
 from ...golden.numbers.formats import STATE, WEIGHT, Format
 from ...golden.numbers.tables import MOST_FRAC
 from ...golden.program import RATE_SHIFT, UPDATE_FRAC
+from .isa import WORD
 
 #: Part of the configuration hash: raise it with every change of encoding, map or arithmetic.
 ENGINE_VERSION = 1
@@ -132,8 +133,9 @@ class EngineConfig:
             raise MisuseError(f"update lanes is {self.update_lanes}; it must be a power of two")
         for name in ("state", "weight"):
             fmt = getattr(self, name)
-            if fmt.width > 16 or not fmt.signed:
-                raise MisuseError(f"{name} format {fmt} is not a signed one of at most 16 bits")
+            if fmt.width > WORD or not fmt.signed:
+                raise MisuseError(f"{name} format {fmt} is not a signed one of at most {WORD} "
+                                  "bits")
         if not 2 <= self.weight.frac <= 15:
             raise MisuseError(f"weight format {self.weight} needs 2..15 fraction bits")
         if self.state.frac > self.state.width - 2:
@@ -226,7 +228,7 @@ class EngineConfig:
 
 
 #: Weights of boards: fine enough to learn, which small weights of 12 fraction bits do worse.
-FINE = Format(16, 14)
+FINE = Format(WORD, 14)
 
 # 4 lanes of 16 bits are exactly the four SPRAM of the UP5K.  Block RAM: sums 10, events 8, code 4,
 # states 4 + 2; a second input bank would take 8 more of the 30.  38 bits are what 784 inputs need.

@@ -12,6 +12,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
+#: Bits of a value in the engine: state, weight, rate, factor.
+WORD = 16
+#: Bits of the number of a unit, of a count of operations and of the base of a vector.
+INDEX = 16
+
 
 @dataclass(frozen=True)
 class Field:

@@ -20,7 +20,8 @@ from amaranth.lib.crc import Algorithm
 from amaranth.lib.wiring import In, Out
 
 from ..engine.memory import LaneMemory
-from ..interface.isa import ADDRESS_BITS, LANE_BITS, REGISTERS
+from ..engine.ports import HostSignature
+from ..interface.isa import LANE_BITS, REGISTERS
 from ..interface.protocol import (
     ANSWER_HEADER,
     CRC,
@@ -67,7 +68,7 @@ class Endpoint(wiring.Component):
         A byte came.
     send : Out(1), send_byte : Out(8), send_ready : In(1)
         A byte goes when both `send` and `send_ready` are high.
-    host_* :
+    host : Out(HostSignature)
         Host port, see :mod:`apical.hw.engine.host`.
     done : In(1)
         The engine's pulse at the end of an image.
@@ -82,9 +83,7 @@ class Endpoint(wiring.Component):
         super().__init__({
             "received": In(1), "received_byte": In(8),
             "send": Out(1), "send_byte": Out(8), "send_ready": In(1),
-            "host_valid": Out(1), "host_write": Out(1), "host_address": Out(ADDRESS_BITS),
-            "host_write_data": Out(32), "host_ready": In(1),
-            "host_read_valid": In(1), "host_read_data": In(32),
+            "host": Out(HostSignature()),
             "done": In(1), "stop": Out(1), "error": Out(1)})
 
     def elaborate(self, platform):
@@ -116,8 +115,8 @@ class Endpoint(wiring.Component):
         told, sent, begins = self._answer(m, status, refused, crc)
         m.d.comb += [crc.data.eq(Mux(coming, byte, told)),
                      crc.valid.eq((taken & coming) | (sent & ~begins)),
-                     self.host_write_data.eq(Cat(buffer, high)),
-                     self.host_write.eq(state == State.WRITE)]
+                     self.host.write_data.eq(Cat(buffer, high)),
+                     self.host.write.eq(state == State.WRITE)]
         last, step, clear = Signal(), Signal(), Signal()
         # Registered, for states that the pointer stands still before.
         m.d.sync += last.eq(pointer == Mux(behind[1], 4 * len(RESULTS) - 1, self.limit))
@@ -154,10 +153,10 @@ class Endpoint(wiring.Component):
                 m.d.sync += state.eq(State.WRITE)
             with m.Case(State.WRITE):
                 half = wide & ~pointer[1] & ~behind[0]
-                m.d.comb += [self.host_valid.eq(~half), step.eq(half)]
+                m.d.comb += [self.host.valid.eq(~half), step.eq(half)]
                 with m.If(half):
                     m.d.sync += state.eq(State.FETCH)
-                with m.Elif(self.host_ready):
+                with m.Elif(self.host.ready):
                     m.d.sync += state.eq(Mux(behind[0], State.FINISH, State.STEP))
             with m.Case(State.FINISH):
                 with m.If(finished):
@@ -178,11 +177,11 @@ class Endpoint(wiring.Component):
                         with m.Else():
                             m.d.sync += state.eq(State.ANSWER)
             with m.Case(State.ASK):
-                m.d.comb += self.host_valid.eq(1)
-                with m.If(self.host_ready):
+                m.d.comb += self.host.valid.eq(1)
+                with m.If(self.host.ready):
                     m.d.sync += state.eq(State.AWAIT)
             with m.Case(State.AWAIT):
-                with m.If(self.host_read_valid):
+                with m.If(self.host.read_valid):
                     m.d.sync += state.eq(State.STEP)
             with m.Case(State.ANSWER):
                 m.d.comb += [step.eq(sent), clear.eq(sent & self.headed)]
@@ -233,7 +232,7 @@ class Endpoint(wiring.Component):
 
         The three bytes of the address turn once round, low one first, through an adder of 8 bits.
         """
-        address, phase, carry = self.host_address, Signal(2), Signal()
+        address, phase, carry = self.host.address, Signal(2), Signal()
         shifts = (self.state == State.HEAD) & taken
         steps = self.state == State.STEP
         first = phase == 0
@@ -266,14 +265,14 @@ class Endpoint(wiring.Component):
         with m.If(taken):
             m.d.sync += even.eq(byte)
         m.d.comb += [
-            memory.write_address.eq(pointer[1:]), memory.write_data.eq(Cat(even, byte)),
-            memory.write_lanes.eq((self.state == State.TAKE) & taken & pointer[0]),
-            memory.read_address.eq(Cat(pointer[1] ^ self.wide, pointer[2:]))]
+            memory.write.address.eq(pointer[1:]), memory.write.data.eq(Cat(even, byte)),
+            memory.write.enable.eq((self.state == State.TAKE) & taken & pointer[0]),
+            memory.read.address.eq(Cat(pointer[1] ^ self.wide, pointer[2:]))]
         with m.If(~self.wide):
             m.d.sync += high.eq(0)
         with m.Elif((self.state == State.WRITE) & ~pointer[1]):
-            m.d.sync += high.eq(memory.read_data)
-        return memory.read_data, high
+            m.d.sync += high.eq(memory.read.data)
+        return memory.read.data, high
 
     def _judge(self, m, crc, broken):
         """(status of the frame that came, whether it is good, whether it is a new one)."""
@@ -317,7 +316,7 @@ class Endpoint(wiring.Component):
         self.words_wide = self.wide | self.behind[1]
         with m.Switch(state):
             with m.Case(State.TELL):
-                m.d.comb += told.eq(self.host_read_data.word_select(
+                m.d.comb += told.eq(self.host.read_data.word_select(
                     Cat(pointer[0], pointer[1] & self.words_wide), 8))
             with m.Case(State.CLOSE):
                 # The CRC of its own high byte is the CRC moved up by one byte.

@@ -15,9 +15,9 @@ from amaranth.hdl import C, Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ..engine.memory import address_bits
+from ..engine.ports import HostSignature, Widths
 from ..interface.config import EngineConfig
-from ..interface.isa import ADDRESS_BITS, EVENT, REGISTERS, SPACE_LOW, Space
+from ..interface.isa import EVENT, REGISTERS, SPACE_LOW, Space
 from ..interface.protocol import PACKED, SCALE, SCALE_BITS, SCALE_FRAC
 
 
@@ -36,44 +36,42 @@ class Unpacker(wiring.Component):
 
     Members
     -------
-    host_* : In
-        Requests of the endpoint, see :mod:`apical.hw.engine.host`; answers to reads do not come
-        this way.
-    port_* : Out
-        The same to the engine.
+    host : In(HostSignature)
+        Requests of the endpoint, see :mod:`apical.hw.engine.host`.
+    port : Out(HostSignature)
+        The same to the engine; answers to reads go back as they come.
     """
 
     def __init__(self, config: EngineConfig):
         self.config = config
-        request = {"valid": Out(1), "write": Out(1), "address": Out(ADDRESS_BITS),
-                   "write_data": Out(32), "ready": In(1)}
-        super().__init__({f"{side}_{name}": member if side == "port" else member.flip()
-                          for side in ("host", "port") for name, member in request.items()})
+        super().__init__({"host": In(HostSignature()), "port": Out(HostSignature())})
 
     def elaborate(self, platform):
         m = Module()
         config, depth = self.config, self.config.event_depth
         state, word, second, skips = Signal(_State), Signal(16), Signal(), Signal()
         index, value = Signal(EVENT.fields["index"].width), Signal(SCALE_BITS)
-        place, bank = Signal(address_bits(config.input_banks * depth)), Signal()
+        place, bank = Signal(Widths(config).events), Signal()
         scale, bits = Signal(SCALE_BITS), Signal(range(8))
         # A pixel came since the last commit: index and place are those of its event.
         begun = Signal()
         assert PACKED >> SPACE_LOW == 6 and SCALE >> SPACE_LOW == 7
         known, packed, commits = Signal(), Signal(), Signal()
         m.d.sync += [
-            known.eq(self.host_valid & ~self.host_ready & (state == _State.THROUGH)),
-            packed.eq(self.host_write & self.host_address[SPACE_LOW + 1:].all()),
-            commits.eq(self.host_write & (self.host_address == REGISTERS["commit"].address))]
+            known.eq(self.host.valid & ~self.host.ready & (state == _State.THROUGH)),
+            packed.eq(self.host.write & self.host.address[SPACE_LOW + 1:].all()),
+            commits.eq(self.host.write & (self.host.address == REGISTERS["commit"].address))]
         m.d.comb += [
-            self.port_write.eq(self.host_write), self.port_address.eq(self.host_address),
-            self.port_write_data.eq(self.host_write_data)]
+            self.port.write.eq(self.host.write), self.port.address.eq(self.host.address),
+            self.port.write_data.eq(self.host.write_data),
+            self.host.read_valid.eq(self.port.read_valid),
+            self.host.read_data.eq(self.port.read_data)]
         marks = state == _State.MARK
         with m.If((state == _State.WRITE) | marks):
-            m.d.comb += [self.port_valid.eq(1), self.port_write.eq(1),
-                         self.port_address.eq(Cat(place, C(0, SPACE_LOW - len(place)),
+            m.d.comb += [self.port.valid.eq(1), self.port.write.eq(1),
+                         self.port.address.eq(Cat(place, C(0, SPACE_LOW - len(place)),
                                                   C(Space.EVENTS, 3))),
-                         self.port_write_data.eq(Cat(value, index, marks))]
+                         self.port.write_data.eq(Cat(value, index, marks))]
         byte = word[:8]
         step = Signal(len(index))
         total = Signal(SCALE_BITS + 1)
@@ -86,18 +84,18 @@ class Unpacker(wiring.Component):
                 with m.If(~known):
                     pass
                 with m.Elif(packed):
-                    m.d.comb += self.host_ready.eq(1)
-                    with m.If(self.host_valid & self.host_address[SPACE_LOW]):
-                        m.d.sync += scale.eq(self.host_write_data)
-                    with m.Elif(self.host_valid):
-                        m.d.sync += [word.eq(self.host_write_data), state.eq(_State.BYTE)]
+                    m.d.comb += self.host.ready.eq(1)
+                    with m.If(self.host.valid & self.host.address[SPACE_LOW]):
+                        m.d.sync += scale.eq(self.host.write_data)
+                    with m.Elif(self.host.valid):
+                        m.d.sync += [word.eq(self.host.write_data), state.eq(_State.BYTE)]
                 with m.Elif(commits & begun):
-                    with m.If(self.host_valid):
+                    with m.If(self.host.valid):
                         m.d.sync += state.eq(_State.MARK)
                 with m.Else():
-                    m.d.comb += [self.port_valid.eq(self.host_valid),
-                                 self.host_ready.eq(self.port_ready)]
-                    with m.If(self.host_valid & self.port_ready & commits):
+                    m.d.comb += [self.port.valid.eq(self.host.valid),
+                                 self.host.ready.eq(self.port.ready)]
+                    with m.If(self.host.valid & self.port.ready & commits):
                         m.d.sync += [index.eq(0), skips.eq(0), place.eq(0)]
                         if config.input_banks == 2:
                             m.d.sync += [bank.eq(~bank), place.eq(Mux(bank, 0, depth))]
@@ -116,9 +114,9 @@ class Unpacker(wiring.Component):
                 with m.If(bits == 7):
                     m.d.sync += state.eq(_State.WRITE)
             with m.Case(_State.WRITE):
-                with m.If(self.port_ready):
+                with m.If(self.port.ready):
                     m.d.sync += [second.eq(1), state.eq(after)]
             with m.Case(_State.MARK):
-                with m.If(self.port_ready):
+                with m.If(self.port.ready):
                     m.d.sync += [begun.eq(0), state.eq(_State.THROUGH)]
         return m

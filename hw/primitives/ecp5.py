@@ -57,20 +57,20 @@ def word_memory(m, memory):
     registered = memory.latency >= 2
     # Where there is time, the read address is registered before it goes to all block RAMs.
     ahead = int(memory.latency >= 4)
-    read_address = delayed(m, memory.read_address, ahead, "asked")
+    read_address = delayed(m, memory.read.address, ahead, "asked")
     outputs, base = [], 0
     # Largest first, so that segments start at multiples of their length.
     chosen = sorted(segments(memory.width, memory.depth), reverse=True)
     for number, words in enumerate(chosen):
         index, bits = base // words, ceil_log2(words)
         assert base % words == 0
-        mine = memory.write_address[bits:] == index if len(chosen) > 1 else Const(1)
+        mine = memory.write.address[bits:] == index if len(chosen) > 1 else Const(1)
         columns = []
         for low in range(0, memory.width, SHAPES[words]):
-            part = memory.write_data[low:low + SHAPES[words]]
+            part = memory.write.data[low:low + SHAPES[words]]
             output = Signal(len(part), name=f"output{number}_{low}")
             m.submodules[f"ebr{number}_{low}"] = _block(
-                words, registered, memory.write & mine, memory.write_address[:bits], part,
+                words, registered, memory.write.enable & mine, memory.write.address[:bits], part,
                 read_address[:bits], output)
             columns.append(output)
         outputs.append((base, words, Cat(*columns)))
@@ -84,7 +84,7 @@ def word_memory(m, memory):
             m.d.comb += here.eq(read_address >> ceil_log2(words) == base // words)
             terms.append(output & delayed(m, here, cycles, f"chosen{base}_").replicate(len(output)))
         word = functools.reduce(lambda left, right: left | right, terms)
-    m.d.comb += memory.read_data.eq(delayed(m, word, memory.latency - cycles - ahead, "late"))
+    m.d.comb += memory.read.data.eq(delayed(m, word, memory.latency - cycles - ahead, "late"))
 
 
 def _pins(prefix, value, bits):
@@ -129,25 +129,25 @@ def _block(words, registered, write, write_address, value, read_address, output)
 
 def lane_memory(m, memory):
     """LUT RAM; of a chunk, the registers of the other lanes are cleared and all are or-ed."""
-    if memory.chunk is None:
+    if memory.chunk_lanes is None:
         portable.lane_memory(m, memory, attrs={"ram_style": "distributed"})
         return
-    size = memory.width * memory.chunk
-    word = _lut_ram(m, memory, memory.write_lanes, memory.write_data)
-    parts = _cleared(m, memory, word, memory.chunking, size)
-    m.d.comb += [memory.read_data.eq(Cat(*parts)),
-                 memory.chunk_data.eq(delayed(m, _either(parts), 1, "chunk"))]
+    size = memory.width * memory.chunk_lanes
+    word = _lut_ram(m, memory, memory.write.enable, memory.write.data)
+    parts = _cleared(m, word, memory.chunk.wanted, memory.chunk.number, size)
+    m.d.comb += [memory.read.data.eq(Cat(*parts)),
+                 memory.chunk.data.eq(delayed(m, _either(parts), 1, "chunk"))]
 
 
 def chunk_memory(m, memory):
     """LUT RAM, whole words; the chunk is selected behind it by clearing the others."""
-    lanes, chunk = range(memory.lanes), memory.chunk
-    enables = Cat(*(memory.write_lanes[lane % chunk] & (memory.write_chunk == lane // chunk)
+    lanes, chunk = range(memory.lanes), memory.chunk_lanes
+    enables = Cat(*(memory.write.enable[lane % chunk] & (memory.write.number == lane // chunk)
                     for lane in lanes))
-    data = Cat(*(memory.write_data.word_select(lane % chunk, memory.width) for lane in lanes))
+    data = Cat(*(memory.write.data.word_select(lane % chunk, memory.width) for lane in lanes))
     word = _lut_ram(m, memory, enables, data)
-    parts = _cleared(m, memory, word, 1, memory.width * chunk)
-    m.d.comb += memory.read_data.eq(_either(parts))
+    parts = _cleared(m, word, 1, memory.read.number, memory.width * chunk)
+    m.d.comb += memory.read.data.eq(_either(parts))
 
 
 def _lut_ram(m, memory, enables, value):
@@ -156,18 +156,18 @@ def _lut_ram(m, memory, enables, value):
     m.submodules.cells = cells = Memory(shape=shape, depth=memory.depth, init=[],
                                         attrs={"ram_style": "distributed"})
     write, read = cells.write_port(granularity=1), cells.read_port(domain="comb")
-    m.d.comb += [write.addr.eq(memory.write_address), write.en.eq(enables),
-                 write.data.as_value().eq(value), read.addr.eq(memory.read_address)]
+    m.d.comb += [write.addr.eq(memory.write.address), write.en.eq(enables),
+                 write.data.as_value().eq(value), read.addr.eq(memory.read.address)]
     return read.data.as_value()
 
 
-def _cleared(m, memory, word, chunking, size):
+def _cleared(m, word, chunking, wanted, size):
     """Registered chunks of a word, 0 where another one is wanted."""
     parts = []
     for number, low in enumerate(range(0, len(word), size)):
         part = Signal(min(size, len(word) - low), name=f"part{number}", reset_less=True)
         m.d.sync += part.eq(word[low:low + size])
-        with m.If(chunking & (memory.read_chunk != number)):
+        with m.If(chunking & (wanted != number)):
             m.d.sync += part.eq(0)
         parts.append(part)
     return parts

@@ -28,26 +28,26 @@ def word_memory(m, memory):
     if memory.depth >= SPRAM_LEAST:
         _spram(m, memory)
         return
-    word = _ebr(m, memory.depth, memory.read_address, memory.write_address, memory.write_data,
-                memory.write.replicate(memory.width))
-    m.d.comb += memory.read_data.eq(delayed(m, word, memory.latency - 1, "output"))
+    word = _ebr(m, memory.depth, memory.read.address, memory.write.address, memory.write.data,
+                memory.write.enable.replicate(memory.width))
+    m.d.comb += memory.read.data.eq(delayed(m, word, memory.latency - 1, "output"))
 
 
 def lane_memory(m, memory):
     """Block RAM with write masks."""
-    word = _ebr(m, memory.depth, memory.read_address, memory.write_address, memory.write_data,
-                _each(memory.write_lanes, memory.width))
-    m.d.comb += memory.read_data.eq(word)
-    if memory.chunk is not None:
+    word = _ebr(m, memory.depth, memory.read.address, memory.write.address, memory.write.data,
+                _each(memory.write.enable, memory.width))
+    m.d.comb += memory.read.data.eq(word)
+    if memory.chunk_lanes is not None:
         select_late(m, memory, word, select)
 
 
 def chunk_memory(m, memory):
     """The chunks of a word lie behind each other, so that block RAM selects among them."""
-    chunk = _ebr(m, memory.depth << memory.chunk_bits, Cat(memory.read_chunk, memory.read_address),
-                 Cat(memory.write_chunk, memory.write_address), memory.write_data,
-                 _each(memory.write_lanes, memory.width))
-    m.d.comb += memory.read_data.eq(chunk)
+    chunk = _ebr(m, memory.depth << memory.chunk_bits, Cat(memory.read.number, memory.read.address),
+                 Cat(memory.write.number, memory.write.address), memory.write.data,
+                 _each(memory.write.enable, memory.width))
+    m.d.comb += memory.read.data.eq(chunk)
 
 
 def _each(flags, width):
@@ -56,7 +56,7 @@ def _each(flags, width):
 
 def _spram(m, memory):
     """One port: the address of the write goes first (no word is read while one is written)."""
-    address = Mux(memory.write, memory.write_address, memory.read_address)
+    address = Mux(memory.write.enable, memory.write.address, memory.read.address)
     banks = -(-memory.depth // SPRAM_WORDS)
     outputs = []
     for bank in range(banks):
@@ -67,18 +67,18 @@ def _spram(m, memory):
             output = Signal(SPRAM_WIDTH, name=f"spram{bank}_{column}")
             m.submodules[f"spram{bank}_{column}"] = Instance(
                 "SB_SPRAM256KA", i_CLOCK=ClockSignal(), i_ADDRESS=_sized(address, 14),
-                i_DATAIN=_sized(memory.write_data[low:low + SPRAM_WIDTH], SPRAM_WIDTH),
-                i_MASKWREN=Const(15, 4), i_WREN=memory.write, i_CHIPSELECT=chosen,
+                i_DATAIN=_sized(memory.write.data[low:low + SPRAM_WIDTH], SPRAM_WIDTH),
+                i_MASKWREN=Const(15, 4), i_WREN=memory.write.enable, i_CHIPSELECT=chosen,
                 # POWEROFF is active low.
                 i_STANDBY=Const(0), i_SLEEP=Const(0), i_POWEROFF=Const(1), o_DATAOUT=output)
             columns.append(output)
         outputs.append(Cat(*columns)[:memory.width])
     word = outputs[0]
     if banks > 1:
-        select = delayed(m, memory.read_address[14:], 1, "bank")
+        select = delayed(m, memory.read.address[14:], 1, "bank")
         for bank in range(1, banks):
             word = Mux(select == bank, outputs[bank], word)
-    m.d.comb += memory.read_data.eq(delayed(m, word, memory.latency - 1, "output"))
+    m.d.comb += memory.read.data.eq(delayed(m, word, memory.latency - 1, "output"))
 
 
 def _ebr(m, words, read_address, write_address, write_data, enables):

@@ -31,9 +31,9 @@ def word_memory(m, memory, attrs=None):
     m.submodules.cells = cells = Memory(shape=unsigned(memory.width), depth=memory.depth, init=[],
                                         attrs=attrs)
     write, read = cells.write_port(), cells.read_port()
-    m.d.comb += [write.addr.eq(memory.write_address), write.en.eq(memory.write),
-                 write.data.eq(memory.write_data), read.addr.eq(memory.read_address),
-                 memory.read_data.eq(delayed(m, read.data, memory.latency - 1, "output"))]
+    m.d.comb += [write.addr.eq(memory.write.address), write.en.eq(memory.write.enable),
+                 write.data.eq(memory.write.data), read.addr.eq(memory.read.address),
+                 memory.read.data.eq(delayed(m, read.data, memory.latency - 1, "output"))]
 
 
 def lane_memory(m, memory, attrs=None):
@@ -41,35 +41,35 @@ def lane_memory(m, memory, attrs=None):
     shape = data.ArrayLayout(unsigned(memory.width), memory.lanes)
     m.submodules.cells = cells = Memory(shape=shape, depth=memory.depth, init=[], attrs=attrs)
     write, read = cells.write_port(granularity=1), cells.read_port()
-    m.d.comb += [write.addr.eq(memory.write_address), write.en.eq(memory.write_lanes),
-                 write.data.as_value().eq(memory.write_data),
-                 read.addr.eq(memory.read_address),
-                 memory.read_data.eq(read.data.as_value())]
-    if memory.chunk is not None:
-        select_late(m, memory, memory.read_data, select)
+    m.d.comb += [write.addr.eq(memory.write.address), write.en.eq(memory.write.enable),
+                 write.data.as_value().eq(memory.write.data),
+                 read.addr.eq(memory.read.address),
+                 memory.read.data.eq(read.data.as_value())]
+    if memory.chunk_lanes is not None:
+        select_late(m, memory, memory.read.data, select)
 
 
 def select_late(m, memory, word, select):
     """The chunk of a lane memory, selected behind the word and registered."""
-    number = delayed(m, memory.read_chunk, 1, "select")
-    chosen = select(m, word, number, memory.width * memory.chunk, "chosen")
-    m.d.comb += memory.chunk_data.eq(delayed(m, chosen, 1, "chunk")[:len(memory.chunk_data)])
+    number = delayed(m, memory.chunk.number, 1, "select")
+    chosen = select(m, word, number, memory.width * memory.chunk_lanes, "chosen")
+    m.d.comb += memory.chunk.data.eq(delayed(m, chosen, 1, "chunk")[:len(memory.chunk.data)])
 
 
 def chunk_memory(m, memory, attrs=None):
     """Whole words are read, then a chunk of each is selected."""
-    lanes, chunk = memory.lanes, memory.chunk
+    lanes, chunk = memory.lanes, memory.chunk_lanes
     shape = data.ArrayLayout(unsigned(memory.width), lanes)
     m.submodules.cells = cells = Memory(shape=shape, depth=memory.depth, init=[], attrs=attrs)
     write, read = cells.write_port(granularity=1), cells.read_port()
-    m.d.comb += [write.addr.eq(memory.write_address), read.addr.eq(memory.read_address)]
+    m.d.comb += [write.addr.eq(memory.write.address), read.addr.eq(memory.read.address)]
     for lane in range(lanes):
         m.d.comb += [
-            write.en[lane].eq(memory.write_lanes[lane % chunk]
-                              & (memory.write_chunk == lane // chunk)),
-            write.data[lane].eq(memory.write_data.word_select(lane % chunk, memory.width))]
-    select = delayed(m, memory.read_chunk, 1, "select")
-    m.d.comb += memory.read_data.eq(
+            write.en[lane].eq(memory.write.enable[lane % chunk]
+                              & (memory.write.number == lane // chunk)),
+            write.data[lane].eq(memory.write.data.word_select(lane % chunk, memory.width))]
+    select = delayed(m, memory.read.number, 1, "select")
+    m.d.comb += memory.read.data.eq(
         select_chunk(read.data.as_value(), select, memory.width * chunk))
 
 

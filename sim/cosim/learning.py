@@ -22,6 +22,7 @@ from ...golden.systems.cases import (
     learning_case,
     run_case,
 )
+from ...golden.systems.registry import system
 from ...hw.assembler.assembler import assemble, config_for
 from ...hw.interface.config import PRESETS, EngineConfig, preset
 from ..bench.job import answers, learning_job, read_weights
@@ -89,13 +90,14 @@ class Run:
 
 
 def system_names(wanted) -> tuple:
-    """Names of systems: of one, or of all for ``"all"``."""
-    known = case_names()
-    if wanted == "all":
-        return tuple(known)
-    if wanted not in known:
-        raise MisuseError(f"unknown system '{wanted}'; known: {', '.join(known)}, all")
-    return (wanted,)
+    """Names of systems: of one, or for ``"all"`` of all that have a case.
+
+    Parameters
+    ----------
+    wanted : str
+        As :func:`apical.golden.systems.registry.system` takes it, or ``"all"``.
+    """
+    return tuple(case_names()) if wanted == "all" else (system(wanted).name,)
 
 
 def engine_for(network, program, options, density=None, **formats) -> EngineConfig:

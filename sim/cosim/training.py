@@ -2,7 +2,8 @@
 
 The run is that of ``apical train --executor fixed``: the same starting weights, the same order of
 images and the same rates, so the weights that are read back at the end are those of
-:func:`apical.golden.learning.fixed.train_fixed`.  Expected values come from the compiled road.
+:func:`apical.golden.learning.fixed.train_fixed`.  Expected values come from the fixed executor, or
+of runs whose signatures alone are compared from the compiled one.
 """
 
 from __future__ import annotations
@@ -12,32 +13,31 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...golden.errors import MisuseError
-from ...golden.executors.compiled.executor import OnlineExecutor
+from ...golden.executors.compiled.executor import CompiledExecutor
 from ...golden.executors.fixed.executor import FixedExecutor
 from ...golden.executors.fixed.weights import multipliers
 from ...golden.executors.float.executor import FloatExecutor
 from ...golden.learning.data import load
-from ...golden.learning.fixed import RawImages, default_fixed_config
-from ...golden.learning.float import check_sizes, starting_weights
-from ...golden.network import layered
+from ...golden.learning.fixed import RawProblem
 from ...golden.numbers.formats import dequantize
-from ...golden.numbers.quantize import quantize_network
-from ...golden.program.layered import inference
-from ...golden.systems import equilibrium
+from ...golden.program import Learn, walk
+from ...golden.systems.registry import system as find
 from ...hw.assembler.assembler import assemble
 from ..bench.job import answers, inference_job
 from ..bench.simulation import simulate_job
 from ..simulators.runner import check_tools
 from ..simulators.simulator import build_engine
-from .inference import BY_WIDTH, DEFAULT_LAYERS
+from .inference import BY_WIDTH
 from .learning import LearnOptions, Run, density_of, engine_for, failure, joined, simulate
 
 #: Most images of a run whose every write is compared: a trace of more does not fit in memory.
 MOST_TRACED = 600
+#: Images of a run where neither images nor epochs are named: minutes on every system.
+IMAGES = 300
 #: Test images that are run in the gateware at most.
 MOST_TESTED = 1000
-#: Images that light a pixel whose weights take part.
-LEAST_LIT = 5
+#: Images that light a pixel whose weights take part, and the part of 1 that is light.
+LEAST_LIT, FAINT = 5, 16
 
 
 @dataclass(frozen=True)
@@ -61,124 +61,139 @@ class TrainOptions(LearnOptions):
 
 
 def cosim_training(options: TrainOptions, say=lambda text: None) -> dict:
-    """Train in the gateware and compare; see :func:`apical.sim.cosim.learning.cosim_systems`."""
-    if options.systems != ("ep",):
-        raise MisuseError(f"system '{', '.join(options.systems)}' does not train on data; only ep "
-                          "does")
+    """Train in the gateware and compare; see :func:`apical.sim.cosim.learning.cosim_systems`.
+
+    Raises
+    ------
+    MisuseError
+        For a system that raw integers cannot train, and for data that it cannot learn from.
+    """
+    chosen = [find(name) for name in options.systems]
+    for system in chosen:
+        system.check("fixed")
     check_tools(options.simulator)
-    layers = tuple(options.layers or DEFAULT_LAYERS)
-    network, dataset = layered(layers), _data(options, layers)
-    check_sizes(network, dataset)
-    program = equilibrium.training(network)
-    tried = default_fixed_config(dataset.name, layers)
-    config = engine_for(network, program, options, state=tried.state, weight=tried.weight,
-                        update_frac=tried.update_frac)
-    training = default_fixed_config(
-        dataset.name, layers, state=config.state, weight=config.weight,
+    reports = {system.name: _train(system, options, say) for system in chosen}
+    sums = {key: sum(report[key] for report in reports.values())
+            for key in ("compared", "mismatches", "weights_compared")}
+    return {"seed": options.seed, "simulator": options.simulator, **sums, "systems": reports,
+            "failures": {name: why for name, report in reports.items()
+                         if (why := failure(report))}}
+
+
+def _train(system, options, say) -> dict:
+    data = options.data or (BY_WIDTH.get(options.layers[0]) if options.layers else "digits")
+    if data is None or data == "random":
+        raise MisuseError(f"training needs images to learn from: {system.data.words} of --data "
+                          "digits, mnist or fashion-mnist")
+    layers = tuple(options.layers or system.sizes(data))
+    network, dataset = system.network(layers), load(data)
+    tried = system.config("fixed", dataset.name, layers)
+    config = engine_for(network, system.program(network, tried), options, state=tried.state,
+                        weight=tried.weight, update_frac=tried.update_frac)
+    training = system.config(
+        "fixed", dataset.name, layers, state=config.state, weight=config.weight,
         update_frac=config.update_frac, seed=options.seed, epochs=options.epochs)
-    say(f"expecting: the fixed executor trains {network.name} on {dataset.name}")
+    problem = RawProblem(system, network, dataset, training)
+    say(f"expecting: the fixed executor trains {system.name} {network.name} on {dataset.name}")
     traced = not options.fast and options.epochs is None
-    run, images = _expect(network, dataset, training, config, options, traced)
+    run = _expect(problem, config, options, traced)
     report = simulate(run, options, traced, say)
     final = report.pop("final_weights")
-    report |= {"layers": list(layers), "data": dataset.name, "weights": "starting",
-               "seed": options.seed, "simulator": options.simulator, "netlist": options.netlist,
-               "epochs": options.epochs, "learns": True,
-               **_shares(network, run, final),
-               **_accuracies(network, dataset, training, config, final, options, images, say)}
-    sums = {key: report[key] for key in ("compared", "mismatches", "weights_compared")}
-    why = failure(report)
-    return {"seed": options.seed, "simulator": options.simulator, **sums,
-            "systems": {"ep": report}, "failures": {"ep": why} if why else {}}
+    return report | {
+        "layers": list(layers), "data": dataset.name, "weights": "starting",
+        "seed": options.seed, "simulator": options.simulator, "netlist": options.netlist,
+        "epochs": options.epochs, "learns": True, **_shares(network, run, final),
+        **_errors(problem, config, final, options, say)}
 
 
-def _data(options, layers):
-    name = options.data or BY_WIDTH.get(layers[0])
-    if name is None or name == "random":
-        raise MisuseError("training needs images with classes: --data digits, mnist or "
-                          "fashion-mnist")
-    return load(name)
+def _orders(count, options, training, data):
+    """The images of every epoch, in the order of ``apical train``."""
+    rng, images = np.random.default_rng(training.seed), options.images
+    if images is None and options.epochs is None:
+        images = min(IMAGES, count)
+    if images is not None and count < images:
+        raise MisuseError(f"data '{data}' has {count} training images, {images} are requested")
+    return [rng.permutation(count)[:images] for _ in range(options.epochs or 1)]
 
 
-def _expect(network, dataset, training, config, options, traced):
-    """The run with what the fixed executor makes of it, and the raw images."""
-    program = equilibrium.training(network, training.steps, training.nudge_steps,
-                                   training.beta_shift)
-    rates = equilibrium.learning_rates(
-        network, training.rates[0] if len(training.rates) == 1 else training.rates,
-        training.beta_shift)
-    weights = quantize_network(network, starting_weights(network, training), training.state,
-                               training.weight, saturate=True).weights
-    raw, rng = RawImages(dataset, training.state), np.random.default_rng(training.seed)
-    passes, orders = [], []
-    for epoch in range(1 if options.epochs is None else options.epochs):
-        order = rng.permutation(len(raw.train))[:options.images]
-        if options.images is not None and len(order) < options.images:
-            raise MisuseError(f"data '{dataset.name}' has {len(order)} training images, "
-                              f"{options.images} are asked for")
-        decayed = {name: rate * training.decay ** epoch for name, rate in rates.items()}
-        passes.append((len(order), decayed))
-        orders.append(order)
+def _expect(problem, config, options, traced):
+    """The run with what the fixed executor makes of it."""
+    system, network, training = problem.system, problem.network, problem.config
+    program, weights = problem.program, problem.first_weights()
+    count = len(next(iter(problem.inputs.values())))
+    orders = _orders(count, options, training, problem.dataset.name)
     if traced and sum(map(len, orders)) > MOST_TRACED:
         raise MisuseError(f"{sum(map(len, orders))} training images: more than {MOST_TRACED} are "
                           "compared with --fast only")
     order = np.concatenate(orders)
-    inputs = {"x": raw.train[order], "d": raw.targets[order]}
-    executor = (FixedExecutor if traced else OnlineExecutor)(
+    inputs = {name: problem.inputs[name][order] for name in program.inputs(network)}
+    executor = (FixedExecutor if traced else CompiledExecutor)(
         network, weights, training.state, training.weight, training.update_frac)
-    results, begin = [], 0
-    for count, found in passes:
-        part = {name: values[begin:begin + count] for name, values in inputs.items()}
+    results, raised, begin = [], [], 0
+    for epoch, images in enumerate(orders):
+        rates = system.rates(network, training.at(epoch))
+        part = {name: values[begin:begin + len(images)] for name, values in inputs.items()}
         kept = {"record": True} if traced else {"collect": False}
-        results.append(executor.run(program, part, training.seed, begin, rates=found, **kept))
-        begin += count
-    assembly = assemble(network, program, config, density_of({"x": inputs["x"][:1000]}))
-    raised = [(count, multipliers(program, found, training.state, training.weight,
-                                  training.update_frac)) for count, found in passes]
+        results.append(executor.run(program, part, training.seed, begin, rates=rates, **kept))
+        raised.append((len(images), multipliers(program, rates, training.state, training.weight,
+                                                training.update_frac)))
+        begin += len(images)
+    # Targets do not decide where vectors are placed.
+    density = density_of({name: values[:1000] for name, values in inputs.items() if name != "d"})
+    assembly = assemble(network, program, config, density)
+    learned = {op.matrix for op in walk(program.ops) if isinstance(op, Learn)}
     return Run(config, assembly, weights, inputs, raised, joined(results), executor.weights,
-               [m.name for m in network.matrices]), raw
+               [m.name for m in network.matrices if m.name in learned])
 
 
 def _shares(network, run, final):
     """Shares of the weights that changed and that are saturated.
 
-    Weights of pixels that are lit in fewer than `LEAST_LIT` images take no part: one or two small
+    Weights of inputs that are lit in fewer than `LEAST_LIT` images take no part: one or two small
     updates are mostly rounded away.
     """
     fmt, taken, changed, saturated = run.config.weight, 0, 0, 0
-    lit = np.count_nonzero(run.inputs["x"], axis=0) >= LEAST_LIT
-    for matrix in network.matrices:
-        rows = lit if matrix.rows == len(lit) else slice(None)
-        now, before = final[matrix.name][rows], run.weights[matrix.name][rows]
+    least = run.config.state.one // FAINT
+    lit = {name: np.count_nonzero(np.abs(values) >= least, axis=0) >= LEAST_LIT
+           for name, values in run.inputs.items()}
+    for name in run.learned:
+        rows, cols = (np.ones(size, bool) for size in network.matrix(name).shape)
+        for projection in network.projections:
+            if projection.matrix == name and projection.source in lit:
+                if projection.transpose:
+                    cols &= lit[projection.source]
+                else:
+                    rows &= lit[projection.source]
+        now, before = (weights[name][np.ix_(rows, cols)] for weights in (final, run.weights))
         taken += now.size
         changed += int(np.count_nonzero(now != before))
         saturated += int(np.count_nonzero((now == fmt.min) | (now == fmt.max)))
-    return {"weights_changed": changed / taken, "weights_saturated": saturated / taken}
+    return {"weights_changed": changed / max(taken, 1),
+            "weights_saturated": saturated / max(taken, 1)}
 
 
-def _accuracies(network, dataset, training, config, final, options, images, say):
-    """Test accuracy of the weights that were read back."""
-    program, labels = inference(network, training.inference_steps), dataset.test_labels
-    executor = FixedExecutor(network, final, training.state, training.weight)
-    floats = FloatExecutor(network, {name: dequantize(raw, training.weight)
-                                     for name, raw in final.items()})
-
-    def accuracy(runner, values):
-        parts = [runner.run(program, {"x": values[begin:begin + 500]}).predictions
-                 for begin in range(0, len(labels), 500)]
-        return float(np.mean(np.concatenate(parts) == labels))
-
-    told = {"accuracy_fixed": accuracy(executor, images.test),
-            "accuracy_float": accuracy(floats, dataset.test), "accuracy_rtl": None,
-            "tested_rtl": 0}
+def _errors(problem, config, final, options, say):
+    """Test errors of the weights that were read back; of labelled images accuracies."""
+    system, network, dataset = problem.system, problem.network, problem.dataset
+    measured = problem.evaluation(problem.prepared[1], dataset.test_labels)
+    learned = {**problem.first_weights(), **final}
+    real = {name: dequantize(raw, problem.config.weight) for name, raw in learned.items()}
+    fixed = measured.error(problem.runner(learned), problem.raw(measured.inputs()))
+    floats = measured.error(FloatExecutor(network, real).run, measured.inputs())
+    if not system.data.labelled:
+        return {"accuracy_fixed": None, "accuracy_float": None, "accuracy_rtl": None,
+                "tested_rtl": 0, "error_is": system.data.error_is, "error_fixed": fixed,
+                "error_float": floats}
+    found = {"accuracy_fixed": 1 - fixed, "accuracy_float": 1 - floats, "accuracy_rtl": None,
+             "tested_rtl": 0}
     if options.epochs is None:
-        return told
-    count = min(len(labels), MOST_TESTED)
+        return found
+    count = min(len(measured.images), MOST_TESTED)
     say(f"testing the learned weights in the gateware on {count} images")
-    inputs = {"x": images.test[:count]}
-    assembly = assemble(network, program, config, density_of(inputs))
-    job = inference_job(assembly, final, inputs, options.seed)
+    inputs = problem.raw({name: values[:count] for name, values in measured.inputs().items()})
+    assembly = assemble(network, problem.look, config, density_of(inputs))
+    job = inference_job(assembly, learned, inputs, options.seed)
     build = build_engine(config, options.simulator, options.waves, options.cache)
     reported, _ = answers(job, simulate_job(build, job.parts, False, options.cache).answers)
-    return told | {"accuracy_rtl": float(np.mean(reported["prediction"] == labels[:count])),
-                   "tested_rtl": count}
+    right = reported["prediction"] == dataset.test_labels[:count]
+    return found | {"accuracy_rtl": float(np.mean(right)), "tested_rtl": count}

@@ -31,7 +31,7 @@ SPAN = 16
 TOGETHER = 100
 #: Cases that are drawn until one fits the engine.
 ATTEMPTS = 100
-#: Greatest population of a case, the large ones rarely.
+#: Largest population of a case, the large ones rarely.
 SIZES = (6, 12, 24, 24, 40, 40, 80, 200)
 #: Weight visits of an image and lane: larger cases take too long.
 WORK = 60_000
@@ -51,18 +51,18 @@ class _Drawn:
     final: dict
 
 
-def draw_case(seed, config, number=0, greatest=None):
+def draw_case(seed, config, number=0, largest=None):
     """The first case of a seed that fits an engine.
 
     Parameters
     ----------
     number : int
         Place in the run; decides the numbers of the images.
-    greatest : int, optional
+    largest : int, optional
         Units of the largest population; by default one of `SIZES`.
     """
     for attempt in range(ATTEMPTS):
-        size = SIZES[(seed * 7 + attempt * 3) % len(SIZES)] if greatest is None else greatest
+        size = SIZES[(seed * 7 + attempt * 3) % len(SIZES)] if largest is None else largest
         case = Case(seed, size, config, attempt)
         if case.work > WORK * config.lanes:
             continue
@@ -100,7 +100,7 @@ def _expect(case, config, seed, first):
     return joined(results), executor.weights
 
 
-def run_cases(config, seeds, greatest=None, simulator="verilator", cache=None,
+def run_cases(config, seeds, largest=None, simulator="verilator", cache=None,
               say=lambda text: None) -> dict:
     """Run one case of each seed on an engine.
 
@@ -111,17 +111,17 @@ def run_cases(config, seeds, greatest=None, simulator="verilator", cache=None,
         ``failures``: one line a case.
     """
     build = build_engine(config, simulator, cache=cache, say=say)
-    told = {"cases": 0, "compared": 0, "weights_compared": 0, "mismatches": 0, "failing": [],
+    report = {"cases": 0, "compared": 0, "weights_compared": 0, "mismatches": 0, "failing": [],
             "failures": []}
     seeds = list(seeds)
     for begin in range(0, len(seeds), TOGETHER):
-        drawn = [draw_case(seed, config, number, greatest)
+        drawn = [draw_case(seed, config, number, largest)
                  for number, seed in enumerate(seeds[begin:begin + TOGETHER])]
-        _play(build, drawn, config, cache, told)
-    return told
+        _play(build, drawn, config, cache, report)
+    return report
 
 
-def _play(build, drawn, config, cache, told):
+def _play(build, drawn, config, cache, report):
     """Play cases together; where the simulator gives up, in halves until one is left."""
     try:
         played = simulate_job(build, [one.words for one in drawn], cache=cache)
@@ -129,10 +129,10 @@ def _play(build, drawn, config, cache, told):
         if len(drawn) > 1:
             half = len(drawn) // 2
             for part in (slice(None, half), slice(half, None)):
-                _play(build, drawn[part], config, cache, told)
+                _play(build, drawn[part], config, cache, report)
             return
-        told["cases"] += 1
-        _fail(told, drawn[0].seed, 1, str(error))
+        report["cases"] += 1
+        _fail(report, drawn[0].seed, 1, str(error))
         return
     start, records = 0, {name: _by_case(rows) for name, rows in played.records.items()}
     nothing = {name: rows[:0] for name, rows in played.records.items()}
@@ -150,14 +150,14 @@ def _play(build, drawn, config, cache, told):
             back = read_weights(one.job, one.assembly, words)
             wrong = {name: int((raw != one.final[name]).sum()) for name, raw in back.items()}
             differ |= {f"weights of {name}": count for name, count in wrong.items() if count}
-        told["cases"] += 1
-        told["compared"] += outcome.compared
-        told["weights_compared"] += outcome.weights_compared
+        report["cases"] += 1
+        report["compared"] += outcome.compared
+        report["weights_compared"] += outcome.weights_compared
         wrong = outcome.mismatches or sum(differ.values())
         if wrong:
             what = (outcome.first.sentence(config.state, config.weight) if outcome.first
                     else f"{differ} differ")
-            _fail(told, one.seed, wrong, what)
+            _fail(report, one.seed, wrong, what)
 
 
 def _by_case(records):
@@ -170,10 +170,10 @@ def _by_case(records):
     return dict(zip(numbers.tolist(), np.split(records[order], starts[1:]), strict=True))
 
 
-def _fail(told, seed, mismatches, what):
-    told["mismatches"] += mismatches
-    told["failing"].append(seed)
-    told["failures"].append(f"seed {seed}: {what}")
+def _fail(report, seed, mismatches, what):
+    report["mismatches"] += mismatches
+    report["failing"].append(seed)
+    report["failures"].append(f"seed {seed}: {what}")
 
 
 def fuzz(cases, configs=3, seed=0, simulator="verilator", cache=None,
@@ -190,7 +190,7 @@ def fuzz(cases, configs=3, seed=0, simulator="verilator", cache=None,
         ``failing_seed`` (the first, or None), ``failures``, and ``engines``: configurations.
     """
     check_tools(simulator)
-    told = {"cases": 0, "configs": configs, "compared": 0, "weights_compared": 0, "mismatches": 0,
+    report = {"cases": 0, "configs": configs, "compared": 0, "weights_compared": 0, "mismatches": 0,
             "failing_seed": None, "failures": [], "seed": seed, "simulator": simulator,
             "engines": [], "images": IMAGES * cases}
     failing = []
@@ -202,9 +202,9 @@ def fuzz(cases, configs=3, seed=0, simulator="verilator", cache=None,
         say(f"engine {number}, {config.hash}: {config.lanes} lanes, {len(seeds)} cases")
         found = run_cases(config, seeds, None, simulator, cache, say)
         for key in ("cases", "compared", "weights_compared", "mismatches"):
-            told[key] += found[key]
+            report[key] += found[key]
         failing += found["failing"]
-        told["failures"] += found["failures"]
-        told["engines"].append(config.to_dict())
-    told["failing_seed"] = min(failing, default=None)
-    return told
+        report["failures"] += found["failures"]
+        report["engines"].append(config.to_dict())
+    report["failing_seed"] = min(failing, default=None)
+    return report

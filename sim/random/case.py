@@ -51,7 +51,7 @@ class Draw:
         return items[self.below(len(items))]
 
     def chance(self, p) -> bool:
-        """Whether something of that chance happens."""
+        """Whether something of probability `p` happens."""
         return bool(self.rng.random() < p)
 
 
@@ -61,7 +61,7 @@ class Case(Draw):
     Parameters
     ----------
     seed : int
-    greatest : int
+    largest : int
         Units of the largest population.
     config : EngineConfig, optional
         Engine whose formats and units are to be used; without it one that just holds the case is
@@ -74,14 +74,14 @@ class Case(Draw):
     network, program, config : Network, Program, EngineConfig
     weights, inputs : dict of str to ndarray
     density : dict of str to float
-        What the assembler is told; not the truth.
+        What the assembler takes them to be; not the truth.
     passes : list of (int, dict of str to float)
         Images of each pass and the learning rates of its matrices.
     """
 
-    def __init__(self, seed, greatest=24, config=None, attempt=0):
+    def __init__(self, seed, largest=24, config=None, attempt=0):
         super().__init__(seed, attempt)
-        self.greatest = greatest
+        self.largest = largest
         if config is None:
             self.state, self.weight = self.choice(FORMATS)
             self.units = {name: self.chance(0.8) for name in UNITS}
@@ -153,9 +153,9 @@ class Case(Draw):
 
     def _network(self):
         rates = (*RATES, *(("logistic", "logistic") if self.units["smooth"] else ()))
-        clamped = [Population(f"x{i}", 1 + self.below(self.greatest), self.choice(RATES), True)
+        clamped = [Population(f"x{i}", 1 + self.below(self.largest), self.choice(RATES), True)
                    for i in range(1 + self.below(3))]
-        free = [Population(f"h{i}", 1 + self.below(self.greatest), self.choice(rates))
+        free = [Population(f"h{i}", 1 + self.below(self.largest), self.choice(rates))
                 for i in range(1 + self.below(4))]
         if self.chance(0.3):
             free.append(Population("twin", free[0].size, free[0].rate))

@@ -66,13 +66,13 @@ def test_a_case_that_fails_says_how_to_run_it_again(capsys, monkeypatch):
 
 
 @pytest.mark.parametrize(("argv", "message"), [
-    (["--system", "epp", "--learn"], "unknown system 'epp'; known: ep, "),
+    (["--system", "epp", "--learn"], "unknown system 'epp'; known: cd, early-inference, ep"),
     (["--system", "ep"], "--system needs --learn"),
     (["--learn"], "--learn and --train-epochs need a --system NAME"),
     (["--train-epochs", "2"], "--learn and --train-epochs need a --system NAME"),
     (["--system", "ep", "--learn", "--settled", "0.1"], "--settled and --system exclude"),
     (["--system", "ep", "--learn", "--inject", "weight-bit"], "--inject and --system exclude"),
-    (["--system", "all", "--learn", "--images", "5"], "does not train on data; only ep does"),
+    (["--system", "all", "--learn", "--images", "5"], "'early-inference' does not learn from data"),
     (["--fuzz", "5", "--layers", "4-3"], "--layers and --fuzz exclude each other"),
     (["--fuzz", "5", "--system", "ep"], "--system and --fuzz exclude each other"),
 ])

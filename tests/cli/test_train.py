@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from apical import cli
-from apical.cli import train
 from apical.golden.storage.model import load_model
+from apical.golden.systems.registry import system
 
 QUICK = ["train", "--layers", "64-12-10", "--epochs", "2"]
 
@@ -166,5 +166,5 @@ def test_misuse_is_one_line(capsys, argv, message):
 
 
 def test_layers_follow_the_data():
-    assert train.DEFAULT_LAYERS["digits"] == (64, 32, 10)
-    assert train.DEFAULT_LAYERS["mnist"][0] == 784
+    assert system("ep").sizes("digits") == (64, 32, 10)
+    assert system("ghost").sizes("mnist") == (784, 64, 10) and system("flow").sizes("x") == (64, 64)

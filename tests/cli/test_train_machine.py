@@ -87,13 +87,13 @@ def test_samples_are_drawn_to_a_picture_and_an_archive(capsys, tmp_path):
 @pytest.mark.parametrize(("argv", "message"), [
     (["--layers", "60-10"], "make that layer 64"),
     (["--rates", "0.1,0.2"], "rule flow has one learning rate, 2 are given"),
-    (["--beta-shift", "1"], "option --beta-shift does not belong to rule flow"),
+    (["--beta-shift", "1"], "option --beta-shift belongs to the rules ep, feedforward-init,"),
     (["--flips", "none"], "flips are 'none'"),
     (["--layers", "64-10-10", "--flips", "visible"], "never learn"),
     (["--layers", "64-10-10", "--rule", "cd"], "is not restricted"),
     (["--hidden-bias", "inf"], "hidden_bias is inf"),
-    (["--rule", "ep", "--hidden-bias", "1"], "option --hidden-bias belongs to the rules flow"),
-    (["--rule", "ep", "--lateral"], "option --lateral belongs to the rules flow and cd"),
+    (["--rule", "ep", "--flips", "all"], "option --flips belongs to the rules cd and flow"),
+    (["--rule", "ep", "--lateral"], "option --lateral belongs to the rule flow"),
     (["--temperatures", "5"], "5 temperatures are too few"),
     (["--temperatures", "-5"], "temperatures is -5"),
     (["--sweeps", "-1"], "sweeps is -1"), (["--epochs", "-1"], "epochs is -1"),
@@ -109,7 +109,7 @@ def test_misuse_is_one_line(capsys, argv, message):
 def test_misuse_of_sample_is_one_line(capsys, tmp_path):
     other = tmp_path / "ep.npz"
     run(capsys, "train", "--layers", "64-10", "--epochs", "0", "--save", str(other))
-    for argv, message in (([str(other)], "is no Boltzmann machine"),
+    for argv, message in (([str(other)], "is not a Boltzmann machine"),
                           ([str(tmp_path / "none")], "does not exist"),
                           ([str(other), "--count", "0"], "count is 0"),
                           ([str(other), "--steps", "x"], "'x' is not a whole number")):

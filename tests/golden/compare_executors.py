@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from apical.golden.executors.compiled.executor import OnlineExecutor
+from apical.golden.executors.compiled.executor import CompiledExecutor
 from apical.golden.executors.fixed.executor import FixedExecutor
 from apical.golden.numbers.formats import STATE, WEIGHT
 
@@ -11,9 +11,9 @@ COUNTS = ("steps", "operations", "writes", "saturations", "signatures")
 
 def compare(network, weights, program, inputs, state=STATE, weight=WEIGHT, update_frac=6,
             rates=None, seed=0, first_image=0):
-    """Run both roads, assert that they agree; returns (result, final weights) of the NumPy road."""
+    """Run both executors, assert that they agree; returns (result, final weights)."""
     slow = FixedExecutor(network, weights, state, weight, update_frac)
-    fast = OnlineExecutor(network, weights, state, weight, update_frac)
+    fast = CompiledExecutor(network, weights, state, weight, update_frac)
     a = slow.run(program, inputs, seed, first_image, rates=rates)
     b = fast.run(program, inputs, seed, first_image, rates=rates)
     for name in COUNTS:

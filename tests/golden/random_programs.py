@@ -188,3 +188,31 @@ def case_of(seed, images=5, quiet=False):
     if seed % 10 == 0:
         inputs = {name: np.zeros_like(values) for name, values in inputs.items()}
     return network, program, weights, inputs, (state, weight, update_frac), rates
+
+
+def features(op, network):
+    """Names of what an operation of a random program uses, options one by one."""
+    name, found = type(op).__name__, []
+    if isinstance(op, Update):
+        logistic = network.population(op.population).rate == "logistic"
+        options = {"leak": op.leak, "gate": op.gate and op.leak and logistic, "held": op.held,
+                   "other slot": op.slot != STATE, "noise": op.noise, "gain": op.shift < 0}
+        if op.nudge is not None:
+            options |= {"nudge": True, "random sign": op.nudge.random_sign,
+                        "stored rate": op.nudge.of_rate and logistic,
+                        "away": op.nudge.sign < 0}
+        found = [option for option, used in options.items() if used] or ["sweep"]
+    elif isinstance(op, Sample):
+        found = [op.mode]
+    elif isinstance(op, Project):
+        projection = network.projection(op.projection)
+        found = ["transposed" if projection.transpose else "plain",
+                 "negative" if projection.sign < 0 else "positive",
+                 "shifted" if op.shift else "whole", "started" if op.start else "from zero"]
+    elif isinstance(op, Residual):
+        found = ["shared" if op.share else "whole"]
+    elif isinstance(op, Learn):
+        found = [f"{len(op.terms)} terms", *["by sign"] * op.by_sign]
+    elif isinstance(op, Relax):
+        found = ["steps" if op.settled is None else "settled"]
+    return [f"{name} {option}" for option in found] or [name]

@@ -126,7 +126,7 @@ class Machine:
         return self
 
     def block(self, ops):
-        """Run operations; returns the greatest move."""
+        """Run operations; returns the largest move."""
         most = 0
         for op in ops:
             moved = self.handlers[type(op)](self, op)

@@ -1,10 +1,10 @@
-"""Online road of the fixed executor: compiled, image by image, the same to the bit.
+"""Compiled executor: a program on raw integers, image by image, the same to the bit.
 
 A program is flattened to a table of instructions over flat arrays, which one compiled function
-(:mod:`apical.golden.executors.compiled.kernels`) interprets.  It is the path for learning, where
-the weights change from image to image and NumPy would spend its time between operations; the
-batched path of :class:`~apical.golden.executors.fixed.executor.FixedExecutor` is faster for
-inference and records traces.
+(:mod:`apical.golden.executors.compiled.kernels`) interprets.  It is the executor for learning,
+where the weights change from image to image and Python would spend its time between operations.
+:class:`~apical.golden.executors.fixed.executor.FixedExecutor` is faster for inference of a batch
+and records traces.  Both share their arithmetic, :mod:`apical.golden.executors.arithmetic`.
 """
 
 from __future__ import annotations
@@ -13,16 +13,14 @@ import numpy as np
 
 from ...errors import MisuseError
 from ...network import Network
-from ...numbers import addressed as mix
-from ...numbers import tables
+from ...numbers.addressed import mix_key
 from ...numbers.bounds import state_limits
 from ...numbers.formats import STATE as STATE_FORMAT
 from ...numbers.formats import WEIGHT as WEIGHT_FORMAT
 from ...numbers.formats import Format
 from ...program import (
-    FLOW_LIMIT,
     RATE,
-    RATE_SHIFT,
+    SAMPLE_MODES,
     SCALED,
     STATE,
     UPDATE_FRAC,
@@ -46,16 +44,17 @@ from ...program import (
 from ..fixed.check import noise_multiplier
 from ..fixed.executor import FixedExecutor, FixedResult
 from ..fixed.weights import MATRIX_NUMBER, multipliers
+from ..rows import COUNTS
 
 #: Images that are handed to the compiled function at a time.
 CHUNK = 1000
-_COLUMNS = 19
+_COLUMNS = 18
 #: Tables kept by an executor.
 _KEPT = 8
 
 
-class OnlineExecutor(FixedExecutor):
-    """Runs programs on raw integers by the compiled road.
+class CompiledExecutor(FixedExecutor):
+    """Runs programs on raw integers, one image after the other, by a compiled interpreter.
 
     Parameters
     ----------
@@ -90,12 +89,12 @@ class OnlineExecutor(FixedExecutor):
         program, inputs, seed, first_image, rates
             As for :meth:`apical.golden.executors.fixed.executor.FixedExecutor.run`.
         record : bool
-            Not on this road.
+            Refused: this executor records no trace.
         collect : bool
             Keep the last states of every image.
         """
         if record:
-            raise MisuseError("the compiled road records no trace; use FixedExecutor")
+            raise MisuseError("the compiled executor records no trace; use FixedExecutor")
         table = self._tables.get(id(program))
         if table is None:
             self.check(program)
@@ -106,9 +105,9 @@ class OnlineExecutor(FixedExecutor):
             self._tables[id(program)] = table
         given, batch = self._given(program, inputs)
         table.set_rates(multipliers(program, rates, self.state, self.weight, self.update_frac))
-        keys = mix.mix_key(np.int64(seed),
-                           np.arange(first_image, first_image + batch, dtype=np.int64))
-        counts = np.zeros((batch, 7), np.int64)
+        images = np.arange(first_image, first_image + batch, dtype=np.int64)
+        keys = mix_key(np.int64(seed), images)
+        counts = np.zeros((batch, len(COUNTS)), np.int64)
         kept = np.zeros((batch if collect else 0, len(table.start)), np.int32)
         for begin in range(0, batch, CHUNK):
             part = slice(begin, begin + CHUNK)
@@ -127,7 +126,7 @@ class Table:
 
     Parameters
     ----------
-    executor : OnlineExecutor
+    executor : CompiledExecutor
     program : Program
 
     Attributes
@@ -139,10 +138,9 @@ class Table:
     """
 
     def __init__(self, executor, program):
-        from . import kernels as online_kernels
+        from . import kernels  # Numba is imported on first use
 
-        self.kernels, self.program = online_kernels, program
-        check_constants()
+        self.kernels, self.program = kernels, program
         self.network, self.state, self.weight = executor.network, executor.state, executor.weight
         self.update_frac, self.matrix_places = executor.update_frac, executor._places
         self.matrix_number = executor.matrix_number
@@ -166,15 +164,10 @@ class Table:
         self.code = np.array(self.code or np.zeros((0, _COLUMNS)), np.int64)
         self.terms = np.array(self.terms or np.zeros((0, 5)), np.int64)
         widest = max([m.cols for m in self.network.matrices] + list(size.values()), default=1)
-        self.numbers = np.array([self.state.frac, self.state.min, self.state.max, self.state.one,
-                                 self.weight.frac], np.int64)
-        self.tables = np.zeros((len(tables.NAMES), tables.SAMPLES), np.int32)
-        if self.state.frac <= tables.MOST_FRAC:
-            self.tables[:] = [tables.samples(name, self.state) for name in tables.NAMES]
+        self.numbers, self.tables = executor.numbers, executor.tables
         sums = sum(size[name] for name, _ in self.sums_at)
         self.storage = (np.zeros_like(self.start), np.zeros(sums, np.int64))
-        self.scratch = (np.zeros(widest, np.int64), np.zeros((4, widest), np.uint32),
-                        np.zeros((3 + len(SCALED), widest), np.int64))
+        self.scratch = np.zeros((7 + len(SCALED), widest), np.int64)
 
     @staticmethod
     def _lay_out(keys, size):
@@ -195,7 +188,7 @@ class Table:
                                 [np.zeros((len(keys), 0), np.int32)], axis=1)
         self.kernels.run_images(self.code, self.terms, self.numbers, self.tables, self.start,
                                 *self.storage, weights, np.ascontiguousarray(joined),
-                                self.inputs_at, keys, counts, kept, *self.scratch)
+                                self.inputs_at, keys, counts, kept, self.scratch)
 
     def emit(self, *values):
         """Append one instruction: operation number and columns, see `kernels` and `states`."""
@@ -245,10 +238,10 @@ class Table:
 
     def _update(self, op, depth):
         nudge, scale = op.nudge, self.weight.frac
-        pull = (-1, 0, 0, 0, 0) if nudge is None else (
+        pull = (-1, -1, 0, 0) if nudge is None else (
             self.vectors[nudge.target, STATE][0],
             self.place(op.population, RATE if nudge.of_rate else op.slot),
-            scale - nudge.shift, nudge.sign, nudge.random_sign)
+            nudge.sign << scale - nudge.shift, nudge.random_sign)
         held = -1 if op.held is None else self.vectors[op.population, op.held][0]
         gate = op.gate and op.leak and self.network.population(op.population).rate == "logistic"
         self.emit(self.kernels.UPDATE, *self.written(op.population, op.slot), self.current(op),
@@ -257,7 +250,7 @@ class Table:
 
     def _sample(self, op, depth):
         self.emit(self.kernels.SAMPLE, *self.written(op.population, STATE), self.current(op),
-                   self.kernels.online_states.MODES.index(op.mode))
+                   SAMPLE_MODES.index(op.mode))
 
     def _flow_rate(self, op, depth):
         self.emit(self.kernels.FLOW_RATE, *self.written(op.population, op.into),
@@ -305,23 +298,5 @@ HANDLERS = {Project: Table._project, Update: Table._update, Sample: Table._sampl
             FlowRate: Table._flow_rate, Residual: Table._residual, Clear: Table._clear,
             Snapshot: Table._snapshot, Difference: Table._difference, Decide: Table._decide,
             Reseed: Table._reseed, Learn: Table._learn, Relax: Table._relax}
-OnlineExecutor.handlers, OnlineExecutor.table = HANDLERS, f"compiled executor ({__name__}.HANDLERS)"
-
-
-def check_constants():
-    """Raise unless the numbers that are compiled in are those of this package."""
-    from . import mixing as online_mixing
-    from . import states as online_states
-    from . import weights as online_learning
-
-    here = {"RATE_SHIFT": RATE_SHIFT, "FLOW_LIMIT": FLOW_LIMIT}
-    for constants in (online_mixing.CONSTANTS, online_states.CONSTANTS,
-                      {"RATE_SHIFT": online_learning.RATE_SHIFT}):
-        for name, value in constants.items():
-            told = here[name] if name in here else getattr(
-                mix if hasattr(mix, name) else tables, name)
-            if told != value:
-                raise AssertionError(f"{name} is {value} in the compiled road, {told} elsewhere; "
-                                     "change both")
-    if online_states.TABLES != tables.NAMES:
-        raise AssertionError("the compiled road has the tables in another order")
+CompiledExecutor.handlers = HANDLERS
+CompiledExecutor.table = f"compiled executor ({__name__}.HANDLERS)"

@@ -1,61 +1,58 @@
-"""Compiled inside of the online road: weight updates."""
+"""Compiled executor: weight updates, with the arithmetic of :mod:`apical.golden.executors`."""
 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, uint32
 
-from .mixing import OPERATIONS, SATURATIONS, SIGNATURE, WRITES, cross, mix_key, retire
+from ...numbers.addressed import column_word, meet, mix_key, mix_written
+from ...numbers.formats import clip
+from .. import rows
+from ..arithmetic import rounded_weight
+from ..rows import OPERATIONS, SATURATIONS, SIGNATURE, WRITES
 
-#: As in :mod:`apical.golden.program`.
-RATE_SHIFT = 10
+#: Columns of the instruction `Learn`: place, size and number of the matrix, multiplier of the rate
+#: and whether the sign of beta counts, range of its terms, limits of factors and of weights, bits
+#: that rounding discards.
+(AT, ROWS, COLS, NUMBER, MULTIPLIER, BY_SIGN, FIRST, LAST, LOW, HIGH, WEIGHT_LOW, WEIGHT_HIGH,
+ DROP) = range(1, 14)
+#: Columns of a term: places of the row factor, the column factor and the scaled factor, number of
+#: the vector of the last, sign.
+ROW, COL, SCALED, SCALED_NUMBER, SIGN = range(5)
 
 
-@njit
-def _scale(op, terms, state, beta, key, count):
+def _scale(op, terms, state, beta, key, count, scratch):
     """Scaled column factors of all terms of a weight update."""
-    cols, multiplier, by_sign, first, last = op[3], op[5], op[6], op[7], op[8]
-    low, high = op[9], op[10]
-    if by_sign:
+    cols, multiplier = op[COLS], op[MULTIPLIER]
+    if op[BY_SIGN]:
         multiplier = multiplier * beta
-    for t in range(first, last):
-        factor, into, number = terms[t, 1], terms[t, 2], terms[t, 3]
-        values, saturated = state[into:into + cols], np.int64(0)
-        for j in range(cols):
-            wanted = multiplier * np.int64(state[factor + j]) + (1 << RATE_SHIFT - 1) >> RATE_SHIFT
-            new = min(max(wanted, low), high)
-            saturated += new != wanted
-            values[j] = new
-        retire(key, number, values, saturated, count)
+    wanted = scratch[:cols]
+    for t in range(op[FIRST], op[LAST]):
+        rows.scale(wanted, state[terms[t, COL]:terms[t, COL] + cols], multiplier)
+        rows.write(state[terms[t, SCALED]:terms[t, SCALED] + cols], wanted, op[LOW], op[HIGH], key,
+                   terms[t, SCALED_NUMBER], count)
 
 
 # Loops over the columns of one row of a matrix, each simple enough for the compiler to vectorize.
 
 
-@njit
 def _add(total, touched, factors, rate):
     for k in range(len(total)):
         total[k] += rate * factors[k]
         touched[k] |= factors[k]
 
 
-@njit
-def _words(x, y, highs, lows, row):
+def _words(x, y, columns, row):
     """Random words of a row, from its word and those of its columns."""
-    high, low = uint32(row >> 16 & 0xFFFF), uint32(row & 0xFFFF)
-    for k in range(len(highs)):
-        x[k], y[k] = cross(high, low, highs[k], lows[k])
+    for k in range(len(columns)):
+        x[k], y[k] = meet(row, columns[k])
 
 
-@njit
 def _round_stochastically(y, total, touched, values, low, high, drop):
     """Add totals to weights in place; returns (weights written, those of them clipped)."""
     written, saturated = np.int64(0), np.int64(0)
-    up, down = max(drop - 16, 0), max(16 - drop, 0)
     for k in range(len(values)):
-        random = np.int64(y[k] >> down) << up
-        wanted = values[k] + ((total[k] + random) >> drop)
-        value = min(max(wanted, low), high)
+        wanted = rounded_weight(values[k], total[k], y[k], drop)
+        value = clip(wanted, low, high)
         # Where nothing is written the total is 0: the weight stays, which is in its range.
         written += touched[k] != 0
         saturated += value != wanted
@@ -63,61 +60,56 @@ def _round_stochastically(y, total, touched, values, low, high, drop):
     return written, saturated
 
 
-@njit
 def _sign(x, y, touched, values):
     """Sum of the mixed written weights."""
-    found = uint32(0)
+    found = np.int64(0)
     for k in range(len(values)):
-        h = uint32(uint32(values[k]) + x[k]) & uint32(0xFFFF)
-        word = h ^ y[k] ^ (uint32(h << 3) & uint32(h << 7) & uint32(0xFFFF))
-        found = uint32(found + (word if touched[k] != 0 else uint32(0)))
-    return np.int64(found)
+        found += mix_written(x[k], y[k], values[k]) if touched[k] != 0 else 0
+    return found
 
 
-@njit
-def learn(op, terms, state, weights, beta, key, count, places, scratch, totals):
-    """`Learn`; its columns are those of the first lines."""
-    at, rows, cols, number, first, last = op[1], op[2], op[3], op[4], op[7], op[8]
-    low, high, drop = op[11], op[12], op[13]
-    _scale(op, terms, state, beta, key, count)
-    word = mix_key(key, count[OPERATIONS] << 8 | number)
+def learn(op, terms, state, weights, beta, key, count, scratch):
+    """`Learn`."""
+    at, cols, first, last = op[AT], op[COLS], op[FIRST], op[LAST]
+    _scale(op, terms, state, beta, key, count, scratch[0])
+    word = mix_key(key, count[OPERATIONS] << 8 | op[NUMBER])
     count[OPERATIONS] += 1
     # Columns in which a factor is not 0, gathered: the others are never touched.
-    active = 0
+    active, places = 0, scratch[0]
     for j in range(cols):
         for t in range(first, last):
-            if state[terms[t, 2] + j] != 0:
+            if state[terms[t, SCALED] + j] != 0:
                 places[active] = j
                 active += 1
                 break
-    place, total, old, touched = places[:active], totals[0, :active], totals[1, :active], \
-        totals[2, :active]
-    x, y, highs, lows = (scratch[0, :active], scratch[1, :active], scratch[2, :active],
-                         scratch[3, :active])
+    place, total, old, touched = (places[:active], scratch[1, :active], scratch[2, :active],
+                                  scratch[3, :active])
+    x, y, columns = scratch[4, :active], scratch[5, :active], scratch[6, :active]
+    factors = scratch[7:]
     for k in range(active):
-        column = mix_key(word, 1 << 16 | place[k])
-        highs[k], lows[k] = uint32(column >> 16), uint32(column & 0xFFFF)
+        columns[k] = column_word(word, place[k])
         for t in range(first, last):
-            totals[3 + t - first, k] = state[terms[t, 2] + place[k]]
+            factors[t - first, k] = state[terms[t, SCALED] + place[k]]
     signed = np.int64(0)
-    for i in range(rows):
+    for i in range(op[ROWS]):
         some = False
         for t in range(first, last):
-            some |= state[terms[t, 0] + i] != 0
+            some |= state[terms[t, ROW] + i] != 0
         if not some:
             continue
         row = weights[at + i * cols:at + (i + 1) * cols]
         for k in range(active):
             total[k], touched[k], old[k] = 0, 0, row[place[k]]
         for t in range(first, last):
-            rate = terms[t, 4] * np.int64(state[terms[t, 0] + i])
+            rate = terms[t, SIGN] * np.int64(state[terms[t, ROW] + i])
             if rate:
-                _add(total, touched, totals[3 + t - first, :active], rate)
-        _words(x, y, highs, lows, mix_key(word, i))
-        written, saturated = _round_stochastically(y, total, touched, old, low, high, drop)
+                _add(total, touched, factors[t - first, :active], rate)
+        _words(x, y, columns, mix_key(word, i))
+        written, saturated = _round_stochastically(y, total, touched, old, op[WEIGHT_LOW],
+                                                   op[WEIGHT_HIGH], op[DROP])
         for k in range(active):
             row[place[k]] = old[k]
         signed += _sign(x, y, touched, old)
         count[WRITES] += written
         count[SATURATIONS] += saturated
-    count[SIGNATURE] = (count[SIGNATURE] + signed) & 0xFFFFFFFF
+    count[SIGNATURE] = count[SIGNATURE] + signed & 0xFFFFFFFF

@@ -5,26 +5,29 @@ nothing of them.
 
 Raw integers are held in float64 arrays so that products run in BLAS: every product and partial sum
 is an integer below 2**53, proven from the formats by :mod:`apical.golden.numbers.bounds` before a
-program runs, so the result does not depend on summation order, blocking or threads.
+program runs, so the result does not depend on summation order, blocking or threads.  All other
+arithmetic is that of :mod:`apical.golden.executors.arithmetic`, which the compiled executor
+(:mod:`apical.golden.executors.compiled.executor`) shares.
 
-A program that learns runs image by image, since the weights change between them; the compiled road
-(:mod:`apical.golden.executors.compiled.executor`) does the same, to the bit, much faster.
+A program that learns runs image by image, since the weights change between them; the compiled
+executor does the same, to the bit, much faster.
 """
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from ...errors import MisuseError
 from ...network import Network
-from ...numbers.addressed import mix_key, signature
+from ...numbers.addressed import mix_key
 from ...numbers.bounds import state_limits
 from ...numbers.formats import STATE as STATE_FORMAT
 from ...numbers.formats import WEIGHT as WEIGHT_FORMAT
 from ...numbers.formats import Format
-from ...numbers.tables import LOGISTIC, look_up
+from ...numbers.tables import all_samples
 from ...program import (
     RATE,
     STATE,
@@ -36,15 +39,17 @@ from ...program import (
     vectors,
     walk,
 )
+from ..arithmetic import Numbers
+from ..rows import COUNTS, SIGNATURE, STEPS
 from ..trace import Trace
 from . import states as fixed_states
 from .check import check_fixed
-from .weights import beta_sign, learn, multipliers
+from .weights import learn, multipliers
 
 
 @dataclass
 class FixedResult:
-    """What a run left behind; every array has one entry an image.
+    """Results of a run; every array has one entry for each image.
 
     Attributes
     ----------
@@ -76,6 +81,9 @@ class FixedResult:
     trace: Trace | None = None
 
 
+_NOT_WATCHED = np.zeros(0, np.int64)
+
+
 @dataclass
 class _Run:
     """Working storage of one batch."""
@@ -85,20 +93,21 @@ class _Run:
     vector_number: dict
     states: dict
     result: FixedResult
+    #: Counts of each image, with the columns of :mod:`apical.golden.executors.rows`; those of the
+    #: result are views of it.
+    counts: np.ndarray
+    #: Indices of the images that still run.
+    rows: np.ndarray
     #: Multiplier of each matrix that is learned.
-    multipliers: dict
-    #: Draws of random words so far, by image.
-    draws: np.ndarray
+    multipliers: dict = field(default_factory=dict)
     accumulators: dict = field(default_factory=dict)
-    #: Images that still run: a slice, or an index array inside an early-stopping loop.
-    rows: slice | np.ndarray = field(default_factory=lambda: slice(None))
-    #: Greatest |du| of the step, by image; None outside early-stopping loops.
-    moved: np.ndarray | None = None
+    #: Largest move of the step, by image; without elements outside early-stopping loops.
+    moved: np.ndarray = field(default_factory=lambda: _NOT_WATCHED)
 
     @property
-    def signs(self):
-        """Sign of beta of the images that run, as a column."""
-        return beta_sign(self.keys[self.rows])[:, None].astype(np.float64)
+    def whole(self) -> bool:
+        """Whether all images run."""
+        return len(self.rows) == self.batch
 
 
 class FixedExecutor:
@@ -126,6 +135,7 @@ class FixedExecutor:
         self.network, self.state, self.weight = network, state, weight
         self.update_frac = update_frac
         self.matrix_number = {m.name: i for i, m in enumerate(network.matrices)}
+        self.numbers, self.tables = Numbers.of(state, weight), all_samples(state)
         self._weights = {}
         for matrix in network.matrices:
             raw = np.asarray(weights[matrix.name])
@@ -139,6 +149,12 @@ class FixedExecutor:
             self._weights[matrix.name] = raw.astype(np.float64)
         # Views: learning changes both at once, and BLAS takes either order.
         self._transposed = {name: w.T for name, w in self._weights.items()}
+
+    @functools.cached_property
+    def kernels(self):
+        """The compiled functions; Numba is imported on first use."""
+        from . import kernels
+        return kernels
 
     @property
     def weights(self) -> dict:
@@ -167,15 +183,18 @@ class FixedExecutor:
         self.check(program)
         run = self._prepare(program, inputs, seed, first_image, record)
         run.multipliers = multipliers(program, rates, self.state, self.weight, self.update_frac)
-        parts = [slice(None)]
+        parts = [run.rows]
         if run.multipliers and run.batch > 1:
-            parts = [np.array([image]) for image in range(run.batch)]
+            parts = np.split(run.rows, run.batch)
         with np.errstate(all="raise"):
             for part in parts:
                 run.rows = part
                 self._execute(program.ops, run, ())
-        run.result.states = {key: value.astype(np.int64) for key, value in run.states.items()}
-        return run.result
+        result = run.result
+        result.states = {key: value.astype(np.int64) for key, value in run.states.items()}
+        result.steps, result.operations, result.writes, result.saturations, result.signatures = \
+            run.counts.T[STEPS:SIGNATURE + 1].copy()
+        return result
 
     def check(self, program: Program):
         """Raise `MisuseError` for the first operation that cannot run here."""
@@ -211,10 +230,11 @@ class FixedExecutor:
                 value[:] = self.state.one
             states[name, slot] = value
         image = np.arange(first_image, first_image + batch, dtype=np.int64)
-        count = np.zeros((5, batch), np.int64)
+        counts = np.zeros((batch, len(COUNTS)), np.int64)
+        result = FixedResult({}, None, *counts.T[STEPS:SIGNATURE + 1],
+                             Trace(batch) if record else None)
         return _Run(batch, mix_key(np.int64(seed), image), {v: i for i, v in enumerate(numbers)},
-                    states, FixedResult({}, None, *count, Trace(batch) if record else None), {},
-                    np.zeros(batch, np.int64))
+                    states, result, counts, np.arange(batch))
 
     def _check_input(self, name, values):
         population = self.network.population(name)
@@ -242,39 +262,38 @@ class FixedExecutor:
             return
         outer_rows, outer_moved = run.rows, run.moved
         threshold = np.floor(op.settled * 2.0 ** self.state.frac)
-        active = np.arange(run.batch)[outer_rows]
         for step in range(op.steps):
-            if not active.size:
+            if not run.rows.size:
                 break
-            run.rows = active if active.size < run.batch else slice(None)
-            run.moved = np.zeros(run.batch)
+            run.moved = np.zeros(run.batch, np.int64)
             self._execute(op.body, run, (*path, step))
-            run.result.steps[active] += 1
-            active = active[run.moved[active] > threshold]
+            run.result.steps[run.rows] += 1
+            run.rows = run.rows[run.moved[run.rows] > threshold]
         run.rows, run.moved = outer_rows, outer_moved
 
     def write(self, op, run, path, vector, values):
-        """Clip, count, sign and store a vector of the images that run, then its rate."""
-        clipped = np.clip(values, *self._limits(*vector))
-        target = run.states[vector]
-        if run.moved is not None and op.moves and vector[1] != RATE:
-            moved = np.abs(clipped - target[run.rows]).max(axis=1)
-            run.moved[run.rows] = np.maximum(run.moved[run.rows], moved)
-        result, number = run.result, run.vector_number[vector]
-        result.saturations[run.rows] += (clipped != values).sum(axis=1)
-        written = clipped.astype(np.int64)
-        counts = result.operations[run.rows].copy()
-        keys = mix_key(run.keys[run.rows], counts << 8 | number)
-        result.signatures[run.rows] += signature(keys, written)
-        result.signatures &= 0xFFFFFFFF
-        result.operations[run.rows] += 1
-        result.writes[run.rows] += written.shape[1]
-        if result.trace is not None:
-            result.trace.append(path, op, number, vector, np.arange(run.batch)[run.rows],
-                                counts, written)
-        target[run.rows] = clipped
+        """Clip, count, sign and store a vector of the images that run, then its rate.
+
+        Parameters
+        ----------
+        op, run, path
+            As handlers take them.
+        vector : (population, slot)
+        values : ndarray of shape (images that run, n)
+            Integers of any type; an ``int64`` array is clipped in place.
+        """
+        wanted = np.ascontiguousarray(values, np.int64)
+        target, number = run.states[vector], run.vector_number[vector]
+        watched = op.moves and vector[1] != RATE
+        before = run.result.operations[run.rows] if run.result.trace is not None else None
+        self.kernels.write(run.rows, wanted, target, *self._limits(*vector), run.keys, number,
+                           run.counts, run.moved if watched else _NOT_WATCHED)
+        if run.result.trace is not None:
+            run.result.trace.append(path, op, number, vector, run.rows, before, wanted)
         if vector[1] == STATE and (vector[0], RATE) in run.states:
-            self.write(op, run, path, (vector[0], RATE), look_up(LOGISTIC, clipped, self.state))
+            rates = np.empty_like(wanted)
+            self.kernels.rates(rates, wanted, self.tables, self.numbers)
+            self.write(op, run, path, (vector[0], RATE), rates)
 
     def _limits(self, name, slot):
         """Range of a vector: states keep to that of their rate, whoever writes them."""

@@ -1,20 +1,17 @@
-"""Operations on states in raw integers, a batch of images at a time.
+"""Fixed executor: operations on states in raw integers, a batch of images at a time.
 
 Handlers take ``(executor, operation, run, path)`` of :mod:`apical.golden.executors.fixed.executor`.
-Arrays are float64 arrays of integers, except where tables and random words need integers.
+`Project` is a product of float64 arrays of integers; the other arithmetic is that of
+:mod:`apical.golden.executors.arithmetic`, compiled.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from ...numbers.addressed import WORD_BITS, byte_sum, draw_key, draw_words
-from ...numbers.formats import round_shift
-from ...numbers.tables import HALF_EXPONENTIAL, LOGISTIC, SLOPE, look_up
 from ...program import (
-    FLOW_LIMIT,
     RATE,
-    RATE_SHIFT,
+    SAMPLE_MODES,
     STATE,
     Clear,
     Decide,
@@ -28,27 +25,24 @@ from ...program import (
     Update,
     stored,
 )
+from ..rows import DRAWS
 from .check import noise_multiplier
 
 
-def _sat(executor, values):
-    return np.clip(values, executor.state.min, executor.state.max)
+def _vector(executor, run, pair):
+    """A vector of all images; not to be written."""
+    return run.states[stored(executor.network, pair)]
 
 
 def _read(executor, run, pair):
     """A vector of the images that run; not to be written."""
-    return run.states[stored(executor.network, pair)][run.rows]
+    values = _vector(executor, run, pair)
+    return values if run.whole else values[run.rows]
 
 
-def _current(op, run):
-    return run.accumulators[op.population, op.current][run.rows]
-
-
-def draw(run, size):
-    """Random words (x, y) of the units of the images that run; raises their draw count."""
-    keys = draw_key(run.keys[run.rows], run.draws[run.rows])
-    run.draws[run.rows] += 1
-    return draw_words(keys[:, None], np.arange(size))
+def _wanted(run, values):
+    """Room for what is written, of the shape of a vector for the images that run."""
+    return np.empty((len(run.rows), values.shape[1]), np.int64)
 
 
 def project(executor, op, run, path):
@@ -63,9 +57,10 @@ def project(executor, op, run, path):
     if projection.sign < 0:
         np.negative(total, out=total)
     if op.start is not None:
-        total += run.accumulators[projection.target, op.start][run.rows]
+        start = run.accumulators[projection.target, op.start]
+        total += start if run.whole else start[run.rows]
     key = projection.target, op.into
-    if isinstance(run.rows, slice):
+    if run.whole:
         run.accumulators[key] = total
     else:
         run.accumulators.setdefault(key, np.zeros((run.batch, total.shape[1])))
@@ -74,69 +69,56 @@ def project(executor, op, run, path):
 
 def update(executor, op, run, path):
     """`Update`."""
-    vector = op.population, op.slot
-    old, force, scale = run.states[vector][run.rows], _current(op, run), executor.weight.frac
-    if op.held is not None:
-        force = force - run.states[op.population, op.held][run.rows] * 2.0 ** scale
-    if op.gate and op.leak and executor.network.population(op.population).rate == "logistic":
-        slope = look_up(SLOPE, old, executor.state)
-        current = _sat(executor, round_shift(force, scale))
-        force = round_shift(slope * current, executor.state.frac) * 2.0 ** scale
-    if op.leak:
-        force = force - old * 2.0 ** scale
-    nudge = op.nudge
+    vector, scale, nudge = (op.population, op.slot), executor.weight.frac, op.nudge
+    values, none = run.states[vector], np.zeros((run.batch, 0))
+    held = none if op.held is None else run.states[op.population, op.held]
+    target, pulled, pull = none, values, 0
     if nudge is not None:
-        pulled = _read(executor, run, (op.population, RATE)) if nudge.of_rate else old
-        pull = run.states[nudge.target, STATE][run.rows] - pulled
-        if nudge.random_sign:
-            pull *= run.signs
-        force = force + pull * float(nudge.sign << scale - nudge.shift)
-    values = round_shift(force, scale + op.shift)
-    if op.leak:
-        values = values + old
-    if op.noise:
-        total = byte_sum(*draw(run, old.shape[1]))
-        values = values + round_shift(noise_multiplier(op, executor.state) * total, RATE_SHIFT)
-    executor.write(op, run, path, vector, values)
+        target, pull = run.states[nudge.target, STATE], nudge.sign << scale - nudge.shift
+        if nudge.of_rate:
+            pulled = _vector(executor, run, (op.population, RATE))
+    gate = op.gate and op.leak and executor.network.population(op.population).rate == "logistic"
+    wanted = _wanted(run, values)
+    executor.kernels.update(
+        run.rows, wanted, values, run.accumulators[op.population, op.current], held, target,
+        pulled, pull, nudge is not None and nudge.random_sign, gate, op.leak, scale + op.shift,
+        noise_multiplier(op, executor.state) if op.noise else -1, run.keys, run.counts,
+        executor.tables, executor.numbers)
+    executor.write(op, run, path, vector, wanted)
 
 
 def sample(executor, op, run, path):
     """`Sample`."""
-    state = executor.state
-    z = _sat(executor, round_shift(_current(op, run), executor.weight.frac))
-    if op.mode == "threshold":
-        values = np.where(z > 0, state.one, 0)
-    else:
-        values = look_up(LOGISTIC, z, state)
-        if op.mode == "sample":
-            y = draw(run, z.shape[1])[1] >> WORD_BITS - state.frac
-            values = np.where(y < values, state.one, 0)
-    executor.write(op, run, path, (op.population, STATE), values)
+    current = run.accumulators[op.population, op.current]
+    wanted = _wanted(run, current)
+    executor.kernels.sample(run.rows, wanted, current, SAMPLE_MODES.index(op.mode), run.keys,
+                            run.counts, executor.tables, executor.numbers)
+    executor.write(op, run, path, (op.population, STATE), wanted)
 
 
 def flow_rate(executor, op, run, path):
     """`FlowRate`."""
-    state, limit = executor.state, FLOW_LIMIT << executor.state.frac
-    one = run.states[op.population, STATE][run.rows] == state.one
-    current = _current(op, run)
-    exponent = _sat(executor, round_shift(np.where(one, -current, current),
-                                          executor.weight.frac + 1))
-    size = look_up(HALF_EXPONENTIAL, np.clip(exponent, -limit, limit), state)
-    executor.write(op, run, path, (op.population, op.into), np.where(one, size, -size))
+    current = run.accumulators[op.population, op.current]
+    wanted = _wanted(run, current)
+    executor.kernels.flow_rate(run.rows, wanted, run.states[op.population, STATE], current,
+                               executor.tables, executor.numbers)
+    executor.write(op, run, path, (op.population, op.into), wanted)
 
 
 def residual(executor, op, run, path):
     """`Residual`."""
-    scale = executor.weight.frac
-    share = run.states[op.population, STATE][run.rows] * 2.0 ** (scale - op.share)
-    executor.write(op, run, path, (op.population, op.into),
-                    -round_shift(_current(op, run) - share, scale))
+    current = run.accumulators[op.population, op.current]
+    wanted = _wanted(run, current)
+    executor.kernels.residual(run.rows, wanted, run.states[op.population, STATE], current,
+                              op.share, executor.numbers)
+    executor.write(op, run, path, (op.population, op.into), wanted)
 
 
 def clear(executor, op, run, path):
     """`Clear`."""
     vector = op.population, op.slot
-    executor.write(op, run, path, vector, np.zeros_like(run.states[vector][run.rows]))
+    wanted = np.zeros((len(run.rows), run.states[vector].shape[1]), np.int64)
+    executor.write(op, run, path, vector, wanted)
 
 
 def snapshot(executor, op, run, path):
@@ -161,7 +143,7 @@ def decide(executor, op, run, path):
 
 def reseed(executor, op, run, path):
     """`Reseed`."""
-    run.draws[run.rows] = op.count
+    run.counts[run.rows, DRAWS] = op.count
 
 
 HANDLERS = {Project: project, Update: update, Sample: sample, FlowRate: flow_rate,

@@ -1,8 +1,7 @@
 """Weight updates of the fixed executor, and the numbers that decide them.
 
-The arithmetic is that of :class:`~apical.golden.program.Learn`; the compiled road
-(:mod:`apical.golden.executors.compiled.executor`) and an engine's host take the same multipliers
-from here.
+The arithmetic is that of :class:`~apical.golden.program.Learn`; the compiled executor and the host
+of an engine take the same multipliers from here.
 """
 
 from __future__ import annotations
@@ -13,11 +12,12 @@ import numpy as np
 
 from ...errors import MisuseError
 from ...network import Network
-from ...numbers.addressed import DRAW, mix_key, mix_weight, mix_written, rounding_addend
-from ...numbers.formats import Format, round_shift
+from ...numbers.addressed import DRAW, mix_key, mix_weight, mix_written
+from ...numbers.formats import Format
 from ...program import RATE_SHIFT, SCALED, Program, describe, stored, vectors, walk
+from ..arithmetic import beta_sign, rounded_weight, scaled
 
-#: Greatest multiplier: a 16-bit word with the sign of beta.
+#: Largest multiplier: a 16-bit word with the sign of beta.
 MULTIPLIER_MAX = 32767
 #: First number of matrices in operation keys; those of vectors lie below.
 MATRIX_NUMBER = 128
@@ -25,17 +25,12 @@ MATRIX_NUMBER = 128
 DROP_BITS = 32
 
 
-def beta_sign(key):
-    """Sign of beta, +1 or -1, that an image key draws (its bit 31 means -1)."""
-    return 1 - 2 * (key >> 31 & 1)
-
-
 def _rate_shift(state, weight, update_frac):
     return RATE_SHIFT + update_frac + weight.frac - state.frac
 
 
 def greatest_rate(state: Format, weight: Format, update_frac: int) -> float:
-    """The greatest learning rate that has a multiplier."""
+    """The largest learning rate that has a multiplier."""
     return math.ldexp(MULTIPLIER_MAX, -_rate_shift(state, weight, update_frac))
 
 
@@ -45,16 +40,16 @@ def rate_multiplier(rate, state: Format, weight: Format, update_frac: int, what=
     Raises
     ------
     MisuseError
-        For a rate that is negative, not finite or too great.
+        For a rate that is negative, not finite or too large.
     """
     shift = _rate_shift(state, weight, update_frac)
     if not (isinstance(rate, int | float | np.number) and 0 <= rate < math.inf):
-        raise MisuseError(f"{what} is {rate}; it must be a number of 0 at least")
+        raise MisuseError(f"{what} is {rate}; it must be a number of at least 0")
     multiplier = math.floor(math.ldexp(float(rate), shift) + 0.5)
     if multiplier > MULTIPLIER_MAX:
-        greatest = greatest_rate(state, weight, update_frac)
-        raise MisuseError(f"{what} {rate:g} needs the multiplier {multiplier}, the greatest is "
-                          f"{MULTIPLIER_MAX} (rate {greatest:.4g}): use a smaller rate or "
+        largest = greatest_rate(state, weight, update_frac)
+        raise MisuseError(f"{what} {rate:g} needs the multiplier {multiplier}, the largest is "
+                          f"{MULTIPLIER_MAX} (rate {largest:.4g}): use a smaller rate or "
                           "beta_shift, fewer weight fraction bits or a smaller update_frac")
     return multiplier
 
@@ -96,23 +91,22 @@ def check_learning(network: Network, program: Program, state: Format, update_fra
 
 def learn(executor, op, run, path):
     """Run one `Learn` for the one image of ``run.rows``."""
-    image = int(np.arange(run.batch)[run.rows][0])
+    image = int(run.rows[0])
     multiplier = run.multipliers[op.matrix]
     if op.by_sign:
         multiplier *= int(beta_sign(run.keys[image]))
     for term, slot in zip(op.terms, SCALED):
-        cols = run.states[stored(executor.network, term.cols)][run.rows]
-        executor.write(op, run, path, (term.cols[0], slot),
-                        round_shift(cols * float(multiplier), RATE_SHIFT))
+        cols = run.states[stored(executor.network, term.cols)][run.rows].astype(np.int64)
+        executor.write(op, run, path, (term.cols[0], slot), scaled(multiplier, cols))
     weights = executor._weights[op.matrix]
     rows = [run.states[stored(executor.network, term.rows)][image].astype(np.int64)
             for term in op.terms]
-    scaled = [run.states[term.cols[0], slot][image].astype(np.int64)
-              for term, slot in zip(op.terms, SCALED)]
+    factors = [run.states[term.cols[0], slot][image].astype(np.int64)
+               for term, slot in zip(op.terms, SCALED)]
     active = np.flatnonzero(np.any(rows, axis=0))
     total = np.zeros((len(active), weights.shape[1]), np.int64)
     touched = np.zeros(total.shape, bool)
-    for term, row, col in zip(op.terms, rows, scaled):
+    for term, row, col in zip(op.terms, rows, factors):
         total += term.sign * row[active, None] * col
         touched |= (row[active, None] != 0) & (col != 0)
     _write_weights(executor, op, run, path, image, active, total, touched)
@@ -127,8 +121,8 @@ def _write_weights(executor, op, run, path, image, active, total, touched):
     at, cols = np.nonzero(touched)
     rows, total = active[at], total[at, cols]
     x, y = mix_weight(key, rows, cols)
-    drop = executor.state.frac + executor.update_frac
-    wanted = weights[rows, cols].astype(np.int64) + (total + rounding_addend(y, drop) >> drop)
+    wanted = rounded_weight(weights[rows, cols].astype(np.int64), total, y,
+                            executor.state.frac + executor.update_frac)
     values = np.clip(wanted, executor.weight.min, executor.weight.max)
     weights[rows, cols] = values
     result.operations[image] += 1

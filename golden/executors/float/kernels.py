@@ -12,7 +12,7 @@ import functools
 def _move(u, force, keep, eps, low, high):
     for i in range(u.shape[0]):
         for j in range(u.shape[1]):
-            # The order of operations of the NumPy road, so that results are equal bit for bit.
+            # The order of operations of the NumPy path, so that results are equal bit for bit.
             value = (u[i, j] * keep + force[i, j]) * eps
             value = low if value < low else value
             u[i, j] = high if value > high else value

@@ -17,7 +17,7 @@ TABLES = {"float": binding.HANDLERS, "fixed": fixed.HANDLERS, "compiled": compil
           "slow reference": slow_reference.Machine.handlers,
           "slow reference, names": slow_reference.NAMED}
 EXECUTORS = {"float": FloatExecutor, "fixed": fixed.FixedExecutor,
-             "compiled": compiled.OnlineExecutor}
+             "compiled": compiled.CompiledExecutor}
 NET = layered([2, 3, 2])
 
 

@@ -19,7 +19,7 @@ from apical.golden.learning.fixed import (
     train_fixed,
 )
 from apical.golden.learning.float import starting_weights
-from apical.golden.learning.sweep import sweep, sweep_ghosts
+from apical.golden.learning.sweep import sweep
 from apical.golden.network import layered
 from apical.golden.numbers.formats import STATE, WEIGHT, Format
 from apical.golden.numbers.quantize import quantize_network
@@ -113,7 +113,7 @@ def test_resuming_ends_where_an_unbroken_run_does(digits, tmp_path):
         assert getattr(whole, name) == getattr(rest, name) > 0
     for change, match in (({"weight": Format(16, 14), "update_frac": 6}, "weight is s16.12"),
                           ({"seed": 5}, "seed"), ({"update_frac": 7}, "update_frac"),
-                          ({"epochs": 1}, "more than the 1 asked")):
+                          ({"epochs": 1}, "more than the 1 requested")):
         with pytest.raises(MisuseError, match=match):
             train_fixed(network, some, replace(SHORT, **change), resume=path)
 
@@ -204,7 +204,7 @@ def test_default_training_of_mnist_reaches_its_accuracy(layers, changes, most):
 def test_parts_do_not_change_a_run(digits, monkeypatch):
     network, some = layered((64, 12, 10)), small(digits)
     whole = train_fixed(network, some, SHORT)
-    monkeypatch.setattr(training_fixed, "_PART", 7)
+    monkeypatch.setattr(training_fixed, "PART", 7)
     parts = train_fixed(network, some, SHORT)
     assert same(whole.weights, parts.weights) and whole.signature == parts.signature
 
@@ -230,7 +230,8 @@ def test_sweep_tells_every_pair(digits, capsys, tmp_path):
 
 def test_the_study_of_ghost_units(digits, capsys, tmp_path):
     # 16-bit weights are too fine for states of 4 fraction bits.
-    rows = list(sweep_ghosts((64, 8, 10), small(digits, 40), (8, 16), (8, 16), (1,), (0,), 1))
+    rows = list(sweep((64, 8, 10), small(digits, 40), (8, 16), (8, 16), system="ghost-duplicate",
+                      epochs=1))
     assert [(str(r.state), str(r.weight), r.update_frac) for r in rows] == [
         ("s8.4", "s8.5", 5), ("s16.12", "s8.5", 13), ("s16.12", "s16.13", 5)]
     report = tmp_path / "r.json"

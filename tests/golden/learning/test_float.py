@@ -17,7 +17,7 @@ from apical.golden.learning.float import (
 )
 from apical.golden.network import glorot, layered
 from apical.golden.numbers.formats import WEIGHT
-from apical.golden.systems.rules import RULES
+from apical.golden.systems.registry import trainer
 
 SHORT = TrainingConfig(epochs=3, batch=10, rates=(0.2, 0.1), decay=0.9, beta_shift=0, seed=4)
 
@@ -149,7 +149,7 @@ def test_diverging_runs_stop_with_a_word(digits):
     ("ep", (64, 32, 10), (2.0, 1.0)), ("stdp-integrated", (64, 32, 10), (1.0, 0.5)),
     ("ghost", (64, 30, 20, 10), (40.0,)), ("backprop", (64, 30, 20, 10), (40.0,))])
 def test_steps_that_are_too_large_are_named(digits, rule, sizes, rates):
-    network = RULES[rule].network(sizes)
+    network = trainer(rule).network(sizes)
     config = replace(default_config("digits", sizes, rule), epochs=3, rates=rates)
     with pytest.raises(ApicalError, match="training collapsed: every test image gives the same "
                                           "outputs after epoch [123]; use smaller rates"):
@@ -171,7 +171,7 @@ def test_data_and_network_must_match(digits):
 
 
 @pytest.mark.parametrize(("change", "message"), [
-    ({"rule": "hebb"}, "unknown rule 'hebb'; known: ep"),
+    ({"rule": "hebb"}, "unknown rule 'hebb'; known: backprop, cd, ep"),
     ({"epochs": -1}, "epochs is -1"), ({"batch": 0}, "batch is 0"), ({"seed": -1}, "seed is -1"),
     ({"steps": 2.5}, "steps is 2.5"), ({"nudge_steps": 0}, "nudge_steps is 0"),
     ({"rates": ()}, "rates are"), ({"rates": (0.1, -1)}, "rates are"),

@@ -101,19 +101,19 @@ def test_no_epochs_leave_the_first_weights(digits):
 
 def test_diverging_runs_stop_with_a_word(digits):
     with pytest.raises(ApicalError, match="training diverged: matrix '.*' is not finite after "
-                                          "epoch 1; use a smaller rate"):
+                                          "epoch 1; use smaller rates"):
         train(machine((64, 10)), digits, replace(SHORT, rate=1e38))
 
 
 @pytest.mark.parametrize(("layers", "rate"), [((64, 30), 3.0), ((64, 30, 20), 10.0)])
 def test_steps_that_are_too_large_are_named(digits, layers, rate):
     with pytest.raises(ApicalError, match="training diverged: couplings 'W1' are up to [0-9]+ "
-                                          "after epoch [123]; use a smaller rate"):
+                                          "after epoch [123]; use smaller rates"):
         train(machine(layers), digits, replace(SHORT, rate=rate))
 
 
 @pytest.mark.parametrize(("change", "message"), [
-    ({"rule": "ep"}, "unknown rule 'ep' of Boltzmann machines; known: flow, cd"),
+    ({"rule": "ep"}, "rule 'ep' trains no Boltzmann machines; use flow or cd"),
     ({"epochs": -1}, "epochs is -1"), ({"batch": 0}, "batch is 0"), ({"sweeps": 1.5}, "sweeps is"),
     ({"rate": -1.0}, "rate is -1"), ({"rate": float("nan")}, "rate is nan"),
     ({"decay": 0.0}, "decay is 0"), ({"flips": "none"}, "flips are 'none'"),
@@ -130,7 +130,7 @@ def test_defaults_and_machines(digits):
     assert default_config("mnist", 2) == default_config("mnist", 5) != default_config("mnist", 1)
     assert default_config("mine", 4, epochs=7, batch=None).epochs == 7
     assert default_config("digits", 1, "cd").rule == "cd"
-    with pytest.raises(MisuseError, match="unknown rule 'ep'"):
+    with pytest.raises(MisuseError, match="rule 'ep' trains no"):
         default_config("digits", 1, "ep")
     with pytest.raises(MisuseError, match="unknown training option 'rates'"):
         default_config("digits", 1, rates=1)

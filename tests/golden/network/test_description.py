@@ -66,6 +66,7 @@ def test_glorot_is_seeded_bounded_and_leaves_biases_zero():
 
 @pytest.mark.parametrize(("sizes", "message"), [
     ([10], r"^a layered network needs at least an input and an output layer, for example 64"),
+    ([20, 3.5, 3], r"^sizes are \(20, 3\.5, 3\); each must be a whole number, as in 64-32-10$"),
     ([64, 0, 10], r"^layer size 0 is not a positive number; write layers as 64-32-10$"),
     ([64, -3], r"^layer size -3 is not a positive number"),
     ([70000, 10], r"^population 'x' has size 70000; sizes go from 1 to 65535$"),

@@ -57,7 +57,9 @@ def test_signature_sums_the_elements():
     values = rng.integers(-2 ** 15, 2 ** 15, (7, 33))
     expected = [sum(reference.element(int(k), i, int(v)) for i, v in enumerate(row)) % 2 ** 32
                 for k, row in zip(keys, values)]
-    assert signature(keys, values).tolist() == expected
+    assert [signature(int(k), row.tolist()) for k, row in zip(keys, values)] == expected
+    # On arrays as well: a column of values for each unit.
+    assert signature(keys, values.T).tolist() == expected
 
 
 def test_a_single_changed_value_changes_the_signature():
@@ -66,7 +68,7 @@ def test_a_single_changed_value_changes_the_signature():
     values = rng.integers(-2 ** 15, 2 ** 15, (20_000, 8))
     changed = values.copy()
     changed[:, 3] ^= rng.integers(1, 2 ** 16, 20_000)
-    assert (signature(keys, values) != signature(keys, changed)).all()
+    assert (signature(keys, values.T) != signature(keys, changed.T)).all()
     assert missed("states", "one wrong", 100_000) == 0
 
 
@@ -91,6 +93,6 @@ def test_swapped_values_change_the_signature(kind, most):
     swapped = values.copy()
     swapped[rows, first], swapped[rows, second] = values[rows, second], values[rows, first]
     differ = (values != swapped).any(axis=1)
-    lost = (signature(keys, values) == signature(keys, swapped)) & differ
+    lost = (signature(keys, values.T) == signature(keys, swapped.T)) & differ
     assert differ.sum() > 0.9 * count
     assert lost.sum() / differ.sum() < most

@@ -21,7 +21,7 @@ STATE, WEIGHT = Format(16, 12), Format(16, 12)
 
 
 class Watched(FixedExecutor):
-    """Keeps the greatest absolute value of every accumulator."""
+    """Keeps the largest absolute value of every accumulator."""
 
     def _project(self, op, run, path):
         HANDLERS[Project](self, op, run, path)

@@ -61,7 +61,7 @@ def test_bits_needed(value, bits):
     (-300.0, Format(8, 6), r"is -300, outside format s8\.6 .* such as s16\.6, or"),
     (-0.5, Format(8, 6, False), r"is -0\.5, outside format u8\.6 .* such as s8\.6, or"),
     (1e12, Format(16, 12), r"no format of 32 bits holds them: scale the network down, or allow"),
-    # The greatest value of a format is a last place below the power of two.
+    # The largest value of a format is a last place below the power of two.
     (8 - 2 ** -14, Format(16, 12), r"is 7\.99994, outside format s16\.12"),
 ])
 def test_weights_outside_the_format_are_refused(value, fmt, message):

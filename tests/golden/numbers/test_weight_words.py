@@ -29,7 +29,7 @@ def test_words_by_their_definition():
 
 
 def test_a_zero_update_gives_zero():
-    """For every word and every number of discarded bits; and the greatest word rounds 1 up."""
+    """For every word and every number of discarded bits; and the largest word rounds up by 1."""
     words = np.arange(65536)
     for drop in range(1, 33):
         assert not (rounding_addend(words, drop) >> drop).any()

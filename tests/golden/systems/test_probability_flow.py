@@ -18,6 +18,7 @@ from apical.golden.network.boltzmann import boltzmann, full_matrix, hidden, spli
 from apical.golden.program import STATE, Learn, Relax, Sample, walk
 from apical.golden.references.boltzmann import flow_by_flips, marginals
 from apical.golden.systems import probability_flow as pf
+from apical.golden.systems.contrastive_divergence import contrastive_divergence
 
 SHAPES = [((5,), (5,)), ((5,), (2,)), ((5, 4), (1, 1)), ((4, 3, 2), (1, 1, 1)),
           ((4, 4, 3), (1, 2, 3)), ((5, 3), (2, 1))]
@@ -164,7 +165,7 @@ def test_sample_is_repeatable_and_goes_on():
         sample(network, weights, 0)
     with pytest.raises(MisuseError, match="steps is 0"):
         sample(network, weights, 1, 0)
-    with pytest.raises(MisuseError, match="no Boltzmann machine"):
+    with pytest.raises(MisuseError, match="not a Boltzmann machine"):
         sample(layered((4, 2)), {})
 
 
@@ -203,7 +204,7 @@ def test_free_energy_sums_hidden_states_out():
 
 def test_contrastive_divergence_takes_the_difference_of_two_products():
     network, weights, images = problem((5, 4), (1, 1))
-    executor, result = executed(network, weights, images, pf.contrastive_divergence(network), 0.5)
+    executor, result = executed(network, weights, images, contrastive_divergence(network), 0.5)
     W, b, c = restricted(network, weights)
     data = 1 / (1 + np.exp(-(images @ W + c)))
     v = result.states["v", STATE]
@@ -220,7 +221,7 @@ def test_learning_raises_the_likelihood_of_a_small_machine():
 
     teacher, truth, _ = problem((6, 3), (1, 1), seed=8)
     images = sample(teacher, truth, 3000, 60, seed=0).images
-    for program in (pf.training(teacher), pf.contrastive_divergence(teacher)):
+    for program in (pf.training(teacher), contrastive_divergence(teacher)):
         rng = np.random.default_rng(0)
         weights = {m.name: rng.normal(0, 0.1, m.shape) for m in teacher.matrices}
         executor = FloatExecutor(teacher, weights)
@@ -254,6 +255,6 @@ def test_couplings_that_would_never_learn_are_refused():
     with pytest.raises(MisuseError, match="sweeps is -1"):
         pf.training(deep, sweeps=-1)
     with pytest.raises(MisuseError, match="network '4-3-2' is not restricted"):
-        pf.contrastive_divergence(deep)
-    with pytest.raises(MisuseError, match="is no Boltzmann machine"):
+        contrastive_divergence(deep)
+    with pytest.raises(MisuseError, match="is not a Boltzmann machine"):
         pf.training(layered((4, 2)))

@@ -87,7 +87,7 @@ def test_density_decides():
 
 
 def test_the_constant_is_always_broadcast():
-    """It lies in no memory; here the other use of its matrix would turn it round."""
+    """It is stored in no memory; here the other use of its matrix would turn it round."""
     populations = (Population("h", 8), Population("z", 1), Population("one", 1, "constant"))
     projections = (Projection("bias", "one", "h", "m"), Projection("up", "h", "z", "m", True))
     network = Network("n", populations, (Matrix("m", 1, 8),), projections)
@@ -255,8 +255,8 @@ def test_programs_are_checked_first():
     ((Project("up1"), Update("h1", nudge=None), Decide("d")), {"accumulator_width": 24},
      "accumulator 'current' of 'h1' needs 31 bits, the engine has 24"),
     ((Snapshot("y", "a", "never"),), {}, "slot 'never' of 'y' are read before"),
-    ((Snapshot("one", "a"),), {}, "Snapshot one.a: the constant 'one' lies in no memory"),
-    ((Decide("one"),), {}, "Decide one: the constant 'one' lies in no memory"),
+    ((Snapshot("one", "a"),), {}, "Snapshot one.a: the constant 'one' is stored in no memory"),
+    ((Decide("one"),), {}, "Decide one: the constant 'one' is stored in no memory"),
     ((Relax(70000, (Decide("y"),)),), {}, "Relax 70000 steps: the engine repeats 65535 times"),
     ((Relax(60000, (Clear("y"), Clear("h1"))),), {},
      "up to 120000 state-writing operations an image, the engine counts 65536"),

@@ -98,7 +98,7 @@ def test_more_engines_just_wide_enough(seed):
 
 def test_cases_are_what_they_claim():
     """Between them, the cases hold everything that is hard."""
-    cases = [draw_case(seed, random_engine(0), greatest=12).case for seed in range(100)]
+    cases = [draw_case(seed, random_engine(0), largest=12).case for seed in range(100)]
     ops = [op for case in cases for op in walk(case.program.ops)]
     projections = [p for case in cases for p in case.network.projections]
     assert any(isinstance(op, Relax) and op.settled is not None for op in ops)

@@ -33,8 +33,8 @@ def learned(terms="one term", by_sign=False, reach=None, rate=0.45, unit="pipeli
 #: weights that are read back and "differ").
 MUTANTS = {
     "a bit of the random word": (
-        "learn", "if drop == 0 else cross.y", "if drop == 0 else cross.y ^ 0x8000", "LearnUnit",
-        "engine", {}, "weight"),
+        "learn_write", "if drop == 0 else cross.y", "if drop == 0 else cross.y ^ 0x8000",
+        "WeightWriter", "learn", {}, "weight"),
     "the mix of one lane": (
         "learn", "self.lane_mix[lane].eq(self.hash.result)",
         "self.lane_mix[lane].eq(self.hash.result ^ (lane == 1))", "LearnUnit", "engine", {},
@@ -43,43 +43,45 @@ MUTANTS = {
         "learn", "Cat(number, fill ^ self.swapped)", "Cat(number, ~fill)", "LearnUnit", "engine",
         {}, "weight"),
     "the greatest weight is one less": (
-        "learn", "Mux(negative, weight.min, weight.max)",
-        "Mux(negative, weight.min, weight.max - 1)", "LearnUnit", "engine", {"reach": 32767},
+        "learn_write", "Mux(negative, weight.min, weight.max)",
+        "Mux(negative, weight.min, weight.max - 1)", "WeightWriter", "learn", {"reach": 32767},
         "weight"),
     "the least weight is one more": (
-        "learn", "Mux(negative, weight.min, weight.max)",
-        "Mux(negative, weight.min + 1, weight.max)", "LearnUnit", "engine", {"reach": -32768},
+        "learn_write", "Mux(negative, weight.min, weight.max)",
+        "Mux(negative, weight.min + 1, weight.max)", "WeightWriter", "learn", {"reach": -32768},
         "weight"),
     "updates wrap around": (
-        "learn", "Mux(over, ends, wide[:16].as_signed())", "wide[:16]", "LearnUnit", "engine",
+        "learn_write", "Mux(over, ends, wide[:WORD].as_signed())", "wide[:WORD]", "WeightWriter",
+        "learn",
         {"reach": 32767}, "weight"),
     "clipped weights are not counted": (
-        "learn", "clip.eq(over)", "clip.eq(0)", "LearnUnit", "engine", {"reach": 32767},
+        "learn_write", "clip.eq(over)", "clip.eq(0)", "WeightWriter", "learn", {"reach": 32767},
         "saturations"),
     "padding and factors of 0 are written": (
-        "learn", "(flags[0] & self.full[0][lane])", "flags[0]", "LearnUnit", "engine", {},
+        "learn_write", "(flags[0] & self.full[0][lane])", "flags[0]", "WeightWriter", "learn", {},
         "unexpected"),
     "what is written enters the signature in part": (
-        "learn", "mix_written(late_x, late_y, new)", "mix_written(late_x, late_y, new >> 1)",
-        "LearnUnit", "engine", {}, "signature"),
+        "learn_write", "mix_written(late_x, late_y, new)", "mix_written(late_x, late_y, new >> 1)",
+        "WeightWriter", "learn", {}, "signature"),
     "the number of written weights": (
-        "learn", "sum(late[1:], late[0])", "sum(late[1:])", "LearnUnit", "engine", {}, "writes"),
+        "learn_write", "sum(late[1:], late[0])", "sum(late[1:])", "WeightWriter", "learn", {},
+        "writes"),
     "the sign of the second term": (
         "learn", "beat.negative.eq(self.minus[1])", "beat.negative.eq(self.minus[0])",
         "LearnUnit", "engine", {"terms": "two terms"}, "weight"),
     "words are written to another place than they came from": (
-        "learn", "self.write_address.eq(Mux(self.paired, write_late, write_at))",
-        "self.write_address.eq(Mux(self.paired, write_late, write_at) ^ 1)", "LearnUnit", "engine",
-        {"terms": "two terms"}, "differ"),
+        "learn_write", "self.weights.address.eq(Mux(self.paired, write_late, write_at))",
+        "self.weights.address.eq(Mux(self.paired, write_late, write_at) ^ 1)", "WeightWriter",
+        "learn",         {"terms": "two terms"}, "differ"),
     "serial: a bit of the random word": (
-        "learn_serial", "self.begin.eq(word)", "self.begin.eq(word ^ 1 << drop - 1)",
+        "learn_serial", "product.begin.eq(word)", "product.begin.eq(word ^ 1 << drop - 1)",
         "SerialLearnUnit", "engine", {"unit": "serial"}, "weight"),
     "serial: the mix of a lane is that of its neighbour": (
         "learn_serial", "Cat(lane, block)", "Cat(lane ^ 1, block)", "SerialLearnUnit", "engine",
         {"unit": "serial"}, "weight"),
     "serial: rows are mixed as columns": (
-        "learn_serial", "Mux(scalar, self.turned, ~self.turned)",
-        "Mux(scalar, ~self.turned, self.turned)", "SerialLearnUnit", "engine", {"unit": "serial"},
+        "learn_serial", "Mux(scalar, turned, ~turned)",
+        "Mux(scalar, ~turned, turned)", "SerialLearnUnit", "engine", {"unit": "serial"},
         "weight"),
     "serial: the greatest weight": (
         "learn_serial", "below ^ up.replicate(len(below))", "below", "SerialLearnUnit", "engine",
@@ -88,30 +90,30 @@ MUTANTS = {
         "learn_serial", "top ^ down", "top", "SerialLearnUnit", "engine",
         {"unit": "serial", "reach": -32768}, "weight"),
     "serial: clipped weights are not counted": (
-        "learn_serial", "self.sign & (up | down)", "self.sign & 0", "SerialLearnUnit", "engine",
-        {"unit": "serial", "reach": 32767}, "saturations"),
+        "learn_serial", "cross.changed & (up | down)", "cross.changed & 0", "SerialLearnUnit",
+        "engine", {"unit": "serial", "reach": 32767}, "saturations"),
     "serial: factors of 0 are written": (
-        "learn_serial", "(self.a.any() & self.value.any())", "1", "SerialLearnUnit", "engine",
+        "learn_serial", "(product.a.any() & product.value.any())", "1", "SerialLearnUnit", "engine",
         {"unit": "serial", "rate": 2e-5}, "unexpected"),
     "serial: what is written enters the signature in part": (
-        "learn_serial", "mix_written(self.x, self.y, self.new)",
-        "mix_written(self.x, self.y, self.new >> 1)", "SerialLearnUnit", "engine",
+        "learn_serial", "mix_written(cross.x, cross.y, new)",
+        "mix_written(cross.x, cross.y, new >> 1)", "SerialLearnUnit", "engine",
         {"unit": "serial"}, "signature"),
     "serial: the number of written weights": (
-        "learn_serial", "self.written.eq(self.sign)", "self.written.eq(0)", "SerialLearnUnit",
+        "learn_serial", "written.eq(cross.changed)", "written.eq(0)", "SerialLearnUnit",
         "engine", {"unit": "serial"}, "writes"),
     "serial: the sign of the second term": (
-        "learn_serial", "self.negative[1], self.negative[0]",
-        "self.negative[0], self.negative[0]", "SerialLearnUnit", "engine",
+        "learn_serial", "walk.second, self.operation.negative[1]",
+        "walk.second, self.operation.negative[0]", "SerialLearnUnit", "engine",
         {"terms": "two terms", "unit": "serial"}, "weight"),
     "serial: lanes of the new word are not put together": (
-        "host", "comes | self.learn_shift", "comes", "HostPort", "engine", {"unit": "serial"},
+        "host", "comes | update.shift", "comes", "HostPort", "engine", {"unit": "serial"},
         "weight"),
     "serial: the image key is not mixed once more": (
-        "sequencer", "with m.If(learned):", "with m.If(0):", "Sequencer", "engine",
+        "keys", "with m.If(self.learned):", "with m.If(0):", "OperationKeys", "sequencer",
         {"unit": "serial", "after": True}, "signature"),
     "the sign of beta": (
-        "engine", "Mux(turn, -factor, factor)", "factor", "Engine", None, {"by_sign": True},
+        "operands", "Mux(turn, -factor, factor)", "factor", "Operands", "engine", {"by_sign": True},
         "factor"),
 }
 
@@ -120,8 +122,7 @@ MUTANTS = {
 def test_mutants_are_caught_and_named(name, monkeypatch):
     module, old, new, thing, where, options, what = MUTANTS[name]
     monkeypatch.setattr(apical.sim.simulators.pysim, "PATIENCE", 2000)
-    place = (apical.sim.simulators.pysim if where is None
-             else importlib.import_module(f"apical.hw.engine.{where}"))
+    place = importlib.import_module(f"apical.hw.engine.{where}")
     monkeypatch.setattr(place, thing, getattr(mutant(module, old, new), thing))
     told = learned(**options)
     first = told.first

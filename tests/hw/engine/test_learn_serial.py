@@ -27,14 +27,15 @@ class Bench(wiring.Component):
         unit = self.unit
         m.submodules.unit, m.submodules.product = unit, ProductSum()
         product = m.submodules.product
-        m.d.comb += [unit.a.eq(Mux(unit.second, self.a[1], self.a[0])),
-                     unit.value.eq(Mux(unit.second, self.b[1], self.b[0])),
-                     product.a.eq(unit.a), product.b.eq(unit.value), product.add.eq(unit.add),
-                     product.subtract.eq(unit.subtract), product.load.eq(unit.load),
-                     product.begin.eq(unit.begin), unit.total.eq(product.total),
-                     unit.issuing.eq(1), unit.item_valid.eq(1), unit.item_last.eq(1),
-                     unit.final.eq(1), unit.tail.eq(self.unit.config.lanes),
-                     self.new.eq(unit.new)]
+        port, walk = unit.product, unit.walk
+        m.d.comb += [port.a.eq(Mux(walk.second, self.a[1], self.a[0])),
+                     walk.item.value.eq(Mux(walk.second, self.b[1], self.b[0])),
+                     product.a.eq(port.a), product.b.eq(port.value), product.add.eq(port.add),
+                     product.subtract.eq(port.subtract), product.load.eq(port.load),
+                     product.begin.eq(port.begin), port.total.eq(product.total),
+                     walk.issuing.eq(1), walk.item.valid.eq(1), walk.item.last.eq(1),
+                     walk.final.eq(1), unit.operation.tail.eq(self.unit.config.lanes),
+                     self.new.eq(unit.lanes.new)]
         return m
 
 
@@ -63,16 +64,16 @@ def test_sums_are_exact_where_they_leave_32_bits(update_frac):
 
     async def script(ctx):
         unit = bench.unit
-        ctx.set(unit.two, 1)
-        ctx.set(unit.start, 1)
+        ctx.set(unit.operation.two, 1)
+        ctx.set(unit.operation.start, 1)
         for first, second, negative, word, old in cases:
             for i, (a, b) in enumerate((first, second)):
                 ctx.set(bench.a[i], a)
                 ctx.set(bench.b[i], b)
-            ctx.set(unit.negative, negative)
-            ctx.set(unit.y, int(word))
-            ctx.set(unit.old, int(old))
-            await ctx.tick().until(unit.shift)
+            ctx.set(unit.operation.negative, negative)
+            ctx.set(unit.cross.y, int(word))
+            ctx.set(unit.lanes.old, int(old))
+            await ctx.tick().until(unit.lanes.shift)
             products = [a * b * (-1) ** (negative >> i & 1)
                         for i, (a, b) in enumerate((first, second))]
             addend = int(word) << drop - 16 if drop >= 16 else int(word) >> 16 - drop
@@ -91,10 +92,10 @@ def test_cycles_of_a_word(lanes, two, cycles):
     times = []
 
     async def script(ctx):
-        ctx.set(bench.unit.two, two)
-        ctx.set(bench.unit.start, 1)
+        ctx.set(bench.unit.operation.two, two)
+        ctx.set(bench.unit.operation.start, 1)
         for time in range(3 * cycles + 20):
-            if ctx.get(bench.unit.write):
+            if ctx.get(bench.unit.weights.enable):
                 times.append(time)
             await ctx.tick()
 

@@ -69,40 +69,40 @@ PROGRAMS = {"inference": inference, "contrast": contrast_program, "words": words
 #: What is wrong: (module, text, text instead, where it is used, name there, options of `run`).
 MUTANTS = {
     "rounding is floor": (
-        "unit_lane", "Cat(1, start)", "Cat(0, start)", "unit_pipeline", "update_lane", {}),
+        "unit_lane", "Cat(1, start)", "Cat(0, start)", "unit_pipeline", "UpdateLane", {}),
     "the sign of one lane": (
         "lanes", "mul.b.eq(rate)", "mul.b.eq(-rate if lane == 1 else rate)", "engine", "Lanes", {}),
     "one block too many in dot direction": (
         "issue", "last = block == last_block", "last = block == last_block + 1", "engine",
         "ProjectionIssue", {}),
     "one block too few in broadcast direction": (
-        "issue", "Mux(self.dot, self.rows, self.blocks)", "Mux(self.dot, self.rows, 1)", "engine",
-        "ProjectionIssue", {}),
+        "issue", "Mux(operation.dot, operation.rows, operation.blocks)",
+        "Mux(operation.dot, operation.rows, 1)", "engine", "ProjectionIssue", {}),
     "the last row of the last word is skipped": (
-        "issue", "(tail > lane)", "(tail > lane + 1)", "engine", "ProjectionIssue",
+        "scan", "(tail > lane)", "(tail > lane + 1)", "issue", "WordScan",
         {"program": "words"}),
     "rows of the smallest rate are skipped": (
-        "engine", "word_select(lane, 16).any()", "word_select(lane, 16)[1:].any()", "pysim",
-        "Engine", {"program": "words", "ones": True}),
+        "stores", "word_select(lane, WORD).any()", "word_select(lane, WORD)[1:].any()", "engine",
+        "StateStore", {"program": "words", "ones": True}),
     "padding of a word is not masked": (
-        "issue", "(~next_last | (tail > lane))", "1", "engine", "ProjectionIssue", {}),
+        "scan", "(~next_last | (tail > lane))", "1", "issue", "WordScan", {}),
     "events behind the last one": (
         "issue", "valid & event[31]", "0", "engine", "ProjectionIssue", {}),
     "sums do not start from their accumulator": (
         "lanes", "Mux(started, ", "Mux(0, ", "engine", "Lanes", {}),
     "the sign of the nudge": (
         "unit_lane", 'at["nudge"] & ~at["nudge_negative"]', 'at["nudge"]', "unit_pipeline",
-        "update_lane", {"program": "contrast", "sign": -1}),
+        "UpdateLane", {"program": "contrast", "sign": -1}),
     "the operands of a difference": (
         "unit_lane", 'Mux(at["subtract"], apart, a)', 'Mux(at["subtract"], -apart, a)',
-        "unit_pipeline", "update_lane", {"program": "contrast"}),
+        "unit_pipeline", "UpdateLane", {"program": "contrast"}),
     "the upper limit is one less": (
         "unit_lane", "symmetric, state.one, state.max)", "symmetric, state.one - 1, state.max)",
-        "unit_pipeline", "update_lane", {}),
+        "unit_pipeline", "UpdateLane", {}),
     "padding of a word is written": (
-        "unit_pipeline", "Mux(left == 1, tail, lanes)", "lanes", "engine", "UnitPipeline", {}),
+        "unit_issue", "Mux(left == 1, tail, lanes)", "lanes", "unit_pipeline", "UnitIssue", {}),
     "the last of equal values wins": (
-        "unit_measure", "later = right > left", "later = right >= left", "unit_pipeline", "measure",
+        "unit_measure", "later = right > left", "later = right >= left", "unit_pipeline", "Measure",
         {"reach": 0}),
     "settled means less than the threshold": (
         "sequencer", '"threshold"), self.moved)', '"threshold"), self.moved | 1)', "engine",
@@ -110,14 +110,14 @@ MUTANTS = {
     "loops run once more": (
         "sequencer", "loops[loop] == 1", "loops[loop] == 0", "engine", "Sequencer", {}),
     "the key is mixed before the one before is taken": (
-        "sequencer", "m.Elif(wanted & ~occupied)", "m.Elif(wanted)", "engine",
-        "Sequencer", {"quick": 1, "sizes": (4, 40, 3), "key_ahead": False}),
+        "keys", "m.Elif(wanted & ~occupied)", "m.Elif(wanted)", "sequencer",
+        "OperationKeys", {"quick": 1, "sizes": (4, 40, 3), "key_ahead": False}),
     "the key is not kept while the next one is mixed": (
-        "sequencer", "m.d.sync += kept.eq(engine.result)", "pass", "engine", "Sequencer", {}),
+        "keys", "m.d.sync += kept.eq(engine.result)", "pass", "sequencer", "OperationKeys", {}),
     "one input bank": (
-        "sequencer", "self.bank.eq(~self.bank)", "self.bank.eq(0)", "engine", "Sequencer", {}),
+        "sequencer", "run.bank.eq(~run.bank)", "run.bank.eq(0)", "engine", "Sequencer", {}),
     "addresses of the signature start at 0": (
-        "mixing", "(self.address + lane)[:16]", "lane", "engine", "SignatureUnit", {}),
+        "mixing", "(self.address + lane)[:INDEX]", "lane", "engine", "SignatureUnit", {}),
 }
 
 
@@ -125,10 +125,8 @@ MUTANTS = {
 def test_mutants_are_caught(name, monkeypatch):
     module, old, new, where, thing, options = MUTANTS[name]
     monkeypatch.setattr(apical.sim.simulators.pysim, "PATIENCE", 2000)
-    place = (apical.sim.simulators.pysim if where == "pysim"
-             else importlib.import_module(f"apical.hw.engine.{where}"))
-    monkeypatch.setattr(place, thing,
-                        getattr(mutant(module, old, new), thing))
+    place = importlib.import_module(f"apical.hw.engine.{where}")
+    monkeypatch.setattr(place, thing, getattr(mutant(module, old, new), thing))
     assert run(**options)
 
 

@@ -55,28 +55,28 @@ def run(chunks, seed=0, pace=3):
             quiet = 0
             while quiet < 60:
                 await ctx.tick()
-                busy = ctx.get(endpoint.send) or ctx.get(endpoint.host_valid)
+                busy = ctx.get(endpoint.send) or ctx.get(endpoint.host.valid)
                 quiet = 0 if busy else quiet + 1
 
     async def port(ctx):
         while True:
-            ctx.set(endpoint.host_ready, rng.random() < 0.5)
-            taken = ctx.get(endpoint.host_valid) and ctx.get(endpoint.host_ready)
-            write, where, word = (ctx.get(endpoint.host_write), ctx.get(endpoint.host_address),
-                                  ctx.get(endpoint.host_write_data))
+            ctx.set(endpoint.host.ready, rng.random() < 0.5)
+            taken = ctx.get(endpoint.host.valid) and ctx.get(endpoint.host.ready)
+            write, where, word = (ctx.get(endpoint.host.write), ctx.get(endpoint.host.address),
+                                  ctx.get(endpoint.host.write_data))
             if ctx.get(endpoint.stop):
                 memory.stop()
             await ctx.tick()
             if not taken:
                 continue
-            ctx.set(endpoint.host_ready, 0)
+            ctx.set(endpoint.host.ready, 0)
             if write:
                 # What is written to `commit` has no meaning.
                 memory.write([where], [0 if where == COMMIT else word])
                 answer = endpoint.done if where == COMMIT else None
             else:
-                ctx.set(endpoint.host_read_data, int(memory.read([where])[0]))
-                answer = endpoint.host_read_valid
+                ctx.set(endpoint.host.read_data, int(memory.read([where])[0]))
+                answer = endpoint.host.read_valid
             if answer is not None:
                 for _ in range(1 + rng.randrange(9)):
                     await ctx.tick()
@@ -227,7 +227,7 @@ def test_a_flag_ends_a_request_that_waits_and_its_repetition_is_told():
         stuck = write(session, Space.EVENTS, 0, [1, 2])
         await send(stuck)
         await send(stuck)
-        ctx.set(endpoint.host_ready, 1)
+        ctx.set(endpoint.host.ready, 1)
         await send(write(session, Space.EVENTS, 0, [1, 2]))
 
     simulator = Simulator(endpoint)

@@ -24,15 +24,15 @@ def play(config, requests, seed=0):
     async def host(ctx):
         nonlocal cycles
         for write, where, data in requests:
-            ctx.set(unpacker.host_valid, 1)
-            ctx.set(unpacker.host_write, write)
-            ctx.set(unpacker.host_address, where)
-            ctx.set(unpacker.host_write_data, data)
+            ctx.set(unpacker.host.valid, 1)
+            ctx.set(unpacker.host.write, write)
+            ctx.set(unpacker.host.address, where)
+            ctx.set(unpacker.host.write_data, data)
             ready = 0
             while not ready:
-                *_, ready = await ctx.tick().sample(unpacker.host_ready)
+                *_, ready = await ctx.tick().sample(unpacker.host.ready)
                 cycles += 1
-            ctx.set(unpacker.host_valid, 0)
+            ctx.set(unpacker.host.valid, 0)
             for _ in range(rng.choice((0, 0, 0, 1, 30))):
                 await ctx.tick()
         for _ in range(80):
@@ -40,10 +40,10 @@ def play(config, requests, seed=0):
 
     async def port(ctx):
         while True:
-            ctx.set(unpacker.port_ready, rng.random() < 0.5)
+            ctx.set(unpacker.port.ready, rng.random() < 0.5)
             *_, valid, ready, write, where, data = await ctx.tick().sample(
-                unpacker.port_valid, unpacker.port_ready, unpacker.port_write,
-                unpacker.port_address, unpacker.port_write_data)
+                unpacker.port.valid, unpacker.port.ready, unpacker.port.write,
+                unpacker.port.address, unpacker.port.write_data)
             if valid and ready:
                 log.append((write, where, data))
 

@@ -6,7 +6,7 @@ from apical.sim.simulators.simulator import source_digest, source_files
 def test_the_engine_and_all_it_imports_decide():
     found = source_files("apical.hw.export.verilog")
     assert {"apical.hw.engine.engine", "apical.hw.engine.unit_pipeline", "apical.hw.interface.isa",
-            "apical.golden.numbers.formats", "apical.golden.program.operations"} <= set(found)
+            "apical.golden.numbers.formats", "apical.golden.program.operation"} <= set(found)
     assert found["apical.hw.interface.isa"].name == "isa.py"
 
 

@@ -1,4 +1,4 @@
-"""The compiled road against the NumPy road: equal to the bit, whatever the network and program."""
+"""The compiled executor against the batched one: equal to the bit, for any network and program."""
 
 import numpy as np
 import pytest
@@ -6,8 +6,8 @@ from compare_executors import compare
 from random_programs import FORMATS, images_of, weights_of
 
 from apical.golden.errors import MisuseError
-from apical.golden.executors.compiled import executor as online
-from apical.golden.executors.compiled.executor import OnlineExecutor
+from apical.golden.executors.compiled import executor as module
+from apical.golden.executors.compiled.executor import CompiledExecutor
 from apical.golden.executors.fixed.executor import FixedExecutor
 from apical.golden.network import Matrix, Network, Population, Projection, layered
 from apical.golden.numbers.addressed import mix_key
@@ -25,12 +25,12 @@ def test_equilibrium_propagation(sizes, state, weight, update_frac, options):
     network = layered(sizes)
     weights = weights_of(network, rng, weight, 0.4)
     program = training(network, **{"steps": 4, "nudge_steps": 2, **options})
-    # A quarter of the greatest rate that has a multiplier.
+    # A quarter of the largest rate that has a multiplier.
     greatest = 32767 * 2.0 ** -(10 + update_frac + weight.frac - state.frac)
     result, learned = compare(network, weights, program, images_of(network, rng, 12, state),
                               state, weight, update_frac,
                               learning_rates(network, greatest / 8), seed=9, first_image=7)
-    # With 20 update bits the greatest rate is a few last places of a weight.
+    # With 20 update bits the largest rate is a few last places of a weight.
     assert update_frac == 20 or any((learned[n] != w).any() for n, w in weights.items())
     keys = mix_key(9, np.arange(7, 19))
     assert len(set((keys >> 31).tolist())) == 2
@@ -68,10 +68,10 @@ def test_pieces_of_a_run_are_the_run(monkeypatch):
     network = layered((12, 8, 4))
     weights, inputs = weights_of(network, rng, WEIGHT, 0.4), images_of(network, rng, 11, STATE)
     program, rates = training(network), learning_rates(network, 0.1)
-    whole = OnlineExecutor(network, weights)
+    whole = CompiledExecutor(network, weights)
     expected = whole.run(program, inputs, 3, 100, rates=rates)
-    parts = OnlineExecutor(network, weights)
-    monkeypatch.setattr(online, "CHUNK", 3)
+    parts = CompiledExecutor(network, weights)
+    monkeypatch.setattr(module, "CHUNK", 3)
     found = [parts.run(program, {k: v[a:b] for k, v in inputs.items()}, 3, 100 + a, rates=rates,
                        collect=False) for a, b in ((0, 4), (4, 11))]
     assert np.concatenate([r.signatures for r in found]).tolist() == expected.signatures.tolist()
@@ -79,7 +79,7 @@ def test_pieces_of_a_run_are_the_run(monkeypatch):
     for name, values in whole.weights.items():
         np.testing.assert_array_equal(values, parts.weights[name])
     # The weights that one image leaves are those of the next: another order ends elsewhere.
-    back = OnlineExecutor(network, weights)
+    back = CompiledExecutor(network, weights)
     back.run(program, {k: v[::-1] for k, v in inputs.items()}, 3, 100, rates=rates)
     assert any((whole.weights[name] != back.weights[name]).any() for name in weights)
 
@@ -88,7 +88,7 @@ def test_rates_may_change_between_runs():
     rng = np.random.default_rng(6)
     network = layered((12, 8, 4))
     weights, inputs = weights_of(network, rng, WEIGHT, 0.4), images_of(network, rng, 6, STATE)
-    program, fast, slow = (training(network), OnlineExecutor(network, weights),
+    program, fast, slow = (training(network), CompiledExecutor(network, weights),
                            FixedExecutor(network, weights))
     for rate in (0.2, 0.0, 0.05):
         before = fast.weights
@@ -99,10 +99,10 @@ def test_rates_may_change_between_runs():
         assert all((fast.weights[n] == slow.weights[n]).all() for n in before)
 
 
-def test_misuse_is_told_in_one_line():
+def test_misuse_is_reported_in_one_line():
     network = layered((4, 3, 2))
     weights = {m.name: np.zeros(m.shape, np.int64) for m in network.matrices}
-    executor = OnlineExecutor(network, weights)
+    executor = CompiledExecutor(network, weights)
     inputs = {"x": np.zeros((1, 4), np.int64), "d": np.zeros((1, 2), np.int64)}
     with pytest.raises(MisuseError, match="records no trace"):
         executor.run(training(network), inputs, record=True)
@@ -110,11 +110,3 @@ def test_misuse_is_told_in_one_line():
         executor.run(training(network), inputs)
     with pytest.raises(MisuseError, match="for which no input"):
         executor.run(inference(network), {})
-
-
-def test_constants_of_compiled_code_are_checked(monkeypatch):
-    network = layered((4, 2))
-    weights = {m.name: np.zeros(m.shape, np.int64) for m in network.matrices}
-    monkeypatch.setattr(online.mix, "CROSS_ROTATIONS", ((9, 7, 3), 3, (5, 11, 1)))
-    with pytest.raises(AssertionError, match="CROSS_ROTATIONS is .* change both"):
-        OnlineExecutor(network, weights).run(inference(network), {"x": np.zeros((1, 4), np.int64)})

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from apical.golden.errors import MisuseError
+from apical.golden.executors.arithmetic import beta_sign
 from apical.golden.executors.fixed.executor import FixedExecutor
-from apical.golden.executors.fixed.weights import beta_sign, greatest_rate, rate_multiplier
+from apical.golden.executors.fixed.weights import greatest_rate, rate_multiplier
 from apical.golden.network import Matrix, Network, Population, layered
 from apical.golden.numbers.addressed import mix_key
 from apical.golden.numbers.formats import STATE, WEIGHT, Format
@@ -285,7 +286,7 @@ def test_sign_of_beta_follows_the_image_key():
     assert (signs == np.where(keys >= 2 ** 31, -1, 1)).all()
 
 
-def test_misuse_is_told_in_one_line():
+def test_misuse_is_reported_in_one_line():
     network, program = outer_network(3, 2)
     start, inputs = {"m": np.zeros((3, 2), np.int64)}, {"x": np.zeros((1, 3), np.int64),
                                                         "d": np.zeros((1, 2), np.int64)}
@@ -327,5 +328,5 @@ def test_images_learn_one_after_the_other():
 def test_the_greatest_rate_has_the_greatest_multiplier(state, weight, update_frac):
     most = greatest_rate(state, weight, update_frac)
     assert rate_multiplier(most, state, weight, update_frac) == 32767
-    with pytest.raises(MisuseError, match="needs the multiplier 32768, the greatest is 32767"):
+    with pytest.raises(MisuseError, match="needs the multiplier 32768, the largest is 32767"):
         rate_multiplier(most * 32768 / 32767, state, weight, update_frac)
