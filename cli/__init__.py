@@ -20,7 +20,7 @@ import traceback
 
 from ..golden.errors import ApicalError
 from ..golden.threads import pin
-from .common import people_elsewhere
+from .common import reserve_stdout
 
 #: Sub-command -> (module, what it does in one line).
 COMMANDS = {
@@ -134,7 +134,7 @@ def _run(argv):
     if run is None:
         return _fail(f"a command is needed: {', '.join(COMMANDS)}; see 'apical --help'",
                      EXIT_MISUSE)
-    with people_elsewhere(getattr(args, "json", None), getattr(args, "json_lines", None)):
+    with reserve_stdout(*(getattr(args, name, None) for name in ("json", "json_lines", "record"))):
         return run(args) or 0
 
 

@@ -13,7 +13,7 @@ import sys
 from ..golden.errors import MisuseError
 from ..golden.storage.atomic import check_writable, write_atomically
 
-__all__ = ["argument", "check_writable", "number", "parse_layers", "people_elsewhere", "say",
+__all__ = ["argument", "check_writable", "number", "parse_layers", "reserve_stdout", "say",
            "show_epoch", "table", "whole", "whole_number", "write_json"]
 
 #: Most units a layer can have (addresses have 16 bits).
@@ -119,7 +119,7 @@ def parse_layers(text):
 
 
 @contextlib.contextmanager
-def people_elsewhere(*paths):
+def reserve_stdout(*paths):
     """Send what is printed for people to stderr, if one of the paths is the standard output.
 
     ``--json /dev/stdout`` then has nothing but JSON on that stream.

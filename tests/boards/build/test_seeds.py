@@ -12,6 +12,7 @@ import pytest
 from build_case import by_seed, make, routed
 
 from apical.boards.build import routing
+from apical.boards.build.build import synthesize_board, tools_for
 from apical.cli import main
 from apical.golden.errors import ApicalError
 
@@ -79,13 +80,15 @@ def test_a_seed_that_fails_ends_the_others(tools, tmp_path):
         os.kill(child, 0)
 
 
-def test_interrupted_seeds_leave_no_file_and_no_process(tools, tmp_path):
+@pytest.mark.parametrize("kill", [os.kill, os.killpg])
+def test_interrupted_seeds_leave_no_file_and_no_process(tools, tmp_path, kill):
+    """By a signal to the command, and to its group, as a terminal sends it."""
     tools("nextpnr-ice40", "echo $$ > pid; exec sleep 600")
     out = tmp_path / "out"
     child = subprocess.Popen(
         [sys.executable, "-c", "import sys; from apical.cli import main; sys.exit(main())", "build",
          "--board", "icebreaker", "--tools", "native", "--seeds", "3", "--jobs", "2", "-o",
-         str(out)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+         str(out)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
     for _ in range(1200):
         started = [path for path in out.glob(".icebreaker-*/seed-*/pid") if path.read_text()]
         if len(started) == 2:
@@ -93,7 +96,7 @@ def test_interrupted_seeds_leave_no_file_and_no_process(tools, tmp_path):
         time.sleep(0.1)
     processes = [int(path.read_text()) for path in started]
     assert len(processes) == 2
-    child.send_signal(signal.SIGINT)
+    kill(child.pid, signal.SIGINT)
     _, told = child.communicate(timeout=60)
     assert child.returncode == 130
     assert told.decode().splitlines()[-1] == "apical: interrupted"
@@ -116,6 +119,26 @@ def test_options(tools, tmp_path, capsys):
     for option, value in (("--seeds", "0"), ("--jobs", "0"), ("--seeds", "x")):
         assert main([*common, option, value]) == 2
         assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_the_measurement_over_seeds_records_those_that_miss(tools, monkeypatch):
+    """`bench.seeds` runs the same code, and keeps seeds below the clock and without a route."""
+    from bench import seeds as measurement
+
+    report = (REPORTS / "icebreaker.json").read_text().replace("25.426530838012695", "23.0")
+    report = report.replace('"ICESTORM_DSP": {"used": 6', '"ICESTORM_DSP": {"used": 8')
+    (tools.folder / "report.json").write_text(report)
+    tools("nextpnr-ice40", by_seed({1: routed(23.5, 4), 3: f"echo '{rounds(ENDLESS)}' > "
+                                    "nextpnr.log; exec sleep 600"},
+                                   f"cp {tools.folder}/report.json .; touch top.asc"))
+    monkeypatch.setattr(measurement, "tools_for", lambda place: tools_for(place, native=True))
+    monkeypatch.setattr(measurement, "synthesize_board",
+                        lambda place, config, work: synthesize_board(place, config, work, True))
+    found = measurement.seeds("icebreaker", 3, jobs=3)
+    assert found["fmax_mhz"] == [23.5, 23.0, None]
+    assert (found["fmax_min"], found["fmax_max"], found["below_clock"]) == (23.0, 23.5, 3)
+    assert list(found["worst_paths"]) == ["1", "2"]
+    assert found["worst_paths"]["2"][0]["levels"] == 11
 
 
 #: What nextpnr tells after a round of its router; below, one that ends and one that does not.

@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from apical.boards.build.catalog import board
-from apical.boards.build.top import fastest_baud
 from apical.boards.host import device as driver
 from apical.cli import COMMANDS, main
 
@@ -33,19 +31,6 @@ def test_options_exist(line, capsys):
     for word in words:
         if word.startswith("--"):
             assert word in told
-
-
-def test_rates_on_the_page_are_those_of_the_boards():
-    def number(pattern):
-        return int(re.search(pattern, PAGE).group(1).replace(",", ""))
-
-    served = next(line for line in LINES if line.startswith("apical board serve"))
-    name = re.search(r"--board (\S+)", served).group(1)
-    engine = re.search(r"--preset (\S+)", served).group(1)
-    limit = fastest_baud(board(name, engine))
-    assert number(r"For this board that is ([\d,]+)") == limit
-    assert number(r"`--baud (\d+)`") <= limit
-    assert number(r"The iCEBreaker allows up to ([\d,]+)") == fastest_baud(board("icebreaker"))
 
 
 @pytest.mark.slow
