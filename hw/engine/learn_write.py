@@ -57,7 +57,7 @@ class WeightWriter(wiring.Component):
     writes : Out(WeightWriteSignature), counts : Out(CountSignature)
         The counts come 2 cycles after their write.
     mixed : Out(32)
-        What writes add to the signature, ``2 + ceil(log2(P))`` cycles later; else 0.
+        What writes add to the signature, ``1 + ceil(log2(P))`` cycles later; else 0.
     pending, signing : Out(1)
         A word waits to be written; words are on their way to the signature.
     """
