@@ -21,7 +21,7 @@ help:
 	@echo "make test      run the tests"
 	@echo "make test-all  run the tests, slow ones included"
 	@echo "make lint      check the style"
-	@echo "make clean     remove what was built; .venv stays"
+	@echo "make clean     remove what was built here; .venv and the cache of the user stay (apical cache)"
 
 venv: $(STAMP)
 

@@ -16,8 +16,8 @@ def add_engine_arguments(parser):
                         help="multipliers, 1..64")
     parser.add_argument("--update-lanes", type=argument(whole("update lanes", 1, 64)),
                         help="units updated a cycle, a power of two")
-    parser.add_argument("--state", metavar="FORMAT", help="format of states, as s16.12")
-    parser.add_argument("--weight", metavar="FORMAT", help="format of weights, as s16.12")
+    parser.add_argument("--state", metavar="FORMAT", help="format of states, such as s16.12")
+    parser.add_argument("--weight", metavar="FORMAT", help="format of weights, such as s16.12")
     parser.add_argument("--accumulator-width", type=argument(whole("accumulator width", 24, 48)))
     parser.add_argument("--learn-unit", choices=("pipelined", "serial"),
                         help="weights updated a word a cycle (pipelined), or one at a time in few "

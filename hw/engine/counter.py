@@ -1,4 +1,4 @@
-"""Wide counters and sums; on the iCE40 they lie in multipliers that no lane uses."""
+"""Wide counters and sums; on the iCE40 they are in multipliers that no lane uses."""
 
 from __future__ import annotations
 

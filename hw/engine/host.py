@@ -2,8 +2,8 @@
 
 Rules
 
-1. A request is taken in each cycle in which ``host_valid`` and ``host_ready`` are high.  (Behind
-   the endpoint of a board it is to stand until then, and the address of a read until its answer.)
+1. A request is taken in each cycle in which ``host_valid`` and ``host_ready`` are high.  (After
+   the endpoint of a board it must stand until then, and the address of a read until its answer.)
 2. Answers to reads come in order, each with ``host_read_valid`` high for one cycle; the data stay
    until the next read.
 3. Program, descriptors, weights, and reads of states wait while an image runs (``host_ready`` stays
@@ -48,8 +48,8 @@ class HostPort(wiring.Component):
     Parameters
     ----------
     held : bool
-        The one who asks holds a request, and the address of a read until it is answered: requests
-        have no registers here (about 60 logic cells), and one is taken in two cycles at most.
+        The other side holds a request, and the address of a read until it is answered: requests
+        have no registers here (about 60 logic cells less), and one takes two cycles or more.
 
     Members
     -------

@@ -100,7 +100,7 @@ class ProjectionIssue(wiring.Component):
                          control.start.eq(operation.begin), control.lane.eq(0),
                          block.eq(0), begun.eq(0)]
         running, taken = active & ~dot, self._items(m, active & ~dot, source)
-        # In dot direction words of a row lie `rows` apart, in broadcast direction the index of the
+        # In dot direction words of a row are `rows` apart, in broadcast direction the index of the
         # item after the first one of their block.
         start_of = Mux(dot & begun, self.weight_address, self.base)
         step = Mux(dot, Mux(begun, rows, 0), walk.item.index)

@@ -12,7 +12,7 @@ Stages, counted from the beat (weights LW, product LM, tree T cycles)::
     S + T = D      tree; start word of a dot sum asked one cycle before
     D + 1          dot sum; the last beat writes it
 
-Broadcast beats reach the accumulators T cycles sooner than dot beats: behind a dot projection a
+Broadcast beats reach the accumulators T cycles sooner than dot beats: after a dot projection a
 broadcast one waits.  What else an instruction may read of the one before follows from this table
 (`assembler`).
 """
@@ -145,7 +145,7 @@ class Lanes(wiring.Component):
         if config.pipelined_learning:
             m.d.sync += [self.sum.complete.eq(learns & enables[0] & control.last),
                          self.sum.scalars.eq(control.scalars)]
-        # A broadcast beat has retired behind stage S + 1.  Told one stage before, to be registered.
+        # A broadcast beat has retired after stage S + 1.  Found one stage before, to be registered.
         m.d.sync += self.sum.busy.eq(self.coming | Cat(
             *(beat.valid if stage <= product_stage else beat.valid & beat.dot
               for stage, beat in enumerate(beats[:-1]))).any())
@@ -154,7 +154,7 @@ class Lanes(wiring.Component):
     def _copies(self, m, control, dot, dot_ask, ask):
         """(started, first, dot, negative, learn) of each lane.
 
-        Where the device is full they are registers of a few lanes each, which lie near them.
+        Where the device is full they are registers of a few lanes each, near them.
         """
         names = ("started", "first", "dot", "negative", "learn")
         if not self.config.pipelined_learning:

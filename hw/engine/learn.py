@@ -1,8 +1,8 @@
 """Weight updates: outer products added to a matrix with stochastic rounding, one word a beat.
 
-Implements :class:`~apical.golden.program.Learn` behind its scaled factors.  One side of the matrix
+Implements :class:`~apical.golden.program.Learn` after its scaled factors.  One side of the matrix
 is walked as in a broadcast projection (the *scalar side*: events, state words, the constant), the
-other lies in the lanes.  The lanes multiply a word of the lane side by a scalar instead of weights,
+other is in the lanes.  The lanes multiply a word of the lane side by a scalar instead of weights,
 and an accumulator starts from the old weight with the random word below it, so that the sum of the
 products, cut, is the new weight.
 
@@ -131,7 +131,7 @@ class LearnUnit(wiring.Component):
         coming, places = (Signal(data.ArrayLayout(len(self.side.address), 2), name=name)
                           for name in ("coming", "places"))
         fresh, ahead, wait = Signal(), Signal(INDEX), Signal(range(max(2, self.stage)))
-        # The unit whose mix is asked for; all of a block have passed when the next one begins.
+        # The unit whose mix is wanted; all of a block have passed when the next one begins.
         unit, operation = Signal(INDEX), self.operation
         late = delayed(m, self.operand.beat.term, self.config.weight_latency - 1, "term")
         m.d.comb += [self.side.address.eq(places[term]), term.eq(late)]

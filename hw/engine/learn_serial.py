@@ -4,7 +4,7 @@ Computes what :mod:`apical.hw.engine.learn` does, bit for bit, with next to no a
 own:
 
 * the issue of projections walks blocks and items of the scalar side, and counts the words of the
-  lane sides as it counts accumulators; an item, and the word of its weights, stand until told;
+  lane sides as it counts accumulators; an item, and the word of its weights, stand until `advance`;
 * the key engine of the sequencer mixes the scalar and every lane, one after the other;
 * the signature's crossing of key and element makes the random words of the weight;
 * the multiplier of scaled factors adds its products
@@ -178,7 +178,7 @@ class SerialLearnUnit(wiring.Component):
         self.changed = changed = Signal()
         y = self.cross.y
         word = y << drop - WORD if drop >= WORD else y >> WORD - drop
-        # Padding weights must stay 0, whatever lies in the padding of states.
+        # Padding weights must stay 0, whatever is in the padding of states.
         m.d.comb += [there.eq(~walk.final | (lane < self.operation.tail)), product.begin.eq(word),
                      product.load.eq(at_lane & (step == CROSSED)),
                      adds.eq(at_lane & ((step == TERM0) | (step == TERM1))),

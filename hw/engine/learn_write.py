@@ -59,7 +59,7 @@ class WeightWriter(wiring.Component):
     mixed : Out(32)
         What writes add to the signature, ``2 + ceil(log2(P))`` cycles later; else 0.
     pending, signing : Out(1)
-        A word is to be written; words are on their way to the signature.
+        A word waits to be written; words are on their way to the signature.
     """
 
     def __init__(self, config: EngineConfig):
@@ -126,7 +126,7 @@ class WeightWriter(wiring.Component):
             ends = Mux(negative, weight.min, weight.max)
             new = Signal(WORD, name=f"new_{lane}", reset_less=True)
             with m.If(taken):
-                # Padding weights must stay 0, whatever lies in the padding of states.
+                # Padding weights must stay 0, whatever is in the padding of states.
                 m.d.sync += [new.eq(Mux(over, ends, wide[:WORD].as_signed())
                                     & self.inside[lane].replicate(WORD)), clip.eq(over),
                              late_x.eq(x), late_y.eq(y)]

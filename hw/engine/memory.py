@@ -99,7 +99,7 @@ class WordMemory(wiring.Component):
     """Whole words, one write and one read port: weights, events, instructions with descriptors.
 
     Read latency: `latency` cycles.  The weights are never read in a cycle in which any of them is
-    written: on the iCE40 they lie in SPRAM, which has one port.
+    written: on the iCE40 they are in SPRAM, which has one port.
 
     Members
     -------

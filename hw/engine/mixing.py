@@ -48,7 +48,7 @@ class KeyEngine(wiring.Component):
     start : In(1)
         Takes `word`.
     key, word : In(32)
-        `key` is to be held until `ready`.
+        `key` must be held until `ready`.
     ready : Out(1)
         High while `result` is valid; low from the cycle after `start`.
     result : Out(32)

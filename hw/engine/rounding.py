@@ -16,18 +16,18 @@ def round_shift(value, shift: int):
     return (value >> shift - 1) + 1 >> 1
 
 
-def halves_shift_by(m, value, shift, least: int, greatest: int, name="shifted"):
+def halves_shift_by(m, value, shift, least: int, largest: int, name="shifted"):
     """``floor(value * 2**-(least + shift) * 2)`` by a run-time amount: the shift before rounding.
 
-    ``round_shift`` is this plus 1, halved; an adder behind it takes the 1 as its carry.
+    ``round_shift`` is this plus 1, halved; an adder after it takes the 1 as its carry.
 
     Parameters
     ----------
     m : Module
     value : signed Value
     shift : unsigned Value
-        0..greatest - least; no more bits than these numbers have.
-    least, greatest : int
+        0..largest - least; no more bits than these numbers have.
+    least, largest : int
         Range of the whole amount; `least` of it costs nothing.
 
     Returns
@@ -42,9 +42,9 @@ def halves_shift_by(m, value, shift, least: int, greatest: int, name="shifted"):
     return halves
 
 
-def round_shift_by(m, value, shift, least: int, greatest: int, name="shifted"):
+def round_shift_by(m, value, shift, least: int, largest: int, name="shifted"):
     """``round_shift`` by a run-time amount ``least + shift``; see `halves_shift_by`."""
-    halves = halves_shift_by(m, value, shift, least, greatest, name)
+    halves = halves_shift_by(m, value, shift, least, largest, name)
     rounded = Signal.like(halves, name=name)
     m.d.comb += rounded.eq(halves + 1 >> 1)
     return rounded

@@ -33,8 +33,8 @@ from .rounding import reaches
 class Sequencer(wiring.Component):
     """Runs the loaded program once an image.
 
-    Latency: an instruction is decoded in 5 cycles and `code_latency`, hidden behind the one before
-    where that takes longer; a loop that may end early restarts behind the pipeline.
+    Latency: an instruction is decoded in 5 cycles and `code_latency`, hidden while the one before
+    runs longer; a loop that may end early restarts after the pipeline is empty.
 
     Members
     -------
@@ -104,7 +104,7 @@ class Sequencer(wiring.Component):
         m.d.comb += [idle.eq(~(self.projecting | self.updating | self.projected | self.updated
                                | learning)),
                      self.program_address.eq(pc)]
-        # From a state that has asked for the next word in its last cycle.
+        # From a state that has requested the next word in its last cycle.
         asked = "DECODE" if self.config.code_latency == 1 else "WAIT"
         # Descriptors: state, the one that arrives in it, the one that it asks for.
         reads = ([("TARGET", "t", "a"), ("FIRST", "a", "b"), ("SECOND", "b", "c"),
@@ -203,7 +203,7 @@ class Sequencer(wiring.Component):
                 m.next = "LOOP"
             with m.State("LOOP"):
                 until = CONTROL.slice(operation.flags, "until")
-                # Another turn is the rule: its first instruction has been asked for.
+                # Another turn is the rule: its first instruction has been requested.
                 m.d.comb += self.program_address.eq(operand)
                 with m.If((idle & ~self.measuring & ~measured) | ~until):
                     m.d.comb += [run.stepped.eq(1), self.clear_moved.eq(until)]

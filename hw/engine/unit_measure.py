@@ -60,7 +60,7 @@ class Measure(wiring.Component):
         m = Module()
         pairs = []
         for lane in range(self.lanes):
-            # Offset binary orders signed values; the bit on top tells real lanes from missing ones.
+            # Offset binary orders signed values; the bit on top marks real lanes.
             value = self.values[lane]
             rank = Cat(value[:WORD - 1], ~value[WORD - 1], 1)
             score = Signal(WORD + 1, name=f"score_{lane}")

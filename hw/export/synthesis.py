@@ -28,7 +28,7 @@ TOOLS = {
     **{family.packer: (None, family.package) for family in FAMILIES.values()},
 }
 
-#: Yosys warnings behind which the circuit is another one than was described.
+#: Yosys warnings that mean another circuit than was described.
 FATAL = re.compile(
     r"[Dd]river-driver conflict|multiple conflicting drivers|is used but has no driver|"
     r"found logic loop|Latch inferred|Resizing cell port|constant [01]'x|Ignoring initial value")
@@ -43,7 +43,7 @@ class Tool:
     name : str
     command : Path
     version : str
-        As the tool tells it.
+        As the tool reports it.
     """
 
     name: str
@@ -79,9 +79,9 @@ def find_tool(name: str, native=False) -> Tool:
         command = Path(found)
     version = _version(command, name)
     if least is not None:
-        told = tuple(map(int, re.search(r"(\d+)\.(\d+)", version).groups())) \
+        reported = tuple(map(int, re.search(r"(\d+)\.(\d+)", version).groups())) \
             if re.search(r"\d+\.\d+", version) else None
-        if told is None or told < least:
+        if reported is None or reported < least:
             raise ApicalError(f"{name} is too old: '{version}' ({command}), needed is "
                               f"{'.'.join(map(str, least))} or later; pip install -U {package}")
     return Tool(name, command, version)
@@ -89,7 +89,7 @@ def find_tool(name: str, native=False) -> Tool:
 
 @lru_cache
 def _version(command, name):
-    if name == "icepack":  # tells no version, its package does
+    if name == "icepack":  # reports no version, its package does
         return _packaged(command, TOOLS[name][1])
     option = "-V" if name == "yosys" else "--version"
     try:
@@ -97,20 +97,20 @@ def _version(command, name):
     except OSError as error:
         raise ApicalError(f"{name} does not run: {error.strerror} ({command})") from error
     lines = (answer.stdout + answer.stderr).strip().splitlines()
-    told = next((line for line in lines if re.search(r"\d+\.\d+", line)), "")
-    if answer.returncode or not told:
+    reported = next((line for line in lines if re.search(r"\d+\.\d+", line)), "")
+    if answer.returncode or not reported:
         raise ApicalError(f"{name} does not run ({command}): {lines[-1] if lines else 'no answer'}")
     for pattern, form in ((r"Yosys (\S+) \(git sha1 (\w+)", "Yosys {} ({})"),
                           (r"Version nextpnr-([^\s)]+)", "nextpnr {}"),
                           (r"ecppack Version (\S+)", "ecppack {}")):
-        found = re.search(pattern, told)
+        found = re.search(pattern, reported)
         if found:
             return form.format(*found.groups())
-    return told.strip()
+    return reported.strip()
 
 
 def _packaged(command, package):
-    """Name and version of the package of a tool, where it lies beside the running Python."""
+    """Name and version of the package of a tool, where it is beside the running Python."""
     if command.parent == Path(sys.executable).parent and command.name.startswith("yowasp-"):
         with contextlib.suppress(metadata.PackageNotFoundError):
             return f"{package} {metadata.version(package)}"
@@ -140,7 +140,7 @@ def run_tool(tool: Tool, arguments, folder: Path, log: str, watch=None):
     StoppedError
         One line with the answer of `watch`.
     ApicalError
-        One line with the first error the tool told.
+        One line with the first error that the tool reported.
     """
     with open(folder / log, "wb") as output:
         child = subprocess.Popen([tool.command, *arguments], cwd=folder, stdin=subprocess.DEVNULL,
@@ -155,9 +155,9 @@ def run_tool(tool: Tool, arguments, folder: Path, log: str, watch=None):
         raise StoppedError(f"{tool.name} was stopped: {why}")
     if child.returncode:
         lines = (folder / log).read_text(errors="replace").splitlines()
-        told = next((line for line in lines if line.upper().startswith("ERROR")),
+        reported = next((line for line in lines if line.upper().startswith("ERROR")),
                     (lines or [""])[-1])
-        raise ApicalError(f"{tool.name} failed: {re.sub('(?i)^error: *', '', told)} "
+        raise ApicalError(f"{tool.name} failed: {re.sub('(?i)^error: *', '', reported)} "
                           f"(log: {folder / log})")
 
 
@@ -175,7 +175,7 @@ def check_warnings(text: str, what="Yosys"):
     """Raise for the first warning that means a broken circuit."""
     for line in text.splitlines():
         if "Warning" in line and FATAL.search(line):
-            raise ApicalError(f"{what} tells of a broken circuit: {line.strip()}")
+            raise ApicalError(f"{what} reports a broken circuit: {line.strip()}")
 
 
 def synthesize(rtlil: str, top: str, family: str, folder, *, native=False, json="top.json",
@@ -203,7 +203,7 @@ def synthesize(rtlil: str, top: str, family: str, folder, *, native=False, json=
     Raises
     ------
     ApicalError
-        When synthesis fails, or tells of a broken circuit (`FATAL`).
+        When synthesis fails, or reports a broken circuit (`FATAL`).
     """
     if family not in FAMILIES:
         raise MisuseError(f"no synthesis for '{family}'; there is {', '.join(FAMILIES)}")

@@ -139,7 +139,7 @@ def _layout(layout):
 
 
 def markdown_table(headers, rows):
-    """Lines of a Markdown table, with an empty one behind."""
+    """Lines of a Markdown table, with an empty one after it."""
     lines = ["| " + " | ".join(map(str, row)) + " |" for row in (headers, *rows)]
     lines.insert(1, "| " + " | ".join("---" for _ in headers) + " |")
     return [*lines, ""]

@@ -24,7 +24,7 @@ LEARN_UNITS = ("pipelined", "serial")
 #: Bits of rounding below which the sum of a random word and two products leaves 32 bits in one
 #: direction only, by less than a quarter of their range (`hw.engine.learn_serial`).
 MOST_SERIAL_DROP = 29
-#: From this depth on a word memory of the iCE40 lies in SPRAM.
+#: From this depth on a word memory of the iCE40 is in SPRAM.
 SPRAM_LEAST = 4096
 
 
@@ -75,7 +75,7 @@ class EngineConfig:
         Fraction bits of a weight's last place that scaled factors keep, see
         :class:`~apical.golden.program.Learn`.
     smooth : bool
-        Whether there is a table unit: logistic rates and their slopes, chances, flow rates.
+        Whether there is a table unit: logistic rates and their slopes, probabilities, flow rates.
     noise : bool
         Whether there are random words of states: Langevin noise and (with `smooth`) sampling.
     primitives : str
@@ -141,7 +141,7 @@ class EngineConfig:
         if self.state.frac > self.state.width - 2:
             raise MisuseError(f"state format {self.state} cannot hold 1.0; "
                               f"use at most {self.state.width - 2} fraction bits")
-        # The old weight and the random word lie below and above each other in an accumulator.
+        # The old weight and the random word share an accumulator, one above the other.
         needed = max(self.weight.width + self.drop, 32 + max(0, self.weight.frac - RATE_SHIFT)) + 1
         if self.learning and not 1 <= self.drop <= 32:
             raise MisuseError(f"update frac {self.update_frac} and {self.state.frac} state "
@@ -165,7 +165,7 @@ class EngineConfig:
                               f"unit, which adds up 32 bits; it takes {MOST_SERIAL_DROP} at most")
         if (self.learning and self.primitives == "ice40" and self.weight_ports == 2
                 and self.weight_depth >= SPRAM_LEAST):
-            raise MisuseError(f"{self.weight_depth} words of weights lie in SPRAM, which has one "
+            raise MisuseError(f"{self.weight_depth} words of weights are in SPRAM, which has one "
                               "port: set weight_ports to 1")
         if self.smooth and self.state.frac > MOST_FRAC:
             raise MisuseError(f"tables need states of at most {MOST_FRAC} fraction bits, "

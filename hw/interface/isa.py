@@ -148,7 +148,7 @@ CONTROL = Layout(
     Field("loop", 8, 2, "REPEAT, LOOP: number of the loop counter"),
     Field("until", 10, 1, "LOOP: leave when the step moved nothing by more than the "
                              "threshold; REPEAT: such a loop begins"),
-    Field("threshold", 16, 16, "LOOP: greatest |du| of a settled step, raw"),
+    Field("threshold", 16, 16, "LOOP: largest |du| of a settled step, raw"),
     Field("operand", 48, 16, "REPEAT: times; LOOP: instruction number of the body; RESEED: "
                              "count of draws; FACTOR: of noise"))
 
@@ -199,7 +199,7 @@ _TAIL = Field("tail", 26, 7, "values in the last word, 1..P")
 VECTOR = Layout(
     "vector", _BASE, _BLOCKS, _TAIL,
     Field("kind", 33, 2, "STATE, EVENT or CONSTANT"),
-    Field("banked", 35, 1, "the second input bank lies `blocks` words further"),
+    Field("banked", 35, 1, "the second input bank is `blocks` words further"),
     Field("limits", 36, 2, "clip range: UNIT, SYMMETRIC or FORMAT"),
     Field("number", 38, 8, "vector number, enters the signature"))
 

@@ -11,12 +11,12 @@ from enum import IntEnum, IntFlag
 
 from .isa import LANE_BITS, REGISTERS, SPACE_LOW, Space
 
-#: Raised with every change of the frames; told in every answer (4 bits).
+#: Raised with every change of the frames; part of every answer (4 bits).
 PROTOCOL_VERSION = 2
 
 #: Begins a frame, wherever it comes; nothing else on the line has this value.
 FLAG = 0x7E
-#: The byte behind it is exclusive-ored with `TURN`.
+#: The byte after it is exclusive-ored with `TURN`.
 ESCAPE, TURN = 0x7D, 0x20
 
 #: CRC-16 of everything between the flag and the CRC, most significant bit and byte first:
@@ -84,11 +84,11 @@ MEANING = {
 
 #: Addresses that do not reach the host port: bytes of a packed image, and what they are scaled by.
 PACKED, SCALE = 6 << SPACE_LOW, 7 << SPACE_LOW
-#: Bits of the scale, and those of them behind the point.
+#: Bits of the scale, and those of them after the point.
 SCALE_BITS, SCALE_FRAC = 16, 8
 assert PACKED >> SPACE_LOW not in list(Space) and SCALE >> SPACE_LOW not in list(Space)
 
-#: Spaces whose addresses go on with lane 0 of the next word behind the last lane; their words have
+#: Spaces whose addresses go on with lane 0 of the next word after the last lane; their words have
 #: 2 bytes on the line, all others 4.
 LANE_SPACES = (Space.STATE, Space.WEIGHTS, PACKED >> SPACE_LOW, SCALE >> SPACE_LOW)
 assert all(space >> 2 == (space in LANE_SPACES) for space in range(8))
@@ -100,7 +100,7 @@ assert [REGISTERS[name].number for name in RESULTS] == list(
 
 
 def next_addresses(address, lanes: int):
-    """The address behind one (or behind each of an array), as a burst counts."""
+    """The address after one (or after each of an array), as a burst counts."""
     low = (1 << LANE_BITS) - 1
     # The spaces made of lanes are the ones with the highest bit.
     turns = (address >> SPACE_LOW + 2 & 1) * ((address & low) == lanes - 1)

@@ -41,7 +41,7 @@ from ..primitives.portable import delayed
 
 
 class State(IntEnum):
-    """What the endpoint is at; in groups of four that its logic tells apart."""
+    """What the endpoint is at; in groups of four, by its two upper bits."""
 
     HUNT, HEAD, TAKE, TAIL = range(4)
     JUDGE, FETCH, WRITE, FINISH = range(4, 8)
@@ -89,12 +89,12 @@ class Endpoint(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         self.state, self.pointer = Signal(State, init=State.HUNT), Signal(range(PAYLOAD))
-        # The header as it came, first byte lowest; behind these three comes the address.
+        # The header as it came, first byte lowest; after these three comes the address.
         self.tag, self.part, self.limit = Signal(8), Signal(8), Signal(8)
         state, pointer, part = self.state, self.pointer, self.part
         self.wide = wide = (part & Part.WIDE).any()
         runs, writes = (part & Part.RUN).any(), (part & Part.WRITE).any()
-        # What RUN does behind its payload: write `commit` (1), then read the results (2).
+        # What RUN does after its payload: write `commit` (1), then read the results (2).
         self.behind, load = Signal(2), Signal()
         behind = self.behind
         status, accepted, finished = Signal(Status), Signal(), Signal()
@@ -112,8 +112,8 @@ class Endpoint(wiring.Component):
         m.submodules.crc = ResetInserter(flag | (state == State.JUDGE))(crc)
         buffer, high = self._buffer(m, byte, taken)
         verdict, accepts, anew = self._judge(m, crc, broken)
-        told, sent, begins = self._answer(m, status, refused, crc)
-        m.d.comb += [crc.data.eq(Mux(coming, byte, told)),
+        shown, sent, begins = self._answer(m, status, refused, crc)
+        m.d.comb += [crc.data.eq(Mux(coming, byte, shown)),
                      crc.valid.eq((taken & coming) | (sent & ~begins)),
                      self.host.write_data.eq(Cat(buffer, high)),
                      self.host.write.eq(state == State.WRITE)]
@@ -312,37 +312,37 @@ class Endpoint(wiring.Component):
     def _answer(self, m, status, refused, crc):
         """Send the answer byte by byte; returns (the byte, it went, it is the flag)."""
         state, pointer = self.state, self.pointer
-        told, sent, turned = Signal(8), Signal(), Signal()
+        shown, sent, turned = Signal(8), Signal(), Signal()
         self.words_wide = self.wide | self.behind[1]
         with m.Switch(state):
             with m.Case(State.TELL):
-                m.d.comb += told.eq(self.host.read_data.word_select(
+                m.d.comb += shown.eq(self.host.read_data.word_select(
                     Cat(pointer[0], pointer[1] & self.words_wide), 8))
             with m.Case(State.CLOSE):
                 # The CRC of its own high byte is the CRC moved up by one byte.
-                m.d.comb += told.eq(crc.crc[8:])
+                m.d.comb += shown.eq(crc.crc[8:])
             with m.Default():
                 with m.Switch(pointer[:2]):
                     version = C(PROTOCOL_VERSION, 4)
                     for place, value in enumerate((
                             FLAG, self.tag, Cat(status, Signal(1), version), refused)):
                         with m.Case(place):
-                            m.d.comb += told.eq(value)
+                            m.d.comb += shown.eq(value)
         # Registered: a byte is shown one cycle after it was chosen.
-        sending, settled, told_late = Signal(), Signal(), Signal(8)
-        m.d.sync += [told_late.eq(told), settled.eq(sending & ~(self.send & self.send_ready))]
+        sending, settled, shown_late = Signal(), Signal(), Signal(8)
+        m.d.sync += [shown_late.eq(shown), settled.eq(sending & ~(self.send & self.send_ready))]
         special, begins, headed = Signal(), Signal(), Signal()
-        m.d.sync += [special.eq((told[2:] == FLAG >> 2) & (told[0] ^ told[1])),
+        m.d.sync += [special.eq((shown[2:] == FLAG >> 2) & (shown[0] ^ shown[1])),
                      begins.eq((state == State.ANSWER) & (pointer == 0)),
                      headed.eq(pointer == ANSWER_HEADER)]
-        self.headed, told = headed, told_late
+        self.headed, shown = headed, shown_late
         assert {FLAG, ESCAPE} == {FLAG & ~3 | 1, FLAG & ~3 | 2}
         escapes = special & ~begins & ~turned
         m.d.comb += [sending.eq((state == State.ANSWER) | (state == State.TELL)
                                 | (state == State.CLOSE)), self.send.eq(sending & settled),
-                     self.send_byte.eq(Cat(Mux(escapes, ESCAPE & 3, told[:2]),
-                                           told[2:] ^ Mux(turned, TURN >> 2, 0)))]
+                     self.send_byte.eq(Cat(Mux(escapes, ESCAPE & 3, shown[:2]),
+                                           shown[2:] ^ Mux(turned, TURN >> 2, 0)))]
         with m.If(self.send & self.send_ready):
             m.d.sync += turned.eq(escapes)
             m.d.comb += sent.eq(~escapes)
-        return told, sent, begins
+        return shown, sent, begins

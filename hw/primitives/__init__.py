@@ -1,4 +1,4 @@
-"""Cells of device families behind the memories and the multiplier of the engine.
+"""Cells of device families for the memories and the multiplier of the engine.
 
 Each family is one module with eight functions, ``word_memory(m, memory)``,
 ``lane_memory(m, memory)``, ``chunk_memory(m, memory)``, ``multiplier(m, multiplier)``,

@@ -140,7 +140,7 @@ def lane_memory(m, memory):
 
 
 def chunk_memory(m, memory):
-    """LUT RAM, whole words; the chunk is selected behind it by clearing the others."""
+    """LUT RAM, whole words; the chunk is selected after it by clearing the others."""
     lanes, chunk = range(memory.lanes), memory.chunk_lanes
     enables = Cat(*(memory.write.enable[lane % chunk] & (memory.write.number == lane // chunk)
                     for lane in lanes))
@@ -151,7 +151,7 @@ def chunk_memory(m, memory):
 
 
 def _lut_ram(m, memory, enables, value):
-    """The word that is asked for, in the same cycle."""
+    """The word at the read address, in the same cycle."""
     shape = data.ArrayLayout(unsigned(memory.width), memory.lanes)
     m.submodules.cells = cells = Memory(shape=shape, depth=memory.depth, init=[],
                                         attrs={"ram_style": "distributed"})

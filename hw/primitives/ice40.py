@@ -43,7 +43,7 @@ def lane_memory(m, memory):
 
 
 def chunk_memory(m, memory):
-    """The chunks of a word lie behind each other, so that block RAM selects among them."""
+    """The chunks of a word are stored one after the other, so that block RAM selects among them."""
     chunk = _ebr(m, memory.depth << memory.chunk_bits, Cat(memory.read.number, memory.read.address),
                  Cat(memory.write.number, memory.write.address), memory.write.data,
                  _each(memory.write.enable, memory.width))
@@ -124,7 +124,7 @@ def _sized(value, bits):
 def select(m, word, select, size, name):
     """One of four parts in two cells a bit, where Yosys takes three.
 
-    Where the upper bit is set, the first cell tells the lower bit to the second one.
+    Where the upper bit is set, the first cell passes the lower bit on to the second one.
     """
     if len(select) != 2 or len(word) <= 2 * size:
         return select_chunk(word, select, size)
@@ -152,7 +152,7 @@ def multiplier(m, multiplier):
     """Latency 1: product register; 2: and operand registers; 3: and partial products.
 
     Operands of the cell have 16 bits; the one value of `b` beyond them, 2**15, is taken as the
-    negative of -2**15 by the adder behind the product.
+    negative of -2**15 by the adder after the product.
     """
     latency = min(multiplier.latency, 3)
     product = Signal(32)
@@ -203,7 +203,7 @@ def _mac16(output, a, b, *, subtract=0, load=0, hold=0, c=0, d=0, **parameters):
     fixed = {f"p_{name}": 0 for name in names}
     zeros = ("AHOLD", "BHOLD", "CHOLD", "DHOLD", "IRSTTOP", "IRSTBOT", "ORSTTOP", "ORSTBOT",
              "CI", "ACCUMCI", "SIGNEXTIN")
-    # Output 1 is the register behind the adder; carry 2 joins the two halves of the adder.
+    # Output 1 is the register after the adder; carry 2 joins the two halves of the adder.
     return Instance(
         "SB_MAC16", **{**fixed, **parameters}, p_TOPOUTPUT_SELECT=1, p_BOTOUTPUT_SELECT=1,
         p_TOPADDSUB_CARRYSELECT=2, i_CLK=ClockSignal(), i_CE=Const(1), i_A=a, i_B=b,

@@ -2,7 +2,7 @@
 
 Rule of the memories: a word is never read in the cycle in which it is written (the assembler and
 the sequencer keep to that), so no collision logic is needed; Amaranth cannot say so,
-`hw.export.synthesis` tells the tool.
+`hw.export.synthesis` passes it to the tool.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def register(m, value, late):
 
 
 def word_memory(m, memory, attrs=None):
-    """Memory with one read port and registers behind it."""
+    """Memory with one read port and registers after it."""
     m.submodules.cells = cells = Memory(shape=unsigned(memory.width), depth=memory.depth, init=[],
                                         attrs=attrs)
     write, read = cells.write_port(), cells.read_port()
@@ -50,7 +50,7 @@ def lane_memory(m, memory, attrs=None):
 
 
 def select_late(m, memory, word, select):
-    """The chunk of a lane memory, selected behind the word and registered."""
+    """The chunk of a lane memory, selected after the word and registered."""
     number = delayed(m, memory.chunk.number, 1, "select")
     chosen = select(m, word, number, memory.width * memory.chunk_lanes, "chosen")
     m.d.comb += memory.chunk.data.eq(delayed(m, chosen, 1, "chunk")[:len(memory.chunk.data)])

@@ -314,7 +314,7 @@ def test_quantize_writes_a_model_and_a_report(model, tmp_path, capsys):
                      "--json", str(report)]) == 0
     text = capsys.readouterr().out.splitlines()
     assert text[0] == "5-4-3: states s12.10, weights s8.6"
-    assert text[1].split() == ["matrix", "weights", "greatest", "|w|", "low", "high", "bits",
+    assert text[1].split() == ["matrix", "weights", "largest", "|w|", "low", "high", "bits",
                                "saturated", "rms", "error"]
     assert [line.split()[0] for line in text[3:]] == ["W1", "b1", "W2", "b2"]
     made = load_model(out)

@@ -62,7 +62,7 @@ def test_a_tool_that_fails_is_quoted_and_its_log_kept(tools, tmp_path):
 ])
 def test_warnings_of_a_broken_circuit_are_fatal(tools, tmp_path, line):
     tools("yosys", f"cat > yosys.log <<'X'\n{line}\nX\ntouch top.json")
-    with pytest.raises(ApicalError, match="^Yosys tells of a broken circuit: Warning"):
+    with pytest.raises(ApicalError, match="^Yosys reports a broken circuit: Warning"):
         make(tmp_path / "out")
 
 

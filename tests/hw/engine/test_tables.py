@@ -5,7 +5,7 @@ import pytest
 from component_bench import put, simulate
 
 from apical.golden.numbers.formats import Format, round_shift
-from apical.golden.numbers.tables import HALF_EXPONENTIAL, LOGISTIC, SLOPE, look_up
+from apical.golden.numbers.tables import HALF_EXPONENTIAL, LOGISTIC, SLOPE, look_up, samples
 from apical.golden.program import FLOW_LIMIT
 from apical.hw.engine.tables import TableUnit
 from apical.hw.interface.isa import Post
@@ -13,16 +13,21 @@ from apical.hw.interface.isa import Post
 LATENCY = 5
 
 
+def values(name, z, form):
+    """Values of a table at raw states."""
+    return np.array([look_up(samples(name, form), int(v), form.frac) for v in z])
+
+
 def expected(post, z, state, word, form):
     """Written values by the fixed executor's tables."""
     if post == Post.LOGISTIC:
-        return look_up(LOGISTIC, z, form)
+        return values(LOGISTIC, z, form)
     if post == Post.DRAW:
-        return np.where(word >> 16 - form.frac < look_up(LOGISTIC, z, form), form.one, 0)
+        return np.where(word >> 16 - form.frac < values(LOGISTIC, z, form), form.one, 0)
     if post == Post.THRESHOLD:
         return np.where(z > 0, form.one, 0)
     limit = FLOW_LIMIT << form.frac
-    size = look_up(HALF_EXPONENTIAL, np.clip(z, -limit, limit), form)
+    size = values(HALF_EXPONENTIAL, np.clip(z, -limit, limit), form)
     return np.where(state == form.one, size, -size)
 
 
@@ -34,7 +39,7 @@ def test_values_and_latency(post, form):
     z[:5], state[:40:2] = (0, 1, -1, form.min, form.max), form.one
     word = rng.integers(0, 1 << 16, count)
     name = "gated" if post == Post.GATE else "value"
-    wanted = (round_shift(look_up(SLOPE, state, form) * z, form.frac) if post == Post.GATE
+    wanted = (round_shift(values(SLOPE, state, form) * z, form.frac) if post == Post.GATE
               else expected(post, z, state, word, form) & 0xFFFF)
     got = []
 

@@ -77,8 +77,8 @@ def in_float(bound, op, position, monitor):
 
 def in_integers(executor, op, run, path):
     scale = executor.weight.frac
-    target = run.states[op.target, STATE][run.rows] * 2.0 ** scale
-    current = run.accumulators[op.population, op.current][run.rows]
+    target = run.states[op.target, STATE][run.rows].astype(np.int64) << scale
+    current = run.accumulators[op.population, op.current][run.rows].astype(np.int64)
     executor.write(op, run, path, (op.population, op.into), -round_shift(current - target, scale))
 
 
@@ -147,7 +147,7 @@ def test_a_new_operation_runs_everywhere(toy, tmp_path):
     weights, inputs = problem(made)
     # Raw integers, by batches and compiled, and the engine.
     expected = fixed.FixedExecutor(NET, weights).run(made, inputs, seed=SEED)
-    again = compiled.OnlineExecutor(NET, weights).run(made, inputs, seed=SEED)
+    again = compiled.CompiledExecutor(NET, weights).run(made, inputs, seed=SEED)
     assert expected.signatures.tolist() == again.signatures.tolist()
     assert (expected.states["y", "surprise"] != 0).any()
     assert all((expected.states[key] == again.states[key]).all() for key in expected.states)
@@ -189,7 +189,8 @@ def test_every_executor_names_the_handler_it_lacks(toy):
             (lambda: FloatExecutor(NET, real).run(made, {n: v * 0.0 for n, v in inputs.items()}),
              "float executor"),
             (lambda: fixed.FixedExecutor(NET, weights).run(made, inputs), "fixed executor"),
-            (lambda: compiled.OnlineExecutor(NET, weights).run(made, inputs), "compiled executor"),
+            (lambda: compiled.CompiledExecutor(NET, weights).run(made, inputs),
+             "compiled executor"),
             (lambda: assemble(NET, made, EngineConfig()), "assembler")):
         with pytest.raises(MisuseError, match=rf"^Surprise y\.surprise: the {whose} \(apical\..*\) "
                                               "has no handler for operation Surprise; add one"):
