@@ -144,7 +144,7 @@ def test_train_on_a_device_is_training_in_raw_integers(tmp_path):
     (["replay", "/nowhere", "--link", "golden"], "recording '/nowhere' cannot be read"),
     (["train", "--board", "icebreaker"], "--board is for training on a device"),
     (["train", "--link", "golden", "--executor", "fixed"], "trains without a device; leave it"),
-    (["train", "--link", "golden", "--rule", "cd"], "rule 'cd' does not learn on a device"),
+    (["train", "--link", "golden", "--rule", "cd"], "cannot train 'cd': Sample h1: sampling needs the table"),
     (["train", "--link", "golden", "--preset", "icebreaker"], "has no learning unit; train"),
     (["train", "--link", "golden", "--weight", "s16.14"], "--weight is fixed in the engine"),
     (["board", "serve", "--board", "icebreaker"], "only simulated boards can be served"),
