@@ -14,7 +14,7 @@ from ...hw.interface.config import preset
 
 @dataclass(frozen=True)
 class Device:
-    """What an FPGA has.
+    """An FPGA and its resources.
 
     Attributes
     ----------

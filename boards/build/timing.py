@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-#: What nextpnr calls the segments of a path that are wires; the others are cells.
+#: nextpnr's type of the segments of a path that are wires; the others are cells.
 _ROUTING = "routing"
 
 
@@ -12,7 +12,7 @@ def slowest_paths(report: dict) -> list:
     Parameters
     ----------
     report : dict
-        What ``nextpnr --report`` wrote.
+        The file of ``nextpnr --report``.
 
     Returns
     -------

@@ -39,7 +39,7 @@ _WHO = ("identity", "version", "config_hash", "shape")
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """What the device reports of each image; arrays of shape (images,), int64.
+    """Results of each image; arrays of shape (images,), int64.
 
     Attributes
     ----------

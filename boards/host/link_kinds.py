@@ -15,11 +15,11 @@ class LinkKind:
     Attributes
     ----------
     name : str
-        What ``--link`` takes.
+        Value of ``--link``.
     title : str
         Name of the device in messages.
     help : str
-        What it is, in a few words.
+        Description in a few words.
     port : str
         ``module:class`` of its host port, made of an engine configuration.
     gateware : bool
