@@ -145,10 +145,10 @@ def _missing(argv, error):
     ours = __package__.partition(".")[0]
     if error.name is None or error.name.partition(".")[0] == ours:
         return f"the module '{error.name}' of {ours} is missing; install {ours} again"
-    # Folders of ours that the import came through: the extra of the outermost one has it all.
+    # Folders of ours that the import came through, the one that imports it first.
     names = [frame.f_globals.get("__name__", "")
              for frame, _ in traceback.walk_tb(error.__traceback__)]
-    folders = [name.split(".")[1] for name in names if name.startswith(f"{ours}.")]
+    folders = [name.split(".")[1] for name in reversed(names) if name.startswith(f"{ours}.")]
     command = next((word for word in argv if not word.startswith("-")), "")
     package = distribution(error.name)
     return (f"'apical {command}' needs {package}, which is not installed; install it: "
