@@ -144,5 +144,5 @@ def _epoch(report):
           f"{report.images_per_second:.1f} images/s ", file=sys.stderr, flush=True)
 
 
-def _show(done, told):
+def _show(done, results):
     print(f"\rimage {done} ", end="", file=sys.stderr, flush=True)

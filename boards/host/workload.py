@@ -101,7 +101,7 @@ def workload(config: EngineConfig, data="digits", layers=None, images=100, *, se
         network = stored.network
         sizes = (network.population("x").size, *(p.size for p in network.free))
         if layers is not None and tuple(layers) != sizes:
-            raise MisuseError(f"model '{model}' has layers {'-'.join(map(str, sizes))}, asked for "
+            raise MisuseError(f"model '{model}' has layers {'-'.join(map(str, sizes))}, requested "
                               f"are {'-'.join(map(str, layers))}")
         dataset = dataset_for(sizes, data)
         if stored.quantized and stored.formats == (state, weight):
@@ -113,12 +113,12 @@ def workload(config: EngineConfig, data="digits", layers=None, images=100, *, se
         dataset = dataset_for(sizes, data)
         network = layered(sizes)
     if not 1 <= images <= len(dataset.test):
-        raise MisuseError(f"{images} images are asked for; data '{data}' have 1 to "
+        raise MisuseError(f"{images} images are requested; data '{data}' have 1 to "
                           f"{len(dataset.test)} test images")
     inputs = {"x": raw_values(dataset.test[:images], state).astype(np.int64)}
     program = inference(network, steps)
     if raw is None:
-        # Tells what does not fit before minutes go by.
+        # Refuses what does not fit before minutes go by.
         assemble(network, program, config, density(inputs))
         trained = trained_model(sizes, dataset, seed, progress=progress, say=say)
         raw = quantize_network(network, trained.weights, state, weight).weights

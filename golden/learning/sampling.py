@@ -74,7 +74,7 @@ def sample(network: Network, weights, count=100, steps=1000, seed=0, start=None)
             start = np.random.default_rng(seed).integers(0, 2, (count, width))
         states = split(network, start, clamped=False)
     if len(next(iter(states.values()))) != count:
-        raise MisuseError(f"{count} chains are asked for, but the start has "
+        raise MisuseError(f"{count} chains are requested, but the start has "
                           f"{len(next(iter(states.values())))}")
     result = FloatExecutor(network, weights).run(program, {}, states, seed=seed)
     return Samples(join(network, result.states, probability_flow.DRAWN),

@@ -139,9 +139,9 @@ class System:
 
     def check(self, executor):
         """Raise `MisuseError` where an executor cannot train it."""
-        told = self.refusal(executor)
-        if told:
-            raise MisuseError(told)
+        reason = self.refusal(executor)
+        if reason:
+            raise MisuseError(reason)
 
     def sizes(self, data) -> tuple:
         """Layers for a data set where none are given."""

@@ -39,7 +39,7 @@ DEPTHS = {"weight_depth": 2048, "state_depth": 128, "accumulator_depth": 128, "e
           "program_depth": 512, "descriptor_depth": 256}
 #: It has every unit.
 UNITS = {"learning": True, "smooth": True, "noise": True}
-#: Images behind which signatures are read in runs that compare signatures only.
+#: Images after which signatures are read in runs that compare signatures only.
 EVERY = 100
 
 
@@ -68,13 +68,13 @@ class Run:
     config : EngineConfig
     assembly : Assembly
     weights, inputs : dict of str to ndarray of int64
-        Raw; the inputs of all passes, one behind the other.
+        Raw; the inputs of all passes, one after the other.
     passes : list of (int, dict of str to int)
         As :func:`apical.sim.bench.job.learning_job` takes them.
     expected : FixedResult
         Of all passes.
     final : dict of str to ndarray of int64
-        Weights behind the last pass.
+        Weights after the last pass.
     learned : list of str
         Matrices that learn.
     """
@@ -219,7 +219,7 @@ def _system(name, options, say):
     config = engine_for(case.network, case.program, options, density, **formats)
     # The numbers are those of the engine, where options change them.
     formats = {"state": config.state, "weight": config.weight, "update_frac": config.update_frac}
-    # Rates of a case are for its own formats; finer weights have a lower greatest rate.
+    # Rates of a case are for its own formats; finer weights have a lower largest rate.
     most = greatest_rate(**formats)
     rates = {key: min(rate, most) for key, rate in case.rates.items()}
     case = replace(case, rates=rates, **formats)
@@ -239,8 +239,15 @@ def _system(name, options, say):
             "learns": bool(case.learned)}
 
 
-def failure(report) -> str | None:
-    """Why a run does not hold, or None."""
+def failure(report, least=None) -> str | None:
+    """Why a run does not hold, or None.
+
+    Parameters
+    ----------
+    least : float, optional
+        Share of the weights that must have changed; by default that of cases.
+    """
+    least = LEAST_CHANGED if least is None else least
     if report["sentence"]:
         return report["sentence"]
     if report["registers_differ"]:
@@ -253,9 +260,9 @@ def failure(report) -> str | None:
         return f"{report['mismatches']} mismatches"
     if not report["learns"]:
         return None
-    if report["weights_changed"] < LEAST_CHANGED:
+    if report["weights_changed"] < least:
         return (f"only {report['weights_changed']:.1%} of the weights that take part changed, "
-                f"{LEAST_CHANGED:.0%} must")
+                f"{least:.0%} must")
     if report["weights_saturated"] > MOST_SATURATED:
         return (f"{report['weights_saturated']:.1%} of the weights that take part are saturated, "
                 f"{MOST_SATURATED:.0%} may")

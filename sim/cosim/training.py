@@ -19,6 +19,7 @@ from ...golden.executors.fixed.weights import multipliers
 from ...golden.executors.float.executor import FloatExecutor
 from ...golden.learning.data import load
 from ...golden.learning.fixed import RawProblem
+from ...golden.network.boltzmann import visible
 from ...golden.numbers.formats import dequantize
 from ...golden.program import Learn, walk
 from ...golden.systems.registry import system as find
@@ -32,6 +33,8 @@ from .learning import LearnOptions, Run, density_of, engine_for, failure, joined
 
 #: Most images of a run whose every write is compared: a trace of more does not fit in memory.
 MOST_TRACED = 600
+#: Share of the weights that must have changed; small updates take some back to their start.
+LEAST_CHANGED = 0.9
 #: Images of a run where neither images nor epochs are named: minutes on every system.
 IMAGES = 300
 #: Test images that are run in the gateware at most.
@@ -77,7 +80,7 @@ def cosim_training(options: TrainOptions, say=lambda text: None) -> dict:
             for key in ("compared", "mismatches", "weights_compared")}
     return {"seed": options.seed, "simulator": options.simulator, **sums, "systems": reports,
             "failures": {name: why for name, report in reports.items()
-                         if (why := failure(report))}}
+                         if (why := failure(report, LEAST_CHANGED))}}
 
 
 def _train(system, options, say) -> dict:
@@ -156,14 +159,17 @@ def _shares(network, run, final):
     least = run.config.state.one // FAINT
     lit = {name: np.count_nonzero(np.abs(values) >= least, axis=0) >= LEAST_LIT
            for name, values in run.inputs.items()}
+    # Free twins of the pixels of a Boltzmann machine are as dark as they.
+    lit |= {twin: lit[pixels] for pixels, twin in visible(network)
+            if pixels in lit and twin != pixels}
     for name in run.learned:
         rows, cols = (np.ones(size, bool) for size in network.matrix(name).shape)
         for projection in network.projections:
-            if projection.matrix == name and projection.source in lit:
-                if projection.transpose:
-                    cols &= lit[projection.source]
-                else:
-                    rows &= lit[projection.source]
+            if projection.matrix == name:
+                ends = projection.source, projection.target
+                for part, population in zip((rows, cols), ends[::-1] if projection.transpose
+                                            else ends):
+                    part &= lit.get(population, True)
         now, before = (weights[name][np.ix_(rows, cols)] for weights in (final, run.weights))
         taken += now.size
         changed += int(np.count_nonzero(now != before))

@@ -159,7 +159,7 @@ def test_sample_is_repeatable_and_goes_on():
     start = np.random.default_rng(0).integers(0, 2, (10, 6))
     kept = sample(network, strong, 10, 3, start=start)
     np.testing.assert_array_equal(kept.images[:, :4], start[:, :4])
-    with pytest.raises(MisuseError, match="10 chains are asked for, but the start has 4"):
+    with pytest.raises(MisuseError, match="10 chains are requested, but the start has 4"):
         sample(network, weights, 10, 1, start=start[:4])
     with pytest.raises(MisuseError, match="count is 0"):
         sample(network, weights, 0)
