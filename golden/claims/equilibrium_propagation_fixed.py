@@ -62,7 +62,7 @@ def gradient(seed):
     true = [-g for g, _ in finite_differences(layers_of(real_weights(raw)), x / 4096, d / 4096,
                                               "hard-sigmoid")]
     program = equilibrium.training(network, 60, 40, 1, estimator="centred")
-    still = Program("centred", tuple(op for op in program.ops if type(op).__name__ != "Learn"))
+    still = Program("centred", tuple(op for op in program.ops if not op.learns()))
     states = real_states(run(network, raw, still, {"x": x, "d": d}).states)
     names, found = ["x", "h1", "h2", "y"], []
     for below, above in zip(names, names[1:], strict=False):

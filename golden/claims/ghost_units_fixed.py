@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..learning.data import load, one_hot
-from ..program import RATE, STATE, Learn, Program, Snapshot
+from ..program import RATE, STATE, Program, Snapshot
 from ..references.gradients import backprop, cosine, layers_of
 from ..systems.ghost_units import (
     free_phase,
@@ -80,7 +80,7 @@ def gradients(seed):
         weights = raw_weights(ghost_weights(network, seed))
         true = [-g for g, _ in backprop(layers_of(real_weights(weights)), inputs["x"] / 4096, d)]
         program = training(network, mode, 300 if mode == "none" else 0, steps, shift, shift=SHIFT)
-        still = Program("rate-form", tuple(op for op in program.ops if not isinstance(op, Learn)))
+        still = Program("rate-form", tuple(op for op in program.ops if not op.learns()))
         states = real_states(run(network, weights, still, inputs).states)
         found = []
         for below, above in zip(names, names[1:], strict=False):

@@ -19,7 +19,7 @@ from ..errors import ApicalError, MisuseError
 from ..executors.fixed.executor import FixedExecutor, FixedResult
 from ..network import Network
 from ..numbers.formats import STATE, WEIGHT, Format
-from ..program import UPDATE_FRAC, Learn, Program, walk
+from ..program import UPDATE_FRAC, Program
 from .registry import system, systems
 
 #: Share of the weights that take part that must have changed, and that may be saturated.
@@ -67,7 +67,7 @@ class LearningCase:
     @property
     def learned(self) -> list:
         """Names of the matrices that learn, in network order."""
-        names = {op.matrix for op in walk(self.program.ops) if isinstance(op, Learn)}
+        names = self.program.learned()
         return [m.name for m in self.network.matrices if m.name in names]
 
     def runs(self):

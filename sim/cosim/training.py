@@ -21,7 +21,6 @@ from ...golden.learning.data import load
 from ...golden.learning.fixed import RawProblem
 from ...golden.network.boltzmann import visible
 from ...golden.numbers.formats import dequantize
-from ...golden.program import Learn, walk
 from ...golden.systems.registry import system as find
 from ...hw.assembler.assembler import assemble
 from ..bench.job import answers, inference_job
@@ -144,7 +143,7 @@ def _expect(problem, config, options, traced):
     # Targets do not decide where vectors are placed.
     density = density_of({name: values[:1000] for name, values in inputs.items() if name != "d"})
     assembly = assemble(network, program, config, density)
-    learned = {op.matrix for op in walk(program.ops) if isinstance(op, Learn)}
+    learned = set(program.learned())
     return Run(config, assembly, weights, inputs, raised, joined(results), executor.weights,
                [m.name for m in network.matrices if m.name in learned])
 

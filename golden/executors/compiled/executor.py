@@ -38,10 +38,10 @@ from ...program import (
     Snapshot,
     Update,
     accumulators,
+    noise_multiplier,
     stored,
     vectors,
 )
-from ..fixed.check import noise_multiplier
 from ..fixed.executor import FixedExecutor, FixedResult
 from ..fixed.weights import MATRIX_NUMBER, multipliers
 from ..rows import COUNTS

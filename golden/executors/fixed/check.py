@@ -12,15 +12,12 @@ from ...program import (
     Program,
     Update,
     describe,
-    noise_multiplier,
     rates_read,
     stored_rates,
     vectors_written,
     walk,
 )
 from .weights import check_learning
-
-__all__ = ["EXACT", "check_fixed", "noise_multiplier"]
 
 #: Sums must stay below this for float64 to hold them (and their rounding addend) exactly.
 EXACT = 1 << 52

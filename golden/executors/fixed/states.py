@@ -23,10 +23,10 @@ from ...program import (
     Sample,
     Snapshot,
     Update,
+    noise_multiplier,
     stored,
 )
 from ..rows import DRAWS
-from .check import noise_multiplier
 
 
 def _vector(executor, run, pair):

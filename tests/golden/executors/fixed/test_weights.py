@@ -292,7 +292,7 @@ def test_misuse_is_reported_in_one_line():
                                                         "d": np.zeros((1, 2), np.int64)}
     run = FixedExecutor(network, start).run
     for rates, match in ((None, "no rate is given"), ({"m": 0.6}, "multiplier 39322"),
-                         ({"m": -0.1}, "0 at least"), ({"m": float("nan")}, "0 at least")):
+                         ({"m": -0.1}, "at least 0"), ({"m": float("nan")}, "at least 0")):
         with pytest.raises(MisuseError, match=match):
             run(program, inputs, rates=rates)
     # 0.49999 rounds to 32767.
