@@ -25,16 +25,10 @@ _DEFINITIONS = (formats, tables, addressed)
 
 @functools.cache
 def _register(module):
-    """Let compiled functions call the functions of a module.
-
-    Functions of other folders take vectors.  Inlined, they count no references to them, which
-    would cost more than the arithmetic of a small vector; those of this folder are left to the
-    compiler, since inlining all of them doubles its time.
-    """
-    inline = module not in _DEFINITIONS
+    """Let compiled functions call the functions of a module."""
     for function in vars(module).values():
         if inspect.isfunction(function) and function.__module__ == module.__name__:
-            register_jitable(forceinline=inline)(function)
+            register_jitable(function)
 
 
 def _kept(function, modules):
@@ -44,7 +38,8 @@ def _kept(function, modules):
     point alone: a changed definition must not meet code that was kept, so its sources name the
     folder.
     """
-    sources = b"".join(Path(module.__file__).read_bytes() for module in modules)
+    files = [__file__, *(module.__file__ for module in modules)]
+    sources = b"".join(Path(file).read_bytes() for file in files)
     name = hashlib.sha256(sources).hexdigest()[:16]
     # Numba reads this setting when a function is declared: other code keeps its own folder.
     before = numba.config.CACHE_DIR
