@@ -94,7 +94,7 @@ class Pairs(wiring.Component):
     def access(self, m, tuned, portable, i):
         """Random writes and reads, never of one word in one cycle; unwritten words do not count."""
         word = self.random.rotate_left(11 * i)
-        depth, bits = tuned.depth, len(tuned.write_address)
+        depth, bits = tuned.depth, len(tuned.write.address)
         # Few addresses, spread over the whole depth, so that words are read after they are written.
         spread = [Signal(bits, name=f"at{i}_{k}") for k in range(2)]
         for k, at in enumerate(spread):
@@ -103,26 +103,26 @@ class Pairs(wiring.Component):
             m.d.comb += at.eq(Mux(whole < depth, whole, whole[:max(1, bits - 1)]))
         writing = word[50] & (spread[0] != spread[1])
         data = Cat(*(self.random.rotate_left(5 * j + i) for j in
-                     range(-(-len(tuned.write_data) // 64))))[:len(tuned.write_data)]
+                     range(-(-len(tuned.write.data) // 64))))[:len(tuned.write.data)]
         latency = getattr(tuned, "latency", 1)
         for side in (tuned, portable):
-            m.d.comb += [side.write_address.eq(spread[0]), side.read_address.eq(spread[1]),
-                         side.write_data.eq(data)]
-        lanes = getattr(tuned, "write_lanes", None)
+            m.d.comb += [side.write.address.eq(spread[0]), side.read.address.eq(spread[1]),
+                         side.write.data.eq(data)]
         chunks = 1
         if isinstance(tuned, ChunkMemory):
-            latency, chunks = 2, -(-tuned.lanes // tuned.chunk)
+            latency, chunks = 2, -(-tuned.lanes // tuned.chunk_lanes)
             place = [word[i:i + tuned.chunk_bits] for i in (52, 56)]
             place = [Mux(p < chunks, p, 0) for p in place]
             for side in (tuned, portable):
-                m.d.comb += [side.write_chunk.eq(place[0]), side.read_chunk.eq(place[1])]
+                m.d.comb += [side.write.number.eq(place[0]), side.read.number.eq(place[1])]
         else:
             place = [0, 0]
-        group = 1 if lanes is None else len(lanes)
+        group = len(tuned.write.enable)
         enables = Signal(group, name=f"enables{i}")
-        m.d.comb += enables.eq(Mux(writing, 1 if lanes is None else word[33:33 + group], 0))
+        chosen = 1 if isinstance(tuned, WordMemory) else word[33:33 + group]
+        m.d.comb += enables.eq(Mux(writing, chosen, 0))
         for side in (tuned, portable):
-            m.d.comb += (side.write if lanes is None else side.write_lanes).eq(enables)
+            m.d.comb += side.write.enable.eq(enables)
         # Which lanes of which words were written.
         slots = 1 << ceil_log2(chunks)
         m.submodules[f"known{i}"] = marks = Memory(shape=group, depth=depth * slots, init=[])
@@ -138,9 +138,9 @@ class Pairs(wiring.Component):
             late = Signal(group, name=f"known{i}_{k}")
             m.d.sync += late.eq(known)
             known = late
-        width = len(tuned.read_data) // group
-        different = Cat(*(known[lane] & (tuned.read_data.word_select(lane, width)
-                                         != portable.read_data.word_select(lane, width))
+        width = len(tuned.read.data) // group
+        different = Cat(*(known[lane] & (tuned.read.data.word_select(lane, width)
+                                         != portable.read.data.word_select(lane, width))
                           for lane in range(group))).any()
         return different, known.any()
 
