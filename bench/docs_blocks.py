@@ -75,7 +75,8 @@ def systems() -> list[str]:
     from apical.golden.systems.registry import systems as records
 
     return markdown_table(("name", "what it is", "learns from", "trained by"), [
-        (f"`{name}`" + (f", `{record.rule}`" if record.rule != name and system(record.rule) is record else ""),
+        (f"`{name}`" + (f", `{record.rule}`" if record.rule != name
+                        and system(record.rule) is record else ""),
          record.summary,
          record.data.words if record.learns else "nothing",
          ", ".join(f"`{executor}`" for executor in record.executors) if record.learns else "")
