@@ -69,7 +69,21 @@ def figures() -> list[str]:
     return markdown_table(("what", "figure", "command"), rows)
 
 
-BLOCKS = {"folders": folders, "figures": figures}
+def systems() -> list[str]:
+    """Lines of the table of systems, from the registry."""
+    from apical.golden.systems.registry import system
+    from apical.golden.systems.registry import systems as records
+
+    return markdown_table(("name", "what it is", "learns from", "trained by"), [
+        (f"`{name}`" + (f", `{record.rule}`" if record.rule != name
+                        and system(record.rule) is record else ""),
+         record.summary,
+         record.data.words if record.learns else "nothing",
+         ", ".join(f"`{executor}`" for executor in record.executors) if record.learns else "")
+        for name, record in records().items()])
+
+
+BLOCKS = {"folders": folders, "figures": figures, "systems": systems}
 
 
 def filled(text: str) -> str:
