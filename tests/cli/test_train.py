@@ -154,7 +154,7 @@ def test_progress_goes_to_a_terminal_only(capsys, monkeypatch):
     (["--epochs", "many"], "'many' is not a whole number"),
     (["--batch", "0"], "batch is 0"),
     (["--seed", "-3"], "seed is -3"),
-    (["--resume", "/nowhere/state"], "checkpoint '/nowhere/state' does not exist"),
+    (["--resume", "/nowhere/state"], "checkpoint file '/nowhere/state' does not exist"),
     (["--resume"], "--resume without a file needs --checkpoint"),
     (["--save", "/nowhere/m.npz"], "folder '/nowhere' does not exist"),
     (["--data", "mnist", "--data-folder", "/nowhere"], "APICAL_DATA names the folder"),

@@ -97,7 +97,7 @@ def test_samples_are_drawn_to_a_picture_and_an_archive(capsys, tmp_path):
     (["--temperatures", "5"], "5 temperatures are too few"),
     (["--temperatures", "-5"], "temperatures is -5"),
     (["--sweeps", "-1"], "sweeps is -1"), (["--epochs", "-1"], "epochs is -1"),
-    (["--resume", "/nowhere/state"], "checkpoint '/nowhere/state' does not exist"),
+    (["--resume", "/nowhere/state"], "checkpoint file '/nowhere/state' does not exist"),
     (["--save", "/nowhere/m.npz"], "folder '/nowhere' does not exist"),
 ])
 def test_misuse_is_one_line(capsys, argv, message):
