@@ -13,10 +13,14 @@ import numpy as np
 
 from apical.cli.common import write_json
 from apical.golden.executors.compiled.executor import CompiledExecutor
+from apical.golden.network.ghosts import hidden
 from apical.golden.numbers.formats import dequantize
 from apical.golden.program import RATE, Program, Snapshot
 from apical.golden.systems.cases import learning_case
-from apical.golden.systems.ghost_units import free_phase, ghost_learning, hidden
+from apical.golden.systems.ghost_units import (
+    free_phase,
+    ghost_learning,
+)
 
 #: Exponents of the rates of V and v, and of B.
 GHOST, CANCEL = range(2, 7), range(2, 9)

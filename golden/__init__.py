@@ -28,7 +28,7 @@ import importlib
 _EXPORTS = {
     **dict.fromkeys(("Network", "Population", "Matrix", "Projection", "glorot"), "network"),
     "layered_network": "network:layered",
-    "ghost_network": "systems.ghost_units", "ghost_weights": "systems.ghost_units",
+    "ghost_network": "network.ghosts", "ghost_weights": "network.ghosts",
     "boltzmann_machine": "network.boltzmann:boltzmann",
     "boltzmann_weights": "network.boltzmann:starting_weights",
     "flow_training": "systems.probability_flow:training",

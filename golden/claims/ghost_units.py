@@ -7,6 +7,7 @@ import numpy as np
 from ..executors.fixed.executor import FixedExecutor
 from ..executors.float.executor import FloatExecutor
 from ..learning.data import load, one_hot
+from ..network.ghosts import ghost_network, ghost_weights, hidden
 from ..numbers.formats import Format, quantize
 from ..program import RATE, STATE, Program, Snapshot
 from ..references.gradients import backprop, cosine, layers_of, logistic
@@ -14,9 +15,6 @@ from ..systems.ghost_units import (
     current_form,
     free_phase,
     ghost_learning,
-    ghost_network,
-    ghost_weights,
-    hidden,
     inference,
     learning_rates,
     training,

@@ -9,15 +9,13 @@ from __future__ import annotations
 import numpy as np
 
 from ..learning.data import load, one_hot
+from ..network.ghosts import ghost_network, ghost_weights, hidden
 from ..program import RATE, STATE, Program, Snapshot
 from ..references.gradients import backprop, cosine, layers_of
 from ..systems.ghost_units import (
     free_phase,
     ghost_learning,
-    ghost_network,
     ghost_program,
-    ghost_weights,
-    hidden,
     inference,
     learning_rates,
     training,

@@ -7,7 +7,7 @@ ends at the same weights and the same signature.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import SimpleNamespace
 
 import numpy as np
@@ -20,7 +20,7 @@ from ..numbers.quantize import quantize_network
 from ..systems.registry import trainer
 from ..systems.settings import FACTOR_FRAC, FixedFlowConfig, FixedTrainingConfig
 from .data import Dataset, one_hot
-from .float import final_errors
+from .float import TrainResult, final_errors
 from .loop import PART, EpochReport, Evaluation, check_data, run_epochs
 
 __all__ = ["FACTOR_FRAC", "EpochReport", "FixedFlowConfig", "FixedTrainResult",
@@ -49,7 +49,7 @@ def default_fixed_config(data, sizes, rule="ep", **changes):
 
 
 @dataclass(frozen=True, eq=False)
-class FixedTrainResult:
+class FixedTrainResult(TrainResult):
     """A finished training run in raw integers.
 
     Attributes
@@ -57,18 +57,6 @@ class FixedTrainResult:
     weights : dict of str to ndarray of int64
         Raw.
     config : FixedTrainingConfig or FixedFlowConfig
-    test_error, train_error : float
-        Of the final weights, 0..1, as the kind of data measures it; of labelled images the share of
-        wrong predictions.
-    test_errors : list of float
-        Test error after each epoch.
-    images_per_second : float
-        Training images a second, evaluation not counted (since the last resumption).
-    greatest_weight : float
-        Largest absolute weight or bias.
-    reconstruction : dict of float to float
-        Of binarized images: share of wrong pixels of all test images, by the share of flips they
-        were corrupted with.
     signature : int
         Sum of the signatures of all training images, modulo 2**32.
     writes, saturations : int
@@ -76,26 +64,15 @@ class FixedTrainResult:
     saturated_weights, changed_weights : float
         Share of the final weights at an end of their format, and of those that differ from where
         they started.
+    **others
+        As of :class:`~apical.golden.learning.float.TrainResult`.
     """
 
-    weights: dict
-    config: object
-    test_error: float
-    train_error: float
-    test_errors: list = field(default_factory=list)
-    images_per_second: float = 0.0
-    greatest_weight: float = 0.0
-    reconstruction: dict = field(default_factory=dict)
     signature: int = 0
     writes: int = 0
     saturations: int = 0
     saturated_weights: float = 0.0
     changed_weights: float = 0.0
-
-    @property
-    def test_accuracy(self) -> float:
-        """1 less the test error: of labelled images, the share of right predictions."""
-        return 1 - self.test_error
 
 
 class RawProblem:

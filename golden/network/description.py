@@ -233,14 +233,7 @@ def layered(sizes, rate="hard-sigmoid", name=None) -> Network:
     rate : str
         Rate function of the settling layers (`RATES`).
     """
-    sizes = whole_numbers(sizes)
-    if len(sizes) < 2:
-        raise MisuseError("a layered network needs at least an input and an output layer, "
-                          "for example 64-32-10")
-    for size in sizes:
-        if size < 1:
-            raise MisuseError(f"layer size {size} is not a positive number; "
-                              "write layers as 64-32-10")
+    sizes = layer_sizes(sizes)
     names = layer_names(len(sizes))
     populations = [Population("x", sizes[0], rate, clamped=True)]
     populations += [Population(n, s, rate) for n, s in zip(names[1:], sizes[1:])]
@@ -264,6 +257,19 @@ def whole_numbers(sizes) -> list[int]:
     except TypeError as error:
         raise MisuseError(f"sizes are {tuple(sizes)}; "
                           "each must be a whole number, as in 64-32-10") from error
+
+
+def layer_sizes(sizes) -> list[int]:
+    """Sizes of layers as int; `MisuseError` for fewer than two, or what is no positive number."""
+    sizes = whole_numbers(sizes)
+    if len(sizes) < 2:
+        raise MisuseError("a layered network needs at least an input and an output layer, "
+                          "for example 64-32-10")
+    for size in sizes:
+        if size < 1:
+            raise MisuseError(f"layer size {size} is not a positive number; "
+                              "write layers as 64-32-10")
+    return sizes
 
 
 def layer_names(count):

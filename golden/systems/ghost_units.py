@@ -23,7 +23,15 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import MisuseError
-from ..network import Matrix, Network, Population, Projection, layer_names
+from ..network import Network
+from ..network.ghosts import (
+    check_mode,
+    ghost_network,
+    ghost_weights,
+    ghosts,
+    hidden,
+    layer_count,
+)
 from ..program import (
     RATE,
     STATE,
@@ -43,73 +51,8 @@ from ..program.layered import drive
 from .problems import Problem, pairs, raw, seed_of
 from .system import System
 
-MODES = ("duplicate", "learned", "online", "none")
 #: Default step of the relaxation, eps = 2**-SHIFT.
 SHIFT = 1
-
-
-def ghost_network(sizes, mode="duplicate") -> Network:
-    """A layered network of logistic units with one ghost population ``g_k`` a hidden layer.
-
-    Parameters
-    ----------
-    sizes : sequence of int
-        Units of each layer from the input to the output.
-    mode : str
-        One of `MODES`; ``"online"`` and ``"none"`` have no ghosts.
-    """
-    _check_mode(mode)
-    sizes = [int(size) for size in sizes]
-    if len(sizes) < 2:
-        raise MisuseError("a layered network needs at least an input and an output layer, "
-                          "for example 64-32-10")
-    names, last = layer_names(len(sizes)), len(sizes) - 1
-    # The input is its own rate; so is the target, which is compared with a rate.
-    populations = [Population("x", sizes[0], clamped=True)]
-    populations += [Population(n, s, "logistic")
-                    for n, s in zip(names[1:], sizes[1:], strict=True)]
-    matrices, projections = [], []
-    for k in range(1, last + 1):
-        matrices += [Matrix(f"W{k}", sizes[k - 1], sizes[k]), Matrix(f"b{k}", 1, sizes[k])]
-        projections += [Projection(f"up{k}", names[k - 1], names[k], f"W{k}"),
-                        Projection(f"bias{k}", "one", names[k], f"b{k}")]
-        if k > 1:
-            projections.append(Projection(f"down{k}", names[k], names[k - 1], f"W{k}", True))
-    if mode in ("duplicate", "learned"):
-        for k in range(1, last):
-            ghost = f"g{k}"
-            populations.append(Population(ghost, sizes[k + 1], "logistic"))
-            up, bias, back, turned = f"W{k + 1}", f"b{k + 1}", f"W{k + 1}", True
-            if mode == "learned":
-                up, bias, back, turned = f"V{k}", f"v{k}", f"B{k}", False
-                matrices += [Matrix(up, sizes[k], sizes[k + 1]), Matrix(bias, 1, sizes[k + 1]),
-                             Matrix(back, sizes[k + 1], sizes[k])]
-            projections += [Projection(f"ghost{k}", names[k], ghost, up),
-                            Projection(f"ghost_bias{k}", "one", ghost, bias),
-                            Projection(f"cancel{k}", ghost, names[k], back, turned, -1)]
-    populations += [Population("d", sizes[-1], clamped=True), Population("one", 1, "constant")]
-    return Network(f"{'-'.join(map(str, sizes))}-{mode}", tuple(populations), tuple(matrices),
-                   tuple(projections))
-
-
-def _check_mode(mode):
-    if mode not in MODES:
-        raise MisuseError(f"unknown mode '{mode}' of ghost units; known: {', '.join(MODES)}")
-
-
-def layer_count(network: Network) -> int:
-    """Layers of weights."""
-    return sum(m.name[0] == "W" for m in network.matrices)
-
-
-def hidden(network: Network) -> list[str]:
-    """Names of the hidden populations, from the input on."""
-    return [f"h{k}" for k in range(1, layer_count(network))]
-
-
-def ghosts(network: Network) -> list[str]:
-    """Names of the ghost populations."""
-    return [p.name for p in network.populations if p.name[0] == "g"]
 
 
 def _settling(network):
@@ -194,7 +137,7 @@ def free_phase(network: Network, mode, steps, start="feedforward", shift=SHIFT):
     start : str
         ``"feedforward"`` or ``"zero"``.
     """
-    _check_mode(mode)
+    check_mode(mode)
     ops = list(drive(network))
     if start == "feedforward":
         ops += feedforward(network, track=mode == "online")
@@ -333,21 +276,6 @@ def learning_rates(network: Network, rates, beta_shift=1) -> dict:
                           "give one for each, or a single one")
     return {f"{kind}{k}": rate * 2.0 ** beta_shift for k, rate in enumerate(rates, 1)
             for kind in "Wb"}
-
-
-def ghost_weights(network: Network, seed=0, gain=1.5) -> dict:
-    """First weights: normal with deviation ``gain / sqrt(fan-in)``, biases 0.
-
-    Returns
-    -------
-    dict of str to ndarray, float64
-    """
-    rng = np.random.default_rng(seed)
-    weights = {}
-    for matrix in network.matrices:
-        scale = 0.0 if matrix.rows == 1 else gain / np.sqrt(matrix.rows)
-        weights[matrix.name] = scale * rng.normal(size=matrix.shape)
-    return weights
 
 
 # Records -----------------------------------------------------------------------------------------

@@ -209,24 +209,33 @@ class FlowConfig:
         return settings
 
 
-def _complete(config):
-    """Check what is special to raw integers, and fill in the update bits."""
-    if config.batch != 1:
-        raise MisuseError(f"batch is {config.batch}; the fixed executor learns after every "
-                          "image, as the engine does, so it must be 1")
-    if config.update_frac is None:
-        bits = config.state.width + FACTOR_FRAC - config.weight.frac
-        most = NARROW_UPDATE_FRAC if config.weight.width <= 8 else 32 - config.state.frac
-        object.__setattr__(config, "update_frac", min(max(bits, 0), most))
+@dataclass(frozen=True)
+class _RawSettings:
+    """What settings in raw integers have besides those in floating point."""
 
+    batch: int = 1
+    state: Format = STATE
+    weight: Format = WEIGHT
+    update_frac: int | None = None
 
-def _fixed_identity(config, settings):
-    return {"executor": "fixed", **settings, "state": str(config.state),
-            "weight": str(config.weight)}
+    def __post_init__(self):
+        super().__post_init__()
+        if self.batch != 1:
+            raise MisuseError(f"batch is {self.batch}; the fixed executor learns after every "
+                              "image, as the engine does, so it must be 1")
+        if self.update_frac is None:
+            bits = self.state.width + FACTOR_FRAC - self.weight.frac
+            most = NARROW_UPDATE_FRAC if self.weight.width <= 8 else 32 - self.state.frac
+            object.__setattr__(self, "update_frac", min(max(bits, 0), most))
+
+    def identity(self) -> dict:
+        """What a checkpoint must agree in with the run that resumes it: JSON values."""
+        return {"executor": "fixed", **super().identity(), "state": str(self.state),
+                "weight": str(self.weight)}
 
 
 @dataclass(frozen=True)
-class FixedTrainingConfig(TrainingConfig):
+class FixedTrainingConfig(_RawSettings, TrainingConfig):
     """Settings of a layered network in raw integers.
 
     Parameters
@@ -240,22 +249,9 @@ class FixedTrainingConfig(TrainingConfig):
         As for :class:`TrainingConfig`; the batch is one image.
     """
 
-    batch: int = 1
-    state: Format = STATE
-    weight: Format = WEIGHT
-    update_frac: int | None = None
-
-    def __post_init__(self):
-        super().__post_init__()
-        _complete(self)
-
-    def identity(self) -> dict:
-        """What a checkpoint must agree in with the run that resumes it: JSON values."""
-        return _fixed_identity(self, super().identity())
-
 
 @dataclass(frozen=True)
-class FixedFlowConfig(FlowConfig):
+class FixedFlowConfig(_RawSettings, FlowConfig):
     """Settings of a Boltzmann machine in raw integers.
 
     Parameters
@@ -265,19 +261,6 @@ class FixedFlowConfig(FlowConfig):
     **others
         As for :class:`FlowConfig`; the batch is one image.
     """
-
-    batch: int = 1
-    state: Format = STATE
-    weight: Format = WEIGHT
-    update_frac: int | None = None
-
-    def __post_init__(self):
-        super().__post_init__()
-        _complete(self)
-
-    def identity(self) -> dict:
-        """What a checkpoint must agree in with the run that resumes it: JSON values."""
-        return _fixed_identity(self, super().identity())
 
 
 TrainingConfig.fixed = FixedTrainingConfig

@@ -5,6 +5,7 @@ import pytest
 
 from apical.golden.errors import MisuseError
 from apical.golden.executors.float.executor import FloatExecutor
+from apical.golden.network.ghosts import ghost_network, ghost_weights
 from apical.golden.program import STATE, Program
 from apical.golden.program.layered import drive
 from apical.golden.references.gradients import backprop, cosine, layers_of, logistic
@@ -13,8 +14,6 @@ from apical.golden.systems.ghost_units import (
     feedforward,
     free_phase,
     ghost_learning,
-    ghost_network,
-    ghost_weights,
     inference,
     learning_rates,
     training,
