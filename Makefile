@@ -33,9 +33,8 @@ $(STAMP): requirements.lock pyproject.toml
 	  echo "apical: Python 3.11 or newer is needed, '$(PYTHON)' is $$($(PYTHON) -c 'import platform; print(platform.python_version())'); name another one: make PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	  echo "apical: the venv module of '$(PYTHON)' is missing; install it (apt install python3-venv)" >&2; exit 1; }
-	@missing=; for tool in g++ perl; do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
-	  test -z "$$missing" || { \
-	  echo "apical: Verilator needs$$missing, not found here; install what is missing (apt install g++ perl)" >&2; exit 1; }
+	@command -v g++ >/dev/null || { \
+	  echo "apical: Verilator needs g++, not found here; install it (apt install g++)" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
