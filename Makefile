@@ -26,7 +26,7 @@ help:
 venv: $(STAMP)
 
 # System tools are checked here, where a missing one gives one clear line, not deep in a C++ build.
-$(STAMP): requirements.lock pyproject.toml
+$(STAMP): requirements.lock pyproject.toml setup.py
 	@command -v $(PYTHON) >/dev/null || { \
 	  echo "apical: no '$(PYTHON)' here; install Python 3.11 or newer (apt install python3 python3-venv), or name one: make PYTHON=/path/to/python3" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
