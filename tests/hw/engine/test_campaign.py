@@ -7,6 +7,7 @@ import pytest
 from learn_case import compare_run
 
 import apical.sim.random.campaign
+from apical.golden.errors import DoesNotFitError
 from apical.golden.numbers.formats import Format
 from apical.golden.program import (
     RATE,
@@ -81,10 +82,20 @@ def test_random_cases_on_other_engines(lanes, quick, fields):
     assert told["failures"] == [] and told["cases"] == 300
 
 
+def first_case(seed):
+    """The first problem of a seed that an engine can be made for: a few programs no engine runs."""
+    for attempt in range(10):
+        try:
+            return Case(seed, 8, attempt=attempt)
+        except DoesNotFitError:
+            continue
+    raise AssertionError(f"no case of seed {seed} fits an engine")
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_engines_just_wide_enough(seed):
     """Lanes, formats, latencies, units and accumulator width drawn with the network (pysim)."""
-    case = Case(seed, 8)
+    case = first_case(seed)
     told = compare_run(case.network, case.program, case.config, case.weights, case.inputs,
                        case.passes, density=case.density)
     assert told.good, (str(case), told)
