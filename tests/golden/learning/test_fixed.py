@@ -192,7 +192,7 @@ def test_command_misuse(capsys, options, told):
     ((784, 64, 10), {}, 0.032),
     ((784, 128, 10), {}, 0.026),
     ((784, 256, 10), {}, 0.024),
-    ((784, 512, 10), {"weight": Format(8, 8)}, 0.033),
+    ((784, 512, 10), {"weight": Format(8, 8), "epochs": 12, "decay": 0.85}, 0.033),
 ])
 def test_default_training_of_mnist_reaches_its_accuracy(layers, changes, most):
     config = default_fixed_config("mnist", layers, **changes)
