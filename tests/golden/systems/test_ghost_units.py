@@ -128,3 +128,12 @@ def test_without_hidden_layers_there_are_no_ghosts():
     FloatExecutor(network, weights).run(training(network), {"x": np.ones((2, 5)),
                                                             "d": np.ones((2, 3))},
                                         rates=learning_rates(network, 0.1))
+
+
+@pytest.mark.parametrize(("sizes", "message"), [
+    ((20, 3.5, 3), "each must be a whole number"), ((20, 0, 3), "layer size 0 is not a positive"),
+    ((20,), "an input and an output layer"),
+])
+def test_sizes_are_checked_as_those_of_layered_networks(sizes, message):
+    with pytest.raises(MisuseError, match=message):
+        ghost_network(sizes)
