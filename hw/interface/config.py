@@ -14,18 +14,17 @@ from ...golden.errors import MisuseError
 from ...golden.numbers.formats import STATE, WEIGHT, Format
 from ...golden.numbers.tables import MOST_FRAC
 from ...golden.program import RATE_SHIFT, UPDATE_FRAC
+from ..export.families import FAMILIES, one_port
 from .isa import WORD
 
 #: Part of the configuration hash: raise it with every change of encoding, map or arithmetic.
 ENGINE_VERSION = 1
 
-PRIMITIVES = ("portable", "ice40", "ecp5")
+PRIMITIVES = ("portable", *FAMILIES)
 LEARN_UNITS = ("pipelined", "serial")
 #: Bits of rounding below which the sum of a random word and two products leaves 32 bits in one
 #: direction only, by less than a quarter of their range (`hw.engine.learn_serial`).
 MOST_SERIAL_DROP = 29
-#: From this depth on a word memory of the iCE40 is in SPRAM.
-SPRAM_LEAST = 4096
 
 
 @dataclass(frozen=True)
@@ -163,8 +162,8 @@ class EngineConfig:
         if self.serial_learning and self.drop > MOST_SERIAL_DROP:
             raise MisuseError(f"{self.drop} bits of rounding are too many for the serial learning "
                               f"unit, which adds up 32 bits; it takes {MOST_SERIAL_DROP} at most")
-        if (self.learning and self.primitives == "ice40" and self.weight_ports == 2
-                and self.weight_depth >= SPRAM_LEAST):
+        if (self.learning and self.weight_ports == 2
+                and one_port(self.primitives, self.weight_depth)):
             raise MisuseError(f"{self.weight_depth} words of weights are in SPRAM, which has one "
                               "port: set weight_ports to 1")
         if self.smooth and self.state.frac > MOST_FRAC:
@@ -267,6 +266,17 @@ PRESETS = {
     "ulx3s-85f": _ULX3S_LEARNING.replace(lanes=16, weight_depth=12800, weight_latency=4,
                                          state_depth=80, accumulator_depth=64, input_banks=2,
                                          loop_counters=4),
+}
+
+# The GW1NR-9 has 26 block RAMs: 16 of weights, events 4, code 2.  Its LUT RAM has 270 cells of 16
+# words of 4 bits.
+_TANG_NANO_9K = _ULX3S_25F.replace(
+    lanes=8, update_lanes=1, weight_depth=2048, event_depth=512, input_banks=1,
+    program_depth=128, learning=True, learn_unit="serial", primitives="gowin")
+PRESETS |= {
+    "tang-nano-9k": _TANG_NANO_9K,
+    # The GW2AR-18 has 46 block RAMs.
+    "tang-nano-20k": _ULX3S_LEARNING.replace(lanes=16, weight_depth=2048, primitives="gowin"),
 }
 
 
