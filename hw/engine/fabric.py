@@ -102,7 +102,7 @@ class Fabric(wiring.Component):
             value = late
         for number, tile in enumerate(tiles):
             late = Signal(len(value), name=f"{name}_to{number}")
-            family(self.config.primitives).register(m, value, late)
+            family(self.config.primitives).register(m, value, late, clears=True)
             m.d.comb += _plain(tile).eq(late)
 
     def _answer(self, m, path, port, tiles):
