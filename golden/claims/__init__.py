@@ -59,6 +59,8 @@ class Row:
         Short name of the row, in words and hyphens; empty for most rows.
     group : str
         Name of the function that yielded it; :func:`run_group` fills it in.
+    limit : str
+        The tolerance in the code, where recorded seeds can tighten it; filled in with the bound.
     """
 
     system: str
@@ -69,6 +71,7 @@ class Row:
     reason: str = ""
     name: str = ""
     group: str = ""
+    limit: str = ""
 
     def __post_init__(self):
         values = np.atleast_1d(np.asarray(self.value, np.float64))
@@ -84,7 +87,8 @@ class Row:
         """The row as JSON values."""
         return {"system": self.system, "group": self.group, "name": self.name,
                 "check": self.check, "value": self.value, "tolerance": self.tolerance,
-                "reason": self.reason, "passed": self.passed, "source": self.source}
+                "limit": self.limit, "reason": self.reason, "passed": self.passed,
+                "source": self.source}
 
 
 @dataclass(frozen=True)

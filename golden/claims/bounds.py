@@ -193,8 +193,8 @@ class Bounds:
             return row
         bound = self.bounds.get(name)
         if bound is None:
-            return replace(row, reason=UNRECORDED)
+            return replace(row, limit=row.tolerance, reason=UNRECORDED)
         best = tighter(row.tolerance, bound["tolerance"])
         same = best == tighter(row.tolerance, row.tolerance)
-        return replace(row, tolerance=row.tolerance if same else best,
+        return replace(row, tolerance=row.tolerance if same else best, limit=row.tolerance,
                        reason=(TIGHTER if same else RECORDED).format(**bound))

@@ -43,12 +43,13 @@ def test_rows_are_printed_and_written(capsys, tmp_path, system):
     assert (code, err) == (0, "") and "2 of 2 checks hold at seed 0" in out
     assert told["passed"] is True and told["seed"] == 0
     assert [set(row) for row in told["rows"]] == [
-        {"system", "group", "name", "check", "value", "tolerance", "reason", "passed",
-         "source"}] * 2
+        {"system", "group", "name", "check", "value", "tolerance", "limit", "reason",
+         "passed", "source"}] * 2
     first, second = told["rows"]
     assert (first["name"], first["group"], first["reason"]) == ("first-row", "group",
                                                                 "claim: of the paper")
     assert second["value"] == [0.25, 0.5] and second["tolerance"] == "<= 0.75"
+    assert (first["limit"], second["limit"]) == ("", "< 1")
     assert second["reason"] == ("worst of 3 recorded seeds (0-2) plus three standard deviations")
     assert "ok   stdp: first-row: first: 0.5 (< 1; claim: of the paper)\n" in out
 
