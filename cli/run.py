@@ -49,8 +49,9 @@ def made_workload(args, config):
     """The workload that the options name, in the formats of an engine."""
     from ..boards.host.workload import workload
 
-    return workload(config, args.data, args.layers, args.images or IMAGES, seed=args.seed, steps=args.steps,
-                    model=args.model, progress=show_epoch if sys.stderr.isatty() else None, say=say)
+    return workload(config, args.data, args.layers, args.images or IMAGES, seed=args.seed,
+                    steps=args.steps, model=args.model,
+                    progress=show_epoch if sys.stderr.isatty() else None, say=say)
 
 
 def report_of(device, work, results) -> dict:

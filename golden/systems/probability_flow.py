@@ -258,7 +258,8 @@ def gibbs(network: Network, steps, from_image=False) -> Program:
     steps : int
         1 at least.
     from_image : bool
-        Whether the chain begins at the clamped image, or at the visible states there are.
+        Whether the chain begins at the clamped image, its hidden units at 0, or at the states there
+        are.
     """
     check_machine(network)
     if steps < 1:
@@ -267,7 +268,9 @@ def gibbs(network: Network, steps, from_image=False) -> Program:
     twins = [v for _, v in visible(network)]
     for name in [*hidden(network), *twins]:
         body += [*accumulate(network, name, free | {"one"}, "field"), Sample(name, "field")]
-    ops = copy_image(network) if from_image else []
+    ops = []
+    if from_image:
+        ops += [*copy_image(network), *(Clear(name) for name in hidden(network))]
     ops.append(Relax(steps, tuple(body)))
     ops += [Snapshot(v, DRAWN) for v in twins]
     ops += [Sample(v, "field", "mean") for v in twins]
