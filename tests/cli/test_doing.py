@@ -12,7 +12,8 @@ from apical.cli import main
 from apical.golden.network.boltzmann import boltzmann
 from apical.golden.numbers.formats import Format
 from apical.golden.storage.model import Model, load_model, save_model
-from apical.hw.interface.config import EngineConfig, preset
+from apical.hw.interface.config import EngineConfig
+from apical.hw.interface.presets import preset
 
 FULL = EngineConfig(lanes=4, update_lanes=2, weight=Format(16, 14), weight_depth=8192,
                     state_depth=128, accumulator_depth=128, event_depth=256, input_banks=1,
