@@ -92,6 +92,7 @@ def test_floating_point_repairs_too(machine, tmp_path, capsys):
     (["--repair", "5", "--flips", "0.5"], "flips is 0.5; it must be above 0 and below 0.5"),
     (["--repair", "1000"], "1000 images are to be repaired, data 'digits' have 397 test images"),
     (["--preset", "icebreaker"], "--preset is for sampling on a device; name its --port, or a"),
+    (["--seed", "4294967296", "--link", "golden"], "seed is 4294967296; a device takes 0 to 42949"),
     (["--port", "/dev/none", "--link", "golden"], "--port and --link exclude each other"),
 ])
 def test_misuse_of_sample(machine, words, message, capsys):
