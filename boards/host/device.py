@@ -118,10 +118,10 @@ class Device:
         if int(config.hash, 16) != found:
             raise MisuseError(f"the engine at {link.name} has configuration {found:08x} "
                               f"({_lanes(shape)}{_named(known)}), wanted is {config.hash} "
-                              f"({_lanes(config.lanes | config.update_lanes << 8)}"
+                              f"({_lanes(config.width | config.update_lanes << 8)}"
                               f"{_named(config)}); load the right bitstream (apical flash) or name "
                               "the right board")
-        link.lanes = config.lanes
+        link.lanes = config.width
         if hasattr(link.record, "engine"):
             link.record.engine(config)
         return cls(link, config)
@@ -262,7 +262,7 @@ class Device:
             return
         scale = scale_for(inputs[first])
         if scale is not None:
-            self._packer = Packer(scale, self.config.lanes)
+            self._packer = Packer(scale, self.config.width)
             self.link.write(np.array([SCALE]), np.array([scale]))
 
     def _pack(self, values):

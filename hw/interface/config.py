@@ -14,7 +14,7 @@ from ...golden.errors import MisuseError
 from ...golden.numbers.formats import STATE, WEIGHT, Format
 from ...golden.numbers.tables import MOST_FRAC
 from ...golden.program import RATE_SHIFT, UPDATE_FRAC
-from .isa import WORD
+from .isa import SPACE_LOW, WORD, lane_bits
 
 #: Part of the configuration hash: raise it with every change of encoding, map or arithmetic.
 ENGINE_VERSION = 1
@@ -28,6 +28,11 @@ MOST_SERIAL_DROP = 29
 MOST_LANES = 127
 #: From this depth on a word memory of the iCE40 is in SPRAM.
 SPRAM_LEAST = 4096
+
+
+def most_words(lanes: int) -> int:
+    """Words of so many lanes that host addresses reach."""
+    return 1 << SPACE_LOW - lane_bits(lanes)
 
 
 def _later(default):
@@ -127,12 +132,12 @@ class EngineConfig:
     smooth: bool = False
     noise: bool = False
     primitives: str = "portable"
-    tiles: int = 1
-    hop: int = 1
+    tiles: int = _later(1)
+    hop: int = _later(1)
 
     def __post_init__(self):
         ranges = {"lanes": (1, 64), "update_lanes": (1, self.lanes),
-                  "accumulator_width": (24, 48), "weight_depth": (2, 1 << 15),
+                  "accumulator_width": (24, 48), "weight_depth": (2, most_words(self.width)),
                   "state_depth": (2, 1 << 12), "accumulator_depth": (2, 1 << 12),
                   "event_depth": (2, 1 << 14), "input_banks": (1, 2),
                   "program_depth": (2, 1 << 12),
@@ -197,11 +202,9 @@ class EngineConfig:
                               f"known: {', '.join(PRIMITIVES)}")
 
     def to_dict(self) -> dict:
-        """Plain values by field name, formats as text; of one tile as before there were several."""
+        """Plain values by field name, formats as text."""
         plain = {}
         for item in dataclasses.fields(self):
-            if self.tiles == 1 and item.name in ("tiles", "hop"):
-                continue
             value = getattr(self, item.name)
             plain[item.name] = str(value) if isinstance(value, Format) else value
         return plain

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import functools
 
-from amaranth.hdl import Cat, ClockSignal, Const, Instance, Signal, unsigned
+from amaranth.hdl import Cat, ClockSignal, Const, Instance, ResetSignal, Signal, unsigned
 from amaranth.lib import data
 from amaranth.lib.memory import Memory
 from amaranth.utils import ceil_log2
@@ -213,10 +213,11 @@ def select(m, word, select, size, name):
     return portable.select(m, word, select, size, name)
 
 
-def register(m, value, late):
+def register(m, value, late, clears=False):
     """Flip-flops that stay apart from others of the same value: Yosys merges what it may."""
+    reset = ResetSignal() if clears else Const(0)
     for i, bit in enumerate(value):
         m.submodules += Instance(
             "TRELLIS_FF", p_GSR="DISABLED", p_CEMUX="1", p_CLKMUX="CLK", p_LSRMUX="LSR",
-            p_SRMODE="LSR_OVER_CE", p_REGSET="RESET", i_CLK=ClockSignal(), i_LSR=Const(0),
+            p_SRMODE="LSR_OVER_CE", p_REGSET="RESET", i_CLK=ClockSignal(), i_LSR=reset,
             i_DI=bit, o_Q=late[i])
