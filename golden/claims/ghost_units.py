@@ -11,14 +11,9 @@ from ..network.ghosts import ghost_network, ghost_weights, hidden
 from ..numbers.formats import Format, quantize
 from ..program import RATE, STATE, Program, Snapshot
 from ..references.gradients import backprop, cosine, layers_of, logistic
-from ..systems.ghost_units import (
-    current_form,
-    free_phase,
-    ghost_learning,
-    inference,
-    learning_rates,
-    training,
-)
+from ..systems.ghost_learning import ghost_learning
+from ..systems.ghost_phases import free_phase, inference
+from ..systems.ghost_units import current_form, learning_rates, training
 from . import Figure, Row
 
 SYSTEM = "ghost-units"

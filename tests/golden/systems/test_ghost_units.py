@@ -5,19 +5,13 @@ import pytest
 
 from apical.golden.errors import MisuseError
 from apical.golden.executors.float.executor import FloatExecutor
-from apical.golden.network.ghosts import ghost_network, ghost_weights
+from apical.golden.network.ghosts import ghost_network, ghost_weights, ghosts, hidden
 from apical.golden.program import STATE, Program
 from apical.golden.program.layered import drive
 from apical.golden.references.gradients import backprop, cosine, layers_of, logistic
-from apical.golden.systems import ghost_units
-from apical.golden.systems.ghost_units import (
-    feedforward,
-    free_phase,
-    ghost_learning,
-    inference,
-    learning_rates,
-    training,
-)
+from apical.golden.systems.ghost_learning import ghost_learning
+from apical.golden.systems.ghost_phases import feedforward, free_phase, inference
+from apical.golden.systems.ghost_units import learning_rates, training
 
 SIZES = (12, 10, 8, 4)
 
@@ -123,7 +117,7 @@ def test_misuse_is_named(call, message):
 
 def test_without_hidden_layers_there_are_no_ghosts():
     network = ghost_network((5, 3))
-    assert ghost_units.ghosts(network) == ghost_units.hidden(network) == []
+    assert ghosts(network) == hidden(network) == []
     weights = ghost_weights(network)
     FloatExecutor(network, weights).run(training(network), {"x": np.ones((2, 5)),
                                                             "d": np.ones((2, 3))},
