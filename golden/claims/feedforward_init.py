@@ -23,6 +23,7 @@ from ..systems.feedforward_init import branch_errors, exact_weights, learn_branc
 from . import Figure, Row
 from .feedforward_init_attractors import attractors, attractors_mnist
 from .feedforward_init_machine import stochastic_initialization
+from .feedforward_init_mnist import auto_encoder_mnist, positive_phase_mnist
 from .feedforward_init_positive import positive_phase
 
 SYSTEM = "feedforward-init"
@@ -211,4 +212,4 @@ def nearly_perfect(seed):
 
 GROUPS = (exact_instance, exact_instance_fixed, trained, nearly_perfect, positive_phase,
           stochastic_initialization, attractors)
-FULL = (attractors_mnist,)
+FULL = auto_encoder_mnist, positive_phase_mnist, attractors_mnist

@@ -25,7 +25,7 @@ MODES = {"duplicate": "ghost", "learned": "ghost-learned", "online": "ghost-onli
 DIGITS = {"rates": (4.0,), "decay": 0.95, "gain": 1.5, "batch": 20}
 #: MNIST: network and settings of all runs.
 MNIST_SIZES = (784, 300, 100, 10)
-MNIST = {"epochs": 12, "batch": 100, "rates": (8.0, 2.0, 1.0), "decay": 0.85}
+MNIST = {"epochs": 8, "batch": 100, "rates": (16.0, 4.0, 2.0), "decay": 0.7}
 #: Seeds of each run of the group, on from the requested one.
 MNIST_SEEDS = 3
 
