@@ -12,8 +12,8 @@ from ..program import Program, Relax
 from ..program.layered import drive, inference, start_state, step
 from ..references.gradients import cosine, finite_differences, layers_of
 from ..systems import equilibrium
-from . import Row
-from .equilibrium_propagation import SOURCE, SYSTEM
+from . import Row, equilibrium_rules_fixed
+from .equilibrium_propagation import LEARNING, SOURCE, SYSTEM
 from .raw import (
     Learner,
     error_of,
@@ -82,7 +82,7 @@ def digits(seed):
     targets, epochs = raw_states(one_hot(data.train_labels, 10)), 12
     shuffled = np.random.default_rng(seed).permutation(len(targets))
     first = starting_weights(network, TrainingConfig(seed=seed))
-    for name in (*equilibrium.ESTIMATORS, "control"):
+    for name in (*LEARNING, "control"):
         estimator = "random-sign" if name == "control" else name
         learner = Learner(network, first, seed)
         # One-sided contrasts include what an unsettled free phase still moves, so 10 steps and beta
@@ -103,4 +103,4 @@ def digits(seed):
                        f"{name}: test error", error, "< 0.06")
 
 
-GROUPS = descent, gradient, digits
+GROUPS = descent, gradient, digits, *equilibrium_rules_fixed.GROUPS
