@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from ...golden.errors import MisuseError
 from ...hw.export.families import ECP5, GOWIN, ICE40, Family, function_of
-from ...hw.interface.config import preset
+from ...hw.interface.presets import preset
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ class SerialEngine(wiring.Component):
         m = Module()
         # The unpacker does not hold its requests and is too far from the memories.
         engine = Engine(self.config, held=not unpacks(self.config))
-        m.submodules.host = host = Endpoint(self.config.lanes, self.config.primitives)
+        m.submodules.host = host = Endpoint(self.config.width, self.config.primitives)
         stop = Signal()
         m.d.sync += stop.eq(host.stop)
         m.submodules.engine = ResetInserter(stop)(engine)

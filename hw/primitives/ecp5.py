@@ -8,7 +8,7 @@ Cells: memories as in :mod:`apical.hw.primitives.segmented`; a multiplier takes 
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, ClockSignal, Const, Instance, Signal
+from amaranth.hdl import Cat, ClockSignal, Const, Instance, ResetSignal, Signal
 from amaranth.utils import ceil_log2
 
 from . import portable, segmented
@@ -100,10 +100,11 @@ def select(m, word, select, size, name):
     return portable.select(m, word, select, size, name)
 
 
-def register(m, value, late):
+def register(m, value, late, clears=False):
     """Flip-flops that stay apart from others of the same value: Yosys merges what it may."""
+    reset = ResetSignal() if clears else Const(0)
     for i, bit in enumerate(value):
         m.submodules += Instance(
             "TRELLIS_FF", p_GSR="DISABLED", p_CEMUX="1", p_CLKMUX="CLK", p_LSRMUX="LSR",
-            p_SRMODE="LSR_OVER_CE", p_REGSET="RESET", i_CLK=ClockSignal(), i_LSR=Const(0),
+            p_SRMODE="LSR_OVER_CE", p_REGSET="RESET", i_CLK=ClockSignal(), i_LSR=reset,
             i_DI=bit, o_Q=late[i])

@@ -221,6 +221,6 @@ def _bit(value):
     return Const(value, 1) if isinstance(value, int) else value
 
 
-def register(m, value, late):
+def register(m, value, late, clears=False):
     """As the portable form: slow enough without copies."""
     m.d.sync += late.eq(value)

@@ -15,7 +15,8 @@ from apical.boards.build import top
 from apical.boards.build.catalog import BOARDS, board
 from apical.golden.errors import MisuseError
 from apical.hw.export.families import FAMILIES, function_of
-from apical.hw.interface.config import PRESETS, PRIMITIVES, preset
+from apical.hw.interface.config import PRIMITIVES
+from apical.hw.interface.presets import PRESETS, preset
 from apical.hw.primitives import pll
 
 RECORDED = Path(__file__).resolve().parents[3] / "docs" / "recorded"

@@ -25,9 +25,10 @@ from apical.hw.export.synthesis import (
 )
 from apical.sim.bench.harness import harness
 from apical.sim.bench.job import answers, inference_job
+from apical.sim.bench.streams import engine_streams
 from apical.sim.simulators.netlist import with_models
 from apical.sim.simulators.runner import build
-from apical.sim.simulators.simulator import engine_ports, trace_streams
+from apical.sim.simulators.simulator import engine_ports
 
 IMAGES = 2
 #: Small, and weights deep enough to lie in SPRAM; the tests of other families are slow.
@@ -50,7 +51,7 @@ def disagreements(family, text, cache):
     rng = np.random.default_rng(5)
     weights, inputs = random_weights(network, rng), random_inputs(network, program, rng, IMAGES)
     job = inference_job(assemble(network, program, config), weights, inputs, seed=3)
-    bench = harness(with_models(text, family), engine_ports(config), trace_streams(config))
+    bench = harness(with_models(text, family), engine_ports(config), engine_streams(config))
     folder = cache / "run"
     build(bench, "bare", cache=cache).play(job.words, folder=folder, record=True, limit=20_000)
     told = np.fromfile(folder / "answers.bin", "<u4")
