@@ -81,5 +81,11 @@ def test_a_checkpoint_in_floating_point_ends_at_the_unbroken_run(name, network, 
         np.testing.assert_allclose(resumed.weights[matrix], values, atol=1e-5, err_msg=matrix)
 
 
-def test_presets_keep_their_hashes():
-    assert {name: PRESETS[name].hash for name in EXPECTED["presets"]} == EXPECTED["presets"]
+def test_engines_keep_their_hashes():
+    """Presets, and the engines of two boards whose presets have tiles since."""
+    learning = PRESETS["ulx3s-25f-learning"].replace(input_banks=2, loop_counters=4)
+    engines = PRESETS | {
+        "ulx3s-45f": learning.replace(weight_depth=5120, state_depth=32, accumulator_depth=32),
+        "ulx3s-85f": learning.replace(lanes=16, weight_depth=12800, weight_latency=4,
+                                      state_depth=80, accumulator_depth=64)}
+    assert {name: engines[name].hash for name in EXPECTED["presets"]} == EXPECTED["presets"]
