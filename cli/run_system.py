@@ -21,7 +21,7 @@ def add_arguments(parser):
     parser.add_argument("--beta-shift", metavar="N", type=argument(whole("beta shift", 0, 14)),
                         help="early-inference: the nudge is 2**-N (default: 1)")
     parser.add_argument("--trials", metavar="N", type=argument(whole("trials", 2, 1 << 20)),
-                        help="stdp: runs that the curve is the mean of (default: 300)")
+                        help="stdp: runs that the curve is the mean of (default: 1000)")
     parser.add_argument("--picture", metavar="FILE.png", help="--system: draw the result (needs "
                         "the extra 'plot')")
 

@@ -101,6 +101,8 @@ def _on_a_device(args, model):
     from ..golden.network.boltzmann import check_machine
 
     check_machine(model.network)
+    if args.seed >= 1 << 32:
+        raise MisuseError(f"seed is {args.seed}; a device takes 0 to {(1 << 32) - 1}")
     intact, corrupted = _corrupted(args, model)
     shown = _show if sys.stderr.isatty() else None
     with open_device(args) as device:

@@ -34,7 +34,7 @@ EARLY_GAIN = 3.0
 #: point.
 FREE_STEPS, FLOAT_STEPS = 100, 1000
 #: Trials of the spike-timing curve.
-TRIALS = 300
+TRIALS = 1000
 
 
 @dataclass(frozen=True, eq=False)

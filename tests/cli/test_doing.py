@@ -12,7 +12,8 @@ from apical.cli import main
 from apical.golden.network.boltzmann import boltzmann
 from apical.golden.numbers.formats import Format
 from apical.golden.storage.model import Model, load_model, save_model
-from apical.hw.interface.config import EngineConfig, preset
+from apical.hw.interface.config import EngineConfig
+from apical.hw.interface.presets import preset
 
 FULL = EngineConfig(lanes=4, update_lanes=2, weight=Format(16, 14), weight_depth=8192,
                     state_depth=128, accumulator_depth=128, event_depth=256, input_banks=1,
@@ -91,6 +92,7 @@ def test_floating_point_repairs_too(machine, tmp_path, capsys):
     (["--repair", "5", "--flips", "0.5"], "flips is 0.5; it must be above 0 and below 0.5"),
     (["--repair", "1000"], "1000 images are to be repaired, data 'digits' have 397 test images"),
     (["--preset", "icebreaker"], "--preset is for sampling on a device; name its --port, or a"),
+    (["--seed", "4294967296", "--link", "golden"], "seed is 4294967296; a device takes 0 to 42949"),
     (["--port", "/dev/none", "--link", "golden"], "--port and --link exclude each other"),
 ])
 def test_misuse_of_sample(machine, words, message, capsys):

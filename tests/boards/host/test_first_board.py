@@ -143,4 +143,5 @@ def test_every_system(full_board, tmp_path, monkeypatch):
         assert all(abs(value) < 0.1 for value in early["cosines"][name][:step])
         assert all(value > 0.95 for value in early["cosines"][name][step:])
     assert curve["correlation"] > 0.95
+    assert (np.sign(curve["change"]) == np.sign(curve["lags"])).all()
     assert abs(curve["control"]) < 0.1
