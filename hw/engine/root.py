@@ -136,12 +136,17 @@ class Root(wiring.Component):
             tiles.draw_key.eq(sequencer.draw_key)]
 
     def _still(self, m, asked, work, name):
-        """Whether the tiles may have something to report: until the answer to `work` has come."""
-        for i in range(Stages(self.config).report):
-            late = Signal(name=f"{name}{i}")
-            m.d.sync += late.eq(work)
-            work, asked = late, asked | late
-        return asked
+        """Whether the tiles may have something to report: until the answer to `work` has come.
+
+        The answer passes the tree of the fabric, which what they say about it (`asked`) does not.
+        """
+        table, found = Stages(self.config), asked
+        for what, flag, cycles in (("asked", asked, table.levels), ("work", work, table.report)):
+            for i in range(cycles):
+                late = Signal(name=f"{name}_{what}{i}")
+                m.d.sync += late.eq(flag)
+                flag, found = late, found | late
+        return found
 
     def _projection(self, m):
         issue, tiles, flight = self.issue, self.tiles, self.flight
