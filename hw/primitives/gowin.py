@@ -91,6 +91,7 @@ def select(m, word, select, size, name):
 
 def register(m, value, late, clears=False):
     """Flip-flops that stay apart from others of the same value: Yosys merges what it may."""
-    cell, reset = ("DFFR", {"i_RESET": ResetSignal()}) if clears else ("DFF", {})
     for i, bit in enumerate(value):
-        m.submodules += Instance(cell, i_CLK=ClockSignal(), i_D=bit, o_Q=late[i], **reset)
+        clear = {"i_RESET": ResetSignal()} if clears else {}
+        m.submodules += Instance("DFFR" if clears else "DFF", i_CLK=ClockSignal(), i_D=bit,
+                                 o_Q=late[i], **clear)
