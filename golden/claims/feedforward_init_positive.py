@@ -113,7 +113,8 @@ def positive_phase(seed):
     weights = learn_branches(LABELLED_SIZES, _first(LABELLED_SIZES, seed), images, seed,
                              steps=4, outputs=marks)
     yield from _rows("to the label, 60 epochs of branch prediction", _steps(
-        LABELLED_SIZES, weights, images, marks)[1], "< 1")
+        LABELLED_SIZES, weights, images, marks)[1], "< 1", "claim: the sweep starts nearer than "
+        "zero; by how much, depends on what the output says of the layer")
     steps = np.arange(61)
     yield Figure("feedforward-init-positive", "Positive phase: output clamped to the mirror image",
                  "step", "mean force of hidden units", {
