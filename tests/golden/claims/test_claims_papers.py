@@ -10,6 +10,7 @@ import pytest
 
 from apical.golden.claims import Row, feedforward_init, ghost_units, groups, stdp
 from apical.golden.claims import feedforward_init_attractors as attractors
+from apical.golden.claims import feedforward_init_fixed as fixed
 from apical.golden.claims import feedforward_init_machine as machine
 from apical.golden.claims import feedforward_init_positive as positive
 from apical.golden.claims import ghost_units_learning as ghosts
@@ -99,6 +100,7 @@ def test_arrival_is_the_first_near_step():
 def test_required_rows_have_groups():
     assert {positive.positive_phase, machine.stochastic_initialization,
             attractors.attractors} <= set(feedforward_init.GROUPS)
+    assert fixed.positive_phase in fixed.GROUPS
     assert {ghosts.modes, ghosts.random_feedback, ghosts.dale} <= set(ghost_units.GROUPS)
     assert ghosts.modes_mnist in ghost_units.FULL and timing.network_window in stdp.GROUPS
 
