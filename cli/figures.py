@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from pathlib import Path
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -21,6 +23,25 @@ def draw(figure, folder) -> Path:
     Path
         Of the file, named by the figure.
     """
+    path = Path(folder) / f"{figure.name}.png"
+    FigureCanvasAgg(_canvas(figure)).print_figure(path, dpi=110)
+    return path
+
+
+def embedded(figure) -> str:
+    """One figure as the text of an image, for a page that needs no other file.
+
+    Returns
+    -------
+    str
+        ``data:image/png;base64,...``
+    """
+    stream = io.BytesIO()
+    FigureCanvasAgg(_canvas(figure)).print_figure(stream, dpi=90)
+    return f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}"
+
+
+def _canvas(figure):
     if figure.images:
         canvas = _images(figure)
     else:
@@ -38,9 +59,7 @@ def draw(figure, folder) -> Path:
         axes.grid(alpha=0.3)
         if len(figure.lines) + len(figure.points) > 1:
             axes.legend()
-    path = Path(folder) / f"{figure.name}.png"
-    FigureCanvasAgg(canvas).print_figure(path, dpi=110)
-    return path
+    return canvas
 
 
 def _images(figure):

@@ -73,6 +73,19 @@ def test_figures_are_drawn(capsys, tmp_path, system):
     assert all((tmp_path / "plots" / name).read_bytes()[:4] == b"\x89PNG" for name in drawn)
 
 
+def test_the_page_has_every_row_and_figure_and_needs_no_other_file(capsys, tmp_path, system):
+    pytest.importorskip("matplotlib")
+    path = tmp_path / "page.html"
+    assert run(capsys, "stdp", "--html", str(path), "--seeds", "0-4")[0] == 1
+    page = path.read_text()
+    assert page.count("<tr class=") == 2 and page.count('<tr class="out">') == 1
+    assert page.count('src="data:image/png;base64,') == page.count("<img") == 2
+    assert "http" not in page and 'href="' not in page.replace('href="#', "")
+    assert "6 of 10 checks hold" in page and "<b>first-row</b>: first" in page
+    assert "&lt;= 0.75" in page and "worst of 3 recorded seeds" in page
+    assert page.index("0.25 1.5") < page.index("0.25 2.5")
+
+
 def test_without_matplotlib_one_line_says_so(capsys, monkeypatch, tmp_path):
     import sys
     monkeypatch.delitem(sys.modules, "apical.cli.figures", raising=False)
