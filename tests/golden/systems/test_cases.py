@@ -10,9 +10,10 @@ from apical.golden.executors.compiled.executor import CompiledExecutor
 from apical.golden.program import Learn, Outer, Program, Relax, Sample, Update, walk
 from apical.golden.systems.cases import case_names, learning_case, run_case
 
-NAMES = ("ep", "feedforward-init", "ghost-duplicate", "ghost-learned", "ghost-online",
-         "stdp-contrast", "stdp-integrated", "stdp-one-way", "early-inference", "flow-visible",
-         "flow-rbm", "flow-dbm", "flow-dbm-lateral", "flow-asymmetric", "ep-four-point")
+NAMES = ("ep", "feedforward-init", "ghost-duplicate", "ghost-learned", "ghost-learned-feedback",
+         "ghost-online", "ghost-random-feedback", "stdp-contrast", "stdp-integrated",
+         "stdp-one-way", "early-inference", "flow-visible", "flow-rbm", "flow-dbm",
+         "flow-dbm-lateral", "flow-asymmetric", "ep-four-point")
 
 #: Kin of equilibrium propagation, whose operations the others cover.
 KIN = ("contrastive-hebbian", "ep-negative", "ep-spiking", "ep-symmetric", "feedback-alignment",
