@@ -114,7 +114,8 @@ def build(board: Board, output, *, seed=1, tries=1, every=False, jobs=1, native=
         chosen.folder.rmdir()
         figures = chosen.figures
         say(f"packing: {figures['fmax_mhz']} MHz of {board.clock / 1e6:g} needed")
-        run_tool(tools[family.packer], family.pack_arguments(config.hash), work, "pack.out")
+        run_tool(tools[family.packer],
+                 [*board.device.packer, *family.pack_arguments(config.hash)], work, "pack.out")
         bits = (work / family.bitstream_file).read_bytes()
         manifest = {
             "board": board.name, "preset": board.preset, "config_hash": config.hash,

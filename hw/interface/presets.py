@@ -45,6 +45,17 @@ PRESETS = {
     "ulx3s-85f": _ULX3S_LEARNING.replace(tiles=4, loop_counters=4),
 }
 
+# The GW1NR-9 has 26 block RAMs: 16 of weights, events 4, code 2.  Its LUT RAM has 270 cells of 16
+# words of 4 bits.
+_TANG_NANO_9K = _ULX3S_25F.replace(
+    lanes=8, update_lanes=1, weight_depth=2048, event_depth=512, input_banks=1,
+    program_depth=128, learning=True, learn_unit="serial", primitives="gowin")
+PRESETS |= {
+    "tang-nano-9k": _TANG_NANO_9K,
+    # The GW2AR-18 has 46 block RAMs.
+    "tang-nano-20k": _ULX3S_LEARNING.replace(lanes=16, weight_depth=2048, primitives="gowin"),
+}
+
 
 def preset(name: str) -> EngineConfig:
     """The preset of that name; `MisuseError` lists the known ones."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from enum import IntEnum, IntFlag
 
+from ..export.families import short_of_cells
 from .isa import REGISTERS, SPACE_LOW, Space, lane_bits
 
 #: Raised with every change of the frames; part of every answer (4 bits).
@@ -109,4 +110,4 @@ def next_addresses(address, lanes: int):
 
 def unpacks(config) -> bool:
     """Whether boards with this engine take packed images: those whose device has the room."""
-    return config.primitives != "ice40"
+    return not short_of_cells(config.primitives)

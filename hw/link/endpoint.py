@@ -21,6 +21,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..engine.memory import LaneMemory
 from ..engine.ports import HostSignature
+from ..export.families import short_of_cells
 from ..interface.isa import REGISTERS, lane_bits
 from ..interface.protocol import (
     ANSWER_HEADER,
@@ -225,7 +226,7 @@ class Endpoint(wiring.Component):
                      byte.eq(self.received_byte ^ Mux(escaped, TURN, 0))]
         with m.If(self.received):
             m.d.sync += escaped.eq(escape)
-        if self.primitives == "ice40":  # slow enough without, and short of logic cells
+        if short_of_cells(self.primitives):  # and slow enough without
             return flag, taken, byte
         return tuple(delayed(m, value, 1, name) for value, name in (
             (flag, "flag"), (taken, "taken"), (byte, "byte")))
