@@ -6,7 +6,7 @@ says in words what does not fit.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ...golden.errors import DoesNotFitError
 from ...golden.network import Network
@@ -23,9 +23,10 @@ from ...golden.program import (
 from ..interface.config import EngineConfig
 from ..interface.isa import Kind
 from .capability import too_deep, unsupported
+from .changes import followed_loops
 from .handlers import handler
 from .liveness import lives, overwritten, share
-from .orientation import blocks_of, choose_orientations, tail_of
+from .orientation import blocks_of, choose_orientations, tail_of, wanted_sides
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,10 @@ class Placement:
     vectors : dict of (population, slot) to VectorPlace
     accumulators : dict of (population, name) to Words
     matrices : dict of str to MatrixPlace
+    twins : dict of str to MatrixPlace
+        Matrices that are stored in the other orientation as well: loops by changes use both.
+    loops : dict of int to Followed
+        Loops by changes, by their place in the program.
     used : dict of str to int
         Words (events) used of each memory depth of the configuration.
     overwritten : frozenset of (population, slot)
@@ -97,6 +102,8 @@ class Placement:
     used: dict
     overwritten: frozenset = frozenset()
     least_states: int = 0
+    twins: dict = field(default_factory=dict)
+    loops: dict = field(default_factory=dict)
 
 
 def _needs_words(network, program, orientation):
@@ -132,12 +139,10 @@ def place(network: Network, program: Program, config: EngineConfig, density=None
     for matrix in network.matrices:
         if matrix.name not in used_matrices:
             continue
-        cols = orientation[matrix.name]
-        side, other = (matrix.cols, matrix.rows) if cols else (matrix.rows, matrix.cols)
-        blocks = blocks_of(side, config.lanes)
-        matrices[matrix.name] = MatrixPlace(weight_words, blocks, tail_of(side, config.lanes),
-                                            cols, other)
-        weight_words += blocks * other
+        place = _matrix_place(matrix, orientation[matrix.name], weight_words, config)
+        matrices[matrix.name] = place
+        weight_words += place.blocks * place.rows
+    twins, loops, weight_words = _twins(network, program, config, matrices, weight_words)
     states = _place_vectors(network, program, config, orientation)
     places, state_words, events, gone, least = states
     sums, sum_words = {}, 0
@@ -157,7 +162,38 @@ def place(network: Network, program: Program, config: EngineConfig, density=None
     reasons += too_deep(config, used)
     if reasons:
         raise DoesNotFitError(f"network '{network.name}' does not fit the engine", reasons)
-    return Placement(places, sums, matrices, used, gone, least)
+    return Placement(places, sums, matrices, used, gone, least, twins, loops)
+
+
+def _matrix_place(matrix, cols, base, config):
+    """A matrix with that orientation from a word on."""
+    side, other = (matrix.cols, matrix.rows) if cols else (matrix.rows, matrix.cols)
+    return MatrixPlace(base, blocks_of(side, config.lanes), tail_of(side, config.lanes), cols,
+                       other)
+
+
+def _twins(network, program, config, matrices, end):
+    """(twins, loops by changes, words): those loops whose weights fit in all their directions."""
+    twins, loops = {}, {}
+    fixed = wanted_sides(network, program)
+    learned = {learn.matrix for op in walk(program.ops) for learn in op.learns()}
+    for number, loop in followed_loops(network, program, config).items():
+        more, words = {}, end
+        for op in loop.consumers:
+            projection = network.projection(op.projection) if op is not None else None
+            if (projection is None or projection.matrix in {**twins, **more}
+                    or matrices[projection.matrix].lanes_are_cols != projection.transpose):
+                continue
+            name = projection.matrix
+            place = _matrix_place(network.matrix(name), not matrices[name].lanes_are_cols, words,
+                                  config)
+            words += place.blocks * place.rows
+            more[name] = place
+        apart = all(name not in fixed and not (name in learned and config.serial_learning)
+                    for name in more)
+        if apart and words <= config.weight_depth:
+            twins, loops, end = twins | more, loops | {number: loop}, words
+    return twins, loops, end
 
 
 def _engine_only(network, program, what):

@@ -10,6 +10,7 @@ from ...golden.numbers.bounds import state_limits
 from ...golden.program import RATE, STATE, stored, stored_rates
 from ..interface.config import EngineConfig
 from ..interface.isa import ACCUMULATOR, MATRIX, VECTOR, Kind, Limits, Mode, Opcode, Post
+from .changes import KnownSums, chunks_of
 from .handlers import handler
 from .hazards import Instruction
 from .placement import Placement
@@ -32,9 +33,20 @@ class Writer:
     #: Loops around the instruction that is written, and the most of them so far.
     depth: int = 0
     deepest: int = 0
+    #: Place in the program of the operation that is written, and what the sums hold.
+    place: int = 0
+    known: KnownSums | None = None
+
+    def __post_init__(self):
+        self.known = KnownSums(self.network)
 
     def emit(self, opcode, origin=None, reads=(), writes=None, span=0, **fields):
-        self.instructions.append(Instruction(opcode, fields, origin, reads, writes, span))
+        made = Instruction(opcode, fields, origin, reads, writes, span)
+        if opcode == Opcode.UNIT:
+            # A vector ends in (population, slot), an accumulator in (population, name).
+            name = (reads[0] if writes is None else writes)[-2]
+            made.chunks = chunks_of(self.network.population(name).size, self.config)
+        self.instructions.append(made)
 
     def describe(self, layout, **values):
         return self.descriptors.setdefault(layout.encode(**values), len(self.descriptors))
@@ -46,9 +58,35 @@ class Writer:
             self.factors[matrix] = self.descriptors.setdefault(word, len(self.descriptors))
         return self.factors[matrix]
 
+    def program(self, ops):
+        """All operations of a program."""
+        for self.place, op in enumerate(ops):
+            handler(op).emit(self, op)
+            if self.plan(op) is None:
+                self.known.follow(op)
+
     def block(self, ops):
+        """Operations inside a loop."""
         for op in ops:
             handler(op).emit(self, op)
+
+    def plan(self, op):
+        """How a loop runs by changes, or None."""
+        return self.placement.loops.get(self.place) if self.depth == 0 else None
+
+    def begin_sums(self, plan):
+        """Before a loop by changes its sums are complete."""
+        for pair, made in plan.sums.items():
+            if self.known.made_by(pair, made) != self.known.sums.get(pair):
+                for op in made:
+                    handler(op).emit(self, op)
+
+    def end_sums(self, plan):
+        """They have followed the states."""
+        for op in plan.updates:
+            self.known.forget(op)
+        for pair, made in plan.sums.items():
+            self.known.sums[pair] = self.known.made_by(pair, made)
 
     def vector(self, name, slot=STATE):
         place = self.placement.vectors[name, slot]

@@ -16,6 +16,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import Out, connect, flipped
 
 from ..interface.config import EngineConfig
+from .changes import ChangeQueue
 from .host import HostPort
 from .issue import ProjectionIssue
 from .lanes import Lanes
@@ -139,7 +140,7 @@ class Engine(wiring.Component):
             code.descriptor_address.eq(sequencer.descriptor_address),
             code.describing.eq(sequencer.describing), sequencer.code.eq(code.code),
             sequencer.projecting.eq(self.issue.issuing),
-            sequencer.updating.eq(unit.states.issuing),
+            sequencer.updating.eq(unit.issuing),
             sequencer.projected.eq(lanes.sum.busy), sequencer.updated.eq(unit.busy),
             sequencer.measuring.eq(unit.measuring), sequencer.signing.eq(self.signing.busy),
             sequencer.hold.eq(self.port.reading), sequencer.moved.eq(unit.moved),
@@ -176,6 +177,17 @@ class Engine(wiring.Component):
         connect(m, unit.sums, self.sums.units)
         connect(m, unit.write, self.states.write, self.sums.states)
         connect(m, unit.gate, self.sums.gate)
+        # A cycle in which projections read states or sums is theirs.
+        m.d.sync += unit.pause.eq(self.issue.reading | self.lanes.asking)
+        if self.config.change_depth:
+            m.submodules.changes = queue = ChangeQueue(self.config)
+            m.d.comb += [
+                queue.enable.eq(unit.changes.enable), queue.end.eq(unit.changes.end),
+                queue.unit.eq(unit.changes.unit), queue.new.eq(unit.changes.new),
+                queue.old.eq(unit.changes.old), queue.take.eq(self.issue.take_change),
+                self.issue.unit_started.eq(self.operands.unit.start),
+                self.issue.unit_issuing.eq(unit.issuing)]
+            connect(m, queue.item, self.issue.changes)
         m.d.comb += [
             self.sums.units_issuing.eq(unit.states.issuing),
             signature.valid.eq(unit.write.counted), signature.key.eq(self.sequencer.key),

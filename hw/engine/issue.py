@@ -2,8 +2,9 @@
 
 Broadcast direction (lanes are targets): for each block of the target, every non-zero rate of
 the source once.  Rates come from the event memory (inputs), from words of state memory of which
-zero lanes are skipped, or from a constant.  Dot direction (lanes are sources): for each target
-unit, every block of the source.
+zero lanes are skipped, from a constant, or from the queue of changes.  Dot direction (lanes are sources): for each target
+unit, every block of the source.  Changes come once: each goes to all blocks of the target before
+the next one is taken.
 
 Weight word ``base + block * rows + i``: both directions walk it by adding, no product is needed.
 """
@@ -19,6 +20,7 @@ from ..interface.isa import INDEX, LANE_BITS, WORD, Kind
 from .ports import (
     ChunkReadSignature,
     DotSignature,
+    ItemSignature,
     OperandSignature,
     ProjectionSignature,
     ReadSignature,
@@ -55,6 +57,12 @@ class ProjectionIssue(wiring.Component):
         State word of a dot beat, asked one cycle before its weights arrive.
     walk : In(WalkSignature)
         Items of the scalar side for weight updates.
+    changes : In(ItemSignature), take_change : Out(1)
+        With a queue of changes only: its items; the one that is there is done with.
+    reading : Out(1)
+        State words may be read in the next cycle.
+    unit_started, unit_issuing : In(1)
+        An elementwise operation starts in the next cycle; chunks of one are left.
     """
 
     def __init__(self, config: EngineConfig):
@@ -69,7 +77,9 @@ class ProjectionIssue(wiring.Component):
             "rates": Out(ChunkReadSignature(widths.states, LANE_BITS, widths.chunk)),
             "operand": Out(OperandSignature(config)), "weight_address": Out(widths.weights),
             "useful": Out(LANE_BITS + 1), "dot": Out(DotSignature(config)),
-            "walk": In(WalkSignature(config))})
+            "walk": In(WalkSignature(config)), "changes": In(ItemSignature()),
+            "take_change": Out(1), "reading": Out(1), "unit_started": In(1),
+            "unit_issuing": In(1)})
 
     def elaborate(self, platform):
         m = Module()
@@ -100,6 +110,11 @@ class ProjectionIssue(wiring.Component):
                          control.start.eq(operation.begin), control.lane.eq(0),
                          block.eq(0), begun.eq(0)]
         running, taken = active & ~dot, self._items(m, active & ~dot, source)
+        if self.config.change_depth:
+            self._changes(m, active & ~dot & (self.kind == Kind.CHANGES), fresh, tail, rows,
+                          last_block, active)
+            running = running & (self.kind != Kind.CHANGES)
+        self.states = active & (self.kind == Kind.STATE)
         # In dot direction words of a row are `rows` apart, in broadcast direction the index of the
         # item after the first one of their block.
         start_of = Mux(dot & begun, self.weight_address, self.base)
@@ -218,11 +233,52 @@ class ProjectionIssue(wiring.Component):
             with m.If(final):
                 m.d.sync += active.eq(0)
 
+    def _changes(self, m, running, fresh, tail, rows, last_block, active):
+        """Items of the queue: a beat for each block of the target.
+
+        A sum that has one block is kept in the lanes until the last item; of several blocks each
+        beat begins and ends a sum, which may be read again three beats later.
+        """
+        operand, item, control, operation = self.operand, self.changes, self.control, self.here
+        held, seen, several, over = Signal(), Signal(), Signal(), Signal()
+        block, into = Signal(self.block_bits), Signal.like(control.into)
+        end = Signal(self.block_bits)
+        with m.If(operation.start):
+            m.d.sync += [held.eq(operation.held), seen.eq(0), block.eq(0),
+                         several.eq(operation.blocks != 1), into.eq(operation.into),
+                         end.eq(Mux(operation.blocks == 1, 0, Mux(
+                             operation.blocks == 2, 2, operation.blocks - 1)))]
+        with m.If(self.unit_started):
+            m.d.sync += seen.eq(1)
+        waits = item.last & held & ~(seen & ~self.unit_issuing)
+        go, first = running & item.valid & ~waits, block == 0
+        m.d.comb += [over.eq(block > last_block), self.take_change.eq(go & (block == end))]
+        with m.If(go):
+            here = into + block
+            m.d.sync += [
+                operand.beat.eq(control), operand.beat.valid.eq(~over),
+                operand.beat.first.eq(several | fresh), operand.beat.last.eq(several | item.last),
+                operand.beat.started.eq(1), operand.beat.into.eq(here),
+                operand.beat.start.eq(here), operand.value.eq(item.value),
+                self.weight_address.eq(Mux(first, self.base, self.weight_address)
+                                       + Mux(first, item.index, rows)),
+                fresh.eq(0), block.eq(block + 1),
+                self.useful.eq(Mux(item.value == 0, 0,
+                                   Mux(block == last_block, tail, self.config.lanes)))]
+            with m.If(block == end):
+                m.d.sync += block.eq(0)
+                with m.If(item.last):
+                    m.d.sync += active.eq(0)
+
     def _ask_words(self, m, word):
         """The state word of a dot beat is asked one cycle before its weights arrive."""
         wanted = self.operand.beat.valid & self.operand.beat.dot
+        # Whoever shares the memory of states is told one cycle before.
+        asks = [self.states, wanted]
         for i in range(self.config.weight_latency - 1):
             late, late_wanted = Signal.like(word, name=f"word{i}"), Signal(name=f"wanted{i}")
             m.d.sync += [late.eq(word), late_wanted.eq(wanted)]
             word, wanted = late, late_wanted
+            asks.append(wanted)
+        m.d.comb += self.reading.eq(Cat(*asks).any())
         m.d.comb += [self.dot.address.eq(word), self.dot.wanted.eq(wanted)]

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from ...golden.numbers.addressed import DRAW
 from ..interface.config import EngineConfig
-from ..interface.isa import CONTROL, INDEX, MATRIX, UNIT, VECTOR, Mode, Opcode
+from ..interface.isa import CONTROL, INDEX, LEARN, MATRIX, UNIT, VECTOR, Mode, Opcode
 from .mixing import KeyEngine
 from .ports import MixSignature
 
@@ -124,11 +124,13 @@ class OperationKeys(wiring.Component):
                 m.d.sync += [wanted.eq(0), running.eq(1)]
         with m.If(self.start_unit):
             m.d.sync += [waiting.eq(1), ahead.eq(count)]
-        with m.If(self.start_unit | self.start_learn):
-            m.d.sync += count.eq(count + (writes | self.start_learn))
+        # The second place of weights is updated under the number and the key of the first one.
+        counted = self.start_learn & ~LEARN.slice(flags, "silent")
+        with m.If(self.start_unit | counted):
+            m.d.sync += count.eq(count + (writes | counted))
         with m.If(self.take_key):
             m.d.sync += [waiting.eq(0), self.key.eq(kept), self.count.eq(ahead)]
-        with m.If(self.start_learn):
+        with m.If(counted):
             m.d.sync += self.count.eq(count)
             absorbs = image_key if self.config.serial_learning else self.key
             m.d.sync += absorbs.eq(engine.result)

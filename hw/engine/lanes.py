@@ -86,6 +86,8 @@ class Lanes(wiring.Component):
         Accumulators that are written, one enable a lane.
     coming : In(1)
         There may be a beat in the next cycle.
+    asking : Out(1)
+        The word of `sums` is wanted in the next cycle.
     sum : Out(SumSignature)
         Weight updates, see :mod:`apical.hw.engine.learn`.  They multiply `rates` by the value of
         the operand.  `sum.busy` holds in every engine: beats are on their way.
@@ -98,7 +100,7 @@ class Lanes(wiring.Component):
             "operand": In(OperandSignature(config)), "weights": In(widths.word),
             "rates": In(widths.word), "sums": Out(ReadSignature(widths.sums, widths.sum_word)),
             "write": Out(WriteSignature(widths.sums, widths.sum_word, config.lanes)),
-            "coming": In(1), "sum": Out(SumSignature(config))})
+            "coming": In(1), "asking": Out(1), "sum": Out(SumSignature(config))})
 
     def elaborate(self, platform):
         m = Module()
@@ -120,6 +122,10 @@ class Lanes(wiring.Component):
         with m.Else():
             m.d.sync += [control.eq(ask), enables.eq((ask.valid & ~ask.dot).replicate(lanes))]
         m.d.comb += self.sums.address.eq(Mux(dot, dot_ask.start, ask.start))
+        soon = beats[product_stage - 2]
+        starts = [beat.valid & beat.first & beat.started & (beat.dot == direction)
+                  for beat, direction in ((soon, 0), (before, 1))]
+        m.d.comb += self.asking.eq(starts[0] | starts[1])
         learns = control.learn if config.pipelined_learning else Const(0)
         copies = self._copies(m, control, dot, dot_ask, ask)
         term = Signal(signed(width))

@@ -91,10 +91,11 @@ class LearnUnit(wiring.Component):
         # What the last beats and writes look at, when the next instruction is decoded already.
         operation, self.minus, self.swapped, self.first = (
             self.operation, Signal(2), Signal(), Signal(INDEX))
+        silent = Signal()
         self.paired = self.walk.paired
         with m.If(operation.start):
             m.d.sync += [self.paired.eq(operation.two), self.swapped.eq(operation.turned),
-                         self.minus.eq(operation.negative)]
+                         self.minus.eq(operation.negative), silent.eq(operation.silent)]
         m.submodules.hash = self.hash = Hash()
         m.d.comb += self.hash.key.eq(self.key)
         # What is one for a block: place of its words, the mix of its lane-side units, which of
@@ -113,7 +114,7 @@ class LearnUnit(wiring.Component):
         connect(m, writer.writes, flipped(self.writes))
         connect(m, writer.counts, flipped(self.counts))
         m.d.comb += [
-            writer.busy.eq(self.busy), writer.paired.eq(self.paired),
+            writer.silent.eq(silent), writer.busy.eq(self.busy), writer.paired.eq(self.paired),
             writer.mix.eq(sent["mix"]), writer.place.eq(sent["place"]),
             writer.scalar.eq(sent["scalar"]), writer.lane_mix.eq(self.lane_mix),
             writer.inside.eq(self.inside), writer.full.eq(self.full), writer.first.eq(self.first),

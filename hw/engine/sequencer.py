@@ -167,13 +167,19 @@ class Sequencer(wiring.Component):
                     if state == "TARGET":
                         m.d.comb += unit_decoded.eq(opcode == Opcode.UNIT)
                     if state == "THIRD" and self._learns:
-                        m.d.comb += learn_decoded.eq(opcode == Opcode.LEARN)
+                        m.d.comb += learn_decoded.eq(
+                            (opcode == Opcode.LEARN) & ~LEARN.slice(operation.flags, "silent"))
                     m.next = following[0]
             with m.State("READY"):
                 unit = opcode == Opcode.UNIT
                 learn = opcode == Opcode.LEARN if self._learns else Const(0)
-                free = Mux(CONTROL.slice(operation.flags, "overlap"),
-                           ~(self.projecting | self.updating | learning), idle)
+                # Operations of one unit enter it in order; for the other unit, and for what is in
+                # the pipelines, they wait where the assembler says so.
+                sums = PROJECT.slice(operation.flags, "after_projections")
+                units = PROJECT.slice(operation.flags, "after_units")
+                free = ~(Mux(unit, self.updating, self.projecting) | learning
+                         | (sums & (self.projecting | self.projected))
+                         | (units & (self.updating | self.updated)))
                 with m.If(free & (keys.ready | ~(unit | learn))):
                     m.d.comb += [start_unit.eq(unit), start_learn.eq(learn),
                                  start_projection.eq(~(unit | learn))]
@@ -239,11 +245,11 @@ class Sequencer(wiring.Component):
         lane_side = {"blocks": address_bits(max(config.state_depth, config.accumulator_depth) + 1),
                      "tail": config.lanes.bit_length()}
         operands = {name: address_bits(config.descriptor_depth) for name in "abc"}
-        flags = PROJECT.mask(t=0, **operands) | CONTROL.mask(loop=ceil_log2(config.loop_counters))
+        flags = PROJECT.mask(t=0, held=1 if config.change_depth else 0, **operands) | CONTROL.mask(loop=ceil_log2(config.loop_counters))
         # What the units that this engine lacks would look at.
         absent = {"plain": config.plain, "negate": config.plain, "by_sign": config.learning,
                   "silent": config.smooth, "post": config.smooth, "draws": config.noise,
-                  "noisy": config.noise}
+                  "noisy": config.noise, "changes": config.change_depth}
         absent = {name: 0 for name, there in absent.items() if not there}
         flags |= UNIT.mask(t=0, **absent, **operands)
         if config.learning:

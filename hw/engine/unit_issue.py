@@ -21,10 +21,13 @@ def one_at_a_time(config: EngineConfig) -> bool:
 def stage_layout(config: EngineConfig):
     """What travels with a chunk: lanes with a unit, first chunk of all, last chunk of its word.
 
+    With a queue of changes, `end` marks the last chunk of all.
     Where units may come one at a time, `valid` says that there is a chunk, and `step` that its
     last unit passes.
     """
     more = {"valid": 1, "step": 1} if one_at_a_time(config) else {}
+    if config.change_depth:
+        more["end"] = 1
     return data.StructLayout({"lanes": config.update_lanes, "first": 1, "turn": 1, **more})
 
 
@@ -42,8 +45,10 @@ class UnitIssue(wiring.Component):
     Members
     -------
     operation : In(UnitSignature)
-    issuing : Out(1)
-        Chunks are left.
+    pause : In(1)
+        The memories are another's in this cycle: nothing is issued.
+    issuing, going : Out(1)
+        Chunks are left; the memories are read in this cycle.
     stage : Out(`stage_layout`)
         The chunk that is issued.
     number, a, b, c : Out
@@ -54,8 +59,8 @@ class UnitIssue(wiring.Component):
         self.config = config
         widths = Widths(config)
         super().__init__({
-            "operation": In(UnitSignature(config)), "issuing": Out(1),
-            "stage": Out(stage_layout(config)), "number": Out(LANE_BITS),
+            "operation": In(UnitSignature(config)), "pause": In(1), "issuing": Out(1),
+            "going": Out(1), "stage": Out(stage_layout(config)), "number": Out(LANE_BITS),
             "a": Out(widths.states), "b": Out(widths.states), "c": Out(widths.sums)})
 
     def elaborate(self, platform):
@@ -66,14 +71,14 @@ class UnitIssue(wiring.Component):
         chunk, first = self.number, Signal()
         unit = chunk << ceil_log2(quick)
         walking = Signal()
-        going, one, sub = walking, Const(0), Const(0, 1)
+        going, one, sub = walking & ~self.pause, Const(0), Const(0, 1)
         if config.serial_learning:
             # Its multiplier adds up: every other cycle clears it.
             slow, pause = Signal(), Signal()
-            m.d.sync += pause.eq(slow & walking & ~pause)
+            m.d.sync += pause.eq(slow & going & ~pause)
             with m.If(operation.start):
                 m.d.sync += slow.eq(operation.mode == Mode.SCALE)
-            going = walking & ~pause
+            going = going & ~pause
         end = unit + quick
         if one_at_a_time(config):
             # One unit a cycle: for the table unit, and where every unit draws a word.
@@ -97,7 +102,9 @@ class UnitIssue(wiring.Component):
                 m.d.sync += limit.eq(Mux(left == 2, tail, lanes))
         else:
             m.d.comb += limit.eq(Mux(left == 1, tail, lanes))
-        m.d.comb += [self.issuing.eq(walking), issued.first.eq(first & going),
+        if config.change_depth:
+            m.d.comb += issued.end.eq(going & issued.turn & (left == 1))
+        m.d.comb += [self.issuing.eq(walking), self.going.eq(going), issued.first.eq(first & going),
                      issued.turn.eq(end >= limit)]
         for lane in range(quick):
             m.d.comb += issued.lanes[lane].eq(going & (unit + lane < limit)

@@ -21,6 +21,7 @@ from ..interface.config import EngineConfig
 from ..interface.isa import INDEX, LANE_BITS, WORD, Limits, Mode, Post
 from ..primitives.portable import delayed
 from .ports import (
+    ChangeSignature,
     ChunkReadSignature,
     GateSignature,
     ProductSignature,
@@ -58,8 +59,12 @@ class UnitPipeline(wiring.Component):
     write : Out(StateWriteSignature)
     gate : Out(GateSignature)
         With tables only: currents that take the place of accumulators.
-    busy, issue : Out(1)
-        Chunks are in the pipeline; one is issued.
+    busy, issuing, issue : Out(1)
+        Chunks are in the pipeline; some are left to be issued; one is issued.
+    pause : In(1)
+        Nothing may be issued: the memories are another's.
+    changes : Out(`ChangeSignature`)
+        With a queue of changes only.
     take_key : Out(1)
         The first write of an operation comes in the next cycle.
     clipped : Out(range(Q + 1))
@@ -82,9 +87,10 @@ class UnitPipeline(wiring.Component):
             "sums": Out(ChunkReadSignature(widths.sums, LANE_BITS, widths.sum_chunk)),
             "random": In(32), "write": Out(StateWriteSignature(config)),
             "gate": Out(GateSignature(config)),
-            "busy": Out(1), "issue": Out(1), "take_key": Out(1),
+            "busy": Out(1), "issuing": Out(1), "issue": Out(1), "take_key": Out(1),
             "clipped": Out(range(config.update_lanes + 1)), "moved": Out(WORD),
             "clear_moved": In(1), "measuring": Out(1), "winner": Out(INDEX),
+            "pause": In(1), "changes": Out(ChangeSignature(config)),
             "product": In(ProductSignature())})
 
     @property
@@ -99,7 +105,8 @@ class UnitPipeline(wiring.Component):
         m.submodules.issue = issue = UnitIssue(config)
         connect(m, flipped(self.operation), issue.operation)
         m.d.comb += [
-            self.states.issuing.eq(issue.issuing), self.states.number.eq(issue.number),
+            issue.pause.eq(self.pause), self.issuing.eq(issue.issuing),
+            self.states.issuing.eq(issue.going), self.states.number.eq(issue.number),
             self.states.a_address.eq(issue.a), self.states.b_address.eq(issue.b),
             self.sums.address.eq(issue.c), self.sums.number.eq(issue.number)]
         stages = [issue.stage]
@@ -133,6 +140,13 @@ class UnitPipeline(wiring.Component):
         clips = [lane.clipped & write.counted[i] & ~late for i, lane in enumerate(lanes)]
         m.d.comb += self.clipped.eq(sum(clips[1:], clips[0]))
         self._measure(m, out, lanes, number)
+        if config.change_depth:
+            shown = self.written["changes"]
+            m.d.comb += [
+                self.changes.enable.eq(out.lanes & shown.replicate(quick)),
+                self.changes.end.eq(out.end & shown), self.changes.unit.eq(number),
+                self.changes.new.eq(Cat(*(lane.new for lane in lanes))),
+                self.changes.old.eq(Cat(*(lane.old for lane in lanes)))]
         # One stage before, to be registered.
         m.d.sync += self.busy.eq(
             Cat(issue.issuing, *(occupied(config, stage) for stage in stages[:-1])).any())
@@ -201,7 +215,7 @@ class UnitPipeline(wiring.Component):
         mode = operation.mode
         asked = {name: getattr(operation, name) for name in (
             "nudge", "nudge_negative", "nudge_shift", "shift", "limits", "number", "plain",
-            "factor", "negate", "noisy", "post", "factor_negative")}
+            "factor", "negate", "noisy", "post", "factor_negative", "changes")}
         none = operation.post == Post.NONE if smooth else Const(1)
         gate = operation.post == Post.GATE if smooth else Const(0)
         asked |= {
@@ -236,7 +250,8 @@ class UnitPipeline(wiring.Component):
             for name, field in getattr(self.controls, part).shape():
                 m.d.comb += getattr(self.controls, part)[name].eq(
                     held(field.width, f"{part}.{name}", stage))
-        widths = _WRITE_CONTROLS | ({"post": 3} if smooth else {})
+        widths = (_WRITE_CONTROLS | ({"post": 3} if smooth else {})
+                  | ({"changes": 1} if self.config.change_depth else {}))
         self.written = {name: held(width, f"write.{name}", self.write_stage)
                         for name, width in widths.items()}
 

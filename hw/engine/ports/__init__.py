@@ -49,6 +49,7 @@ from .sizes import (
     flat_view,
 )
 from .writes import (
+    ChangeSignature,
     GateSignature,
     SideSignature,
     StateWriteSignature,
@@ -59,6 +60,7 @@ from .writes import (
 )
 
 __all__ = [
+    "ChangeSignature",
     "ChunkReadSignature",
     "ChunkSelectSignature",
     "ChunkWriteSignature",

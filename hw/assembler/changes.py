@@ -1,0 +1,162 @@
+"""Loops that run by changes: sums follow the states they were made of.
+
+A relaxation step projects all rates anew, though few units have changed.  Sums are exact integers,
+so a sum that is kept and takes what changed, ``W (r' - r)``, is the same number.  In such a loop
+
+* each `Update` puts its changes into the queue (:mod:`apical.hw.engine.changes`), and the
+  projection of its population takes them from there: no state is read again, and projections and
+  updates run side by side;
+* the sums are complete when the loop begins: they are projected before it, or known to be there.
+
+Nothing that is written differs from what the program says: an unchanged state is written (and
+counted and signed) as any other, and accumulators are no writes.  So executors know nothing of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...golden.numbers.bounds import state_limits
+from ...golden.program import STATE, Clear, Project, Update, stored_rates, walk
+from ..interface.isa import WORD
+
+
+@dataclass(frozen=True)
+class Followed:
+    """A loop that runs by changes.
+
+    Attributes
+    ----------
+    sums : dict of (population, name) to list of Project
+        The sums of the body and what makes them, in order.
+    updates : list of Update
+    consumers : list of Project or None
+        For each update the projection that takes its changes.
+    """
+
+    sums: dict
+    updates: list
+    consumers: list
+
+
+def followed_loops(network, program, config) -> dict:
+    """Loops of a program that can run by changes, by their place in it: dict of int to `Followed`.
+
+    Whether there are weights in the directions that they need is another question
+    (:mod:`~apical.hw.assembler.placement`).
+    """
+    found = {}
+    for place, op in enumerate(program.ops):
+        loop = op.loop()
+        if loop is not None and config.change_depth and loop[0] > 1:
+            plan = _plan(network, program, place, loop[1], config)
+            if plan is not None:
+                found[place] = plan
+    return found
+
+
+def _plan(network, program, place, body, config):
+    projects = [op for op in body if isinstance(op, Project)]
+    updates = [op for op in body if isinstance(op, Update)]
+    if list(body) != projects + updates or not all(_plain(network, op) for op in updates):
+        return None
+    names = [op.population for op in updates]
+    if len(set(names)) < len(names):
+        return None
+    sums, consumers = {}, dict.fromkeys(names)
+    for op in projects:
+        projection = network.projection(op.projection)
+        made = sums.setdefault((projection.target, op.into), [])
+        if made and op.start != op.into or not made and op.start == op.into:
+            return None
+        made.append(op)
+        if projection.source in consumers:
+            if consumers[projection.source] is not None:
+                return None  # the changes of a population are taken once
+            consumers[projection.source] = op
+    starts = {(target, op.start) for (target, _), made in sums.items() for op in made[:1]}
+    if starts & set(sums) or not all(_stays(network, program, place, pair) for pair in sums):
+        return None
+    sources = [name for name in names if consumers[name] is not None]
+    chunks = sum(chunks_of(network.population(name).size, config) for name in sources)
+    if not sources or chunks > config.change_depth:
+        return None
+    for name in sources:
+        low, high = state_limits(network.population(name), config.state)
+        writers = [op for op in walk(program.ops) if (name, STATE) in op.writes()]
+        if high - low >= 1 << WORD - 1 or not all(_clips(op) for op in writers):
+            return None
+    return Followed(sums, updates, [consumers[name] for name in names])
+
+
+def _plain(network, op):
+    """Whether an update is one instruction that moves several units a cycle."""
+    return (op.slot == STATE and not op.noise and op.population not in stored_rates(network)
+            and (op.nudge is None or not op.nudge.of_rate))
+
+
+def _clips(op):
+    """Whether what an operation writes to a state is in the range of the population."""
+    return isinstance(op, Clear) or isinstance(op, Update) and op.slot == STATE
+
+
+def _stays(network, program, place, pair):
+    """Whether nobody reads a sum after the loop: it belongs to states that are newer by a step."""
+    for op in walk(program.ops[place + 1:]):
+        for one in op.sums():
+            target = network.projection(one.projection).target
+            if (target, one.start) == pair:
+                return False
+            if (target, one.into) == pair:
+                return True
+        if pair in op.currents():
+            return False
+    return True
+
+
+def chunks_of(size, config) -> int:
+    """Chunks of Q units in which a population of that size is walked."""
+    whole, rest = divmod(size, config.lanes)
+    quick = config.update_lanes
+    return whole * -(-config.lanes // quick) + -(-rest // quick)
+
+
+class KnownSums:
+    """What accumulators hold, as far as a walk along a program can tell."""
+
+    def __init__(self, network):
+        self.network, self.sums = network, {}
+
+    def made_by(self, pair, projects):
+        """What a list of projections into one sum would leave there."""
+        found = None
+        for op in projects:
+            found = self._after(op, found if op.start == pair[1] and found is not None else None)
+        return found
+
+    def _after(self, op, begun=None):
+        if begun is None:
+            target = self.network.projection(op.projection).target
+            begun = () if op.start is None else self.sums.get((target, op.start), (object(),))
+        return (*begun, (op.projection, op.shift))
+
+    def follow(self, op):
+        """Take note of an operation of the program outside of loops by changes."""
+        inner = list(walk((op,)))
+        for one in inner:
+            for project in one.sums():
+                pair = self.network.projection(project.projection).target, project.into
+                if op.loop() is None:
+                    self.sums[pair] = self._after(project)
+                else:
+                    self.sums.pop(pair, None)
+            self.forget(one)
+
+    def forget(self, op):
+        """Sums of states and weights that an operation changes."""
+        populations = {name for name, slot in op.writes() if slot == STATE}
+        matrices = {learn.matrix for learn in op.learns()}
+        for pair, made in list(self.sums.items()):
+            used = [self.network.projection(part[0]) for part in made if isinstance(part, tuple)]
+            if any(p.source in populations or p.matrix in matrices for p in used):
+                del self.sums[pair]
