@@ -116,9 +116,9 @@ def _stays(network, program, place, pair):
 
 def chunks_of(size, config) -> int:
     """Chunks of Q units in which a population of that size is walked."""
-    whole, rest = divmod(size, config.lanes)
-    quick = config.update_lanes
-    return whole * -(-config.lanes // quick) + -(-rest // quick)
+    whole, rest = divmod(size, config.width)
+    most = -(-config.lanes // config.update_lanes)
+    return whole * most + min(most, -(-rest // config.update_lanes))
 
 
 class KnownSums:

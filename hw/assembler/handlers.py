@@ -159,7 +159,8 @@ def sample(writer, op):
     post = {"sample": Post.DRAW, "mean": Post.LOGISTIC, "threshold": Post.THRESHOLD}[op.mode]
     writer.emit(Opcode.UNIT, op, (summed(op.population, op.current),), state,
                 mode=Mode.ASSIGN, a=writer.vector(*state), t=writer.vector(*state),
-                c=writer.accumulator(op.population, op.current), shift=1, post=post, draws=op.mode == "sample")
+                c=writer.accumulator(op.population, op.current), shift=1, post=post,
+                draws=op.mode == "sample")
     writer.rate(op, state)
 
 
@@ -180,8 +181,8 @@ def residual(writer, op):
     """`Residual`: an assignment with the state as a plain nudge, negated."""
     state, into = (op.population, STATE), (op.population, op.into)
     writer.emit(Opcode.UNIT, op, (state, summed(op.population, op.current)), into,
-                mode=Mode.ASSIGN, a=writer.vector(*state), b=writer.vector(*state), t=writer.vector(*into), shift=1,
-                c=writer.accumulator(op.population, op.current), nudge=1, nudge_negative=1, plain=1,
+                mode=Mode.ASSIGN, a=writer.vector(*state), b=writer.vector(*state), t=writer.vector(*into),
+                c=writer.accumulator(op.population, op.current), shift=1, nudge=1, nudge_negative=1, plain=1,
                 nudge_shift=writer.config.weight.frac - op.share, negate=1)
 
 

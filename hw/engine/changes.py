@@ -13,7 +13,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..interface.config import EngineConfig
 from ..interface.isa import INDEX, WORD
-from .ports import ItemSignature, address_bits
+from .ports import ChangeSignature, ItemSignature, address_bits
 
 
 class ChangeQueue(wiring.Component):
@@ -26,12 +26,8 @@ class ChangeQueue(wiring.Component):
 
     Members
     -------
-    enable : In(Q), end : In(1)
-        Units of a chunk that is written, and whether it is the last one of its operation.
-    unit : In(16)
-        Its first unit.
-    new, old : In(16 * Q)
-        Values of its units; their difference must fit 16 bits.
+    changes : In(ChangeSignature)
+        Chunks that are written; the difference of old and new values must fit 16 bits.
     take : In(1)
         The item is done with.
     item : Out(ItemSignature)
@@ -39,10 +35,8 @@ class ChangeQueue(wiring.Component):
 
     def __init__(self, config: EngineConfig):
         self.config = config
-        quick = config.update_lanes
-        super().__init__({
-            "enable": In(quick), "end": In(1), "unit": In(INDEX), "new": In(WORD * quick),
-            "old": In(WORD * quick), "take": In(1), "item": Out(ItemSignature())})
+        super().__init__({"changes": In(ChangeSignature(config)), "take": In(1),
+                          "item": Out(ItemSignature())})
 
     def elaborate(self, platform):
         m = Module()
@@ -52,11 +46,12 @@ class ChangeQueue(wiring.Component):
         chunk = data.StructLayout({"values": WORD * quick, "changed": quick, "unit": units,
                                    "end": 1})
         coming, push = Signal(chunk, reset_less=True), Signal()
-        pairs = [(self.new.word_select(lane, WORD), self.old.word_select(lane, WORD))
+        write = self.changes
+        pairs = [(write.new.word_select(lane, WORD), write.old.word_select(lane, WORD))
                  for lane in range(quick)]
-        changed = Cat((new != old) & self.enable[lane] for lane, (new, old) in enumerate(pairs))
-        m.d.sync += [push.eq(changed.any() | self.end), coming.changed.eq(changed),
-                     coming.unit.eq(self.unit), coming.end.eq(self.end),
+        changed = Cat((new != old) & write.enable[lane] for lane, (new, old) in enumerate(pairs))
+        m.d.sync += [push.eq(changed.any() | write.end), coming.changed.eq(changed),
+                     coming.unit.eq(write.unit), coming.end.eq(write.end),
                      coming.values.eq(Cat((new - old)[:WORD] for new, old in pairs))]
         m.submodules.cells = cells = Memory(shape=chunk, depth=depth, init=[],
                                             attrs={"ram_style": "distributed"})

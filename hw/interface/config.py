@@ -24,6 +24,8 @@ LEARN_UNITS = ("pipelined", "serial")
 #: Bits of rounding below which the sum of a random word and two products leaves 32 bits in one
 #: direction only, by less than a quarter of their range (`hw.engine.learn_serial`).
 MOST_SERIAL_DROP = 29
+#: Lanes of all tiles: what counts of lanes in descriptors hold.
+MOST_LANES = 127
 #: From this depth on a word memory of the iCE40 is in SPRAM.
 SPRAM_LEAST = 4096
 
@@ -35,9 +37,15 @@ class EngineConfig:
     Parameters
     ----------
     lanes : int
-        P, 1..64: multipliers, and weights in one word of the weight memory.
+        1..64: multipliers of a tile, and weights in its part of a word of the weight memory.
     update_lanes : int
-        Q, a power of two, 1..P: units updated in one cycle.
+        Q, a power of two, 1..lanes: units updated in one cycle by a tile.
+    tiles : int
+        1..8: parts of the device that hold `lanes` lanes each.  Lane l of a word is in tile
+        ``l // lanes``; a word has P = tiles * lanes values, at most 127 (`width`).
+    hop : int
+        1..4: registers of everything that goes from the root to the tiles, and of everything that
+        comes back.  One tile has none.
     state, weight : Format
         At most 16 bits each; the weight format needs at least 2 fraction bits.
     accumulator_width : int
@@ -118,6 +126,8 @@ class EngineConfig:
     smooth: bool = False
     noise: bool = False
     primitives: str = "portable"
+    tiles: int = 1
+    hop: int = 1
 
     def __post_init__(self):
         ranges = {"lanes": (1, 64), "update_lanes": (1, self.lanes),
@@ -127,17 +137,24 @@ class EngineConfig:
                   "program_depth": (2, 1 << 12),
                   "descriptor_depth": (2, 256), "weight_ports": (1, 2), "weight_latency": (1, 4),
                   "event_latency": (1, 2), "code_latency": (1, 2), "multiplier_latency": (1, 4),
-                  "update_latency": (1, 4), "change_depth": (0, 256), "loop_counters": (1, 4)}
+                  "update_latency": (1, 4), "loop_counters": (1, 4), "tiles": (1, 8), "hop": (1, 4),
+                  "change_depth": (0, 256)}
         for name, (low, high) in ranges.items():
             value = getattr(self, name)
             if not low <= value <= high:
                 raise MisuseError(f"{name.replace('_', ' ')} is {value}; "
                                   f"it goes from {low} to {high}")
+        if self.width > MOST_LANES:
+            raise MisuseError(f"{self.tiles} tiles of {self.lanes} lanes are {self.width} lanes; "
+                              f"an engine has {MOST_LANES} at most")
         if self.update_lanes & self.update_lanes - 1:
             raise MisuseError(f"update lanes is {self.update_lanes}; it must be a power of two")
         if self.change_depth & self.change_depth - 1:
             raise MisuseError(f"change depth is {self.change_depth}; it must be a power of two, "
                               "or 0")
+        if self.change_depth and self.tiles > 1:
+            raise MisuseError(f"the queue of changes works in one tile, not in {self.tiles}: set "
+                              "change_depth to 0 or tiles to 1")
         for name in ("state", "weight"):
             fmt = getattr(self, name)
             if fmt.width > WORD or not fmt.signed:
@@ -167,6 +184,9 @@ class EngineConfig:
             raise MisuseError(f"the serial learning unit needs 1 update lane, not "
                               f"{self.update_lanes}: set update_lanes to 1 or learn_unit to "
                               "pipelined")
+        if self.serial_learning and self.tiles > 1:
+            raise MisuseError(f"the serial learning unit works in one tile, not in {self.tiles}: "
+                              "set tiles to 1 or learn_unit to pipelined")
         if self.serial_learning and self.drop > MOST_SERIAL_DROP:
             raise MisuseError(f"{self.drop} bits of rounding are too many for the serial learning "
                               f"unit, which adds up 32 bits; it takes {MOST_SERIAL_DROP} at most")
@@ -183,9 +203,11 @@ class EngineConfig:
                               f"known: {', '.join(PRIMITIVES)}")
 
     def to_dict(self) -> dict:
-        """Plain values by field name, formats as text."""
+        """Plain values by field name, formats as text; of one tile as before there were several."""
         plain = {}
         for item in dataclasses.fields(self):
+            if self.tiles == 1 and item.name in ("tiles", "hop"):
+                continue
             value = getattr(self, item.name)
             plain[item.name] = str(value) if isinstance(value, Format) else value
         return plain
@@ -202,6 +224,16 @@ class EngineConfig:
             if name in values:
                 values[name] = Format.parse(values[name])
         return cls(**values)
+
+    @property
+    def width(self) -> int:
+        """P: lanes of all tiles, and values in a word."""
+        return self.tiles * self.lanes
+
+    @property
+    def hops(self) -> int:
+        """Registers between the root and a tile, each way."""
+        return self.hop if self.tiles > 1 else 0
 
     @property
     def plain(self) -> bool:
