@@ -63,6 +63,7 @@ def assemble(network: Network, program: Program, config: EngineConfig, density=N
     writer.emit(Opcode.IMAGE)
     writer.program(program.ops)
     writer.emit(Opcode.DONE)
+    writer.announce()
     mark_waits(writer.instructions, 4 + config.update_latency)
     reasons = []
     for what, have, depth in (("instructions", writer.instructions, config.program_depth),

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from ...golden.numbers.bounds import state_limits
 from ...golden.program import STATE, Clear, Project, Update, stored_rates, walk
 from ..interface.isa import WORD
+from .order import sunk
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,59 @@ def chunks_of(size, config) -> int:
     whole, rest = divmod(size, config.width)
     most = -(-config.lanes // config.update_lanes)
     return whole * most + min(most, -(-rest // config.update_lanes))
+
+
+def laid_out(network, ops, loops) -> list:
+    """(place, operation) in the order of the instructions.
+
+    Before a loop by changes come the projections that its sums begin with, where these are not
+    known to be there.
+    """
+    known, steps = KnownSums(network), []
+    for place, op in sunk(network, ops):
+        plan = loops.get(place)
+        if plan is None:
+            steps.append((place, op))
+            known.follow(op)
+            continue
+        for pair, made in plan.sums.items():
+            if known.made_by(pair, made) != known.sums.get(pair):
+                steps += [(None, one) for one in made]
+        steps.append((place, op))
+        for one in plan.updates:
+            known.forget(one)
+        for pair, made in plan.sums.items():
+            known.sums[pair] = known.made_by(pair, made)
+    return steps
+
+
+def direct_consumers(network, config, steps, broadcasts) -> dict:
+    """Updates outside of loops whose values one projection takes from the queue, as they come.
+
+    Returns
+    -------
+    dict of int to int
+        Numbers of steps: of the update, of the projection.
+    """
+    found = {}
+    for number, (_, op) in enumerate(steps):
+        if not config.change_depth or not isinstance(op, Update) or not _plain(network, op):
+            continue
+        waiting = [first for first, last in found.items() if last > number]
+        chunks = sum(chunks_of(network.population(steps[i][1].population).size, config)
+                     for i in (*waiting, number))
+        for following, (_, other) in enumerate(steps[number + 1:], number + 1):
+            if isinstance(other, Project):
+                projection = network.projection(other.projection)
+                if projection.source == op.population:
+                    # First in, first out.
+                    if (chunks <= config.change_depth and broadcasts(projection)
+                            and all(last < following for last in found.values())):
+                        found[number] = following
+                    break
+            elif not isinstance(other, Update) or other.population == op.population:
+                break
+    return found
 
 
 class KnownSums:

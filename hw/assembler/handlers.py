@@ -93,18 +93,25 @@ def project(writer, op):
     writer.emit(Opcode.PROJECT, op, tuple(reads), summed(target, op.into), span, **fields)
 
 
-def project_changes(writer, op, held):
-    """`Project` of what changed, in the loop whose changes it takes: added to its sum."""
+def project_changes(writer, op, held=False, start=None):
+    """`Project` of what is in the queue of changes.
+
+    In a loop by changes it is added to the sum that is there, elsewhere to `start`.
+    """
     projection = writer.network.projection(op.projection)
     place = writer.placement.matrices[projection.matrix]
     if place.lanes_are_cols == projection.transpose:
         place = writer.placement.twins[projection.matrix]
-    target = summed(projection.target, op.into)
-    sums = writer.accumulator(projection.target, op.into)
-    writer.emit(Opcode.PROJECT, op, (target,), target, place.blocks - 1,
-                negative=projection.sign < 0, started=1, held=held,
-                a=writer.describe(VECTOR, kind=Kind.CHANGES),
-                b=writer.matrix(place, projection.matrix), c=sums, t=sums)
+    fields = {"negative": projection.sign < 0, "held": held, "started": start is not None,
+              "a": writer.describe(VECTOR, kind=Kind.CHANGES),
+              "b": writer.matrix(place, projection.matrix),
+              "t": writer.accumulator(projection.target, op.into)}
+    reads = ()
+    if start is not None:
+        fields["c"] = writer.accumulator(projection.target, start)
+        reads = (summed(projection.target, start),)
+    writer.emit(Opcode.PROJECT, op, reads, summed(projection.target, op.into), place.blocks - 1,
+                **fields)
 
 
 def summed(population, name):
@@ -181,9 +188,10 @@ def residual(writer, op):
     """`Residual`: an assignment with the state as a plain nudge, negated."""
     state, into = (op.population, STATE), (op.population, op.into)
     writer.emit(Opcode.UNIT, op, (state, summed(op.population, op.current)), into,
-                mode=Mode.ASSIGN, a=writer.vector(*state), b=writer.vector(*state), t=writer.vector(*into),
-                c=writer.accumulator(op.population, op.current), shift=1, nudge=1, nudge_negative=1, plain=1,
-                nudge_shift=writer.config.weight.frac - op.share, negate=1)
+                mode=Mode.ASSIGN, a=writer.vector(*state), b=writer.vector(*state),
+                t=writer.vector(*into), c=writer.accumulator(op.population, op.current), shift=1,
+                nudge=1, nudge_negative=1, plain=1, negate=1,
+                nudge_shift=writer.config.weight.frac - op.share)
 
 
 def learn(writer, op):
@@ -255,8 +263,6 @@ def relax(writer, op):
     if op.steps == 0:
         return
     loop, plan = writer.depth, writer.plan(op)
-    if plan is not None:
-        writer.begin_sums(plan)
     writer.depth += 1
     writer.deepest = max(writer.deepest, writer.depth)
     fields = {"loop": loop, "until": op.settled is not None}
@@ -270,8 +276,6 @@ def relax(writer, op):
         fields["threshold"] = int(min(op.settled * 2 ** writer.config.state.frac, 0xFFFF))
     writer.emit(Opcode.LOOP, op, operand=body, **fields)
     writer.depth -= 1
-    if plan is not None:
-        writer.end_sums(plan)
 
 
 def _by_changes(writer, plan):
@@ -294,7 +298,8 @@ def _by_changes(writer, plan):
                     and writer.placement.accumulators[target, waiting[0].into].blocks == 1)
             if max(readers, default=0) > number and not held:
                 break
-            project_changes(writer, waiting.pop(0), held)
+            following = waiting.pop(0)
+            project_changes(writer, following, held, following.into)
 
 
 def _pulled(network, op):

@@ -56,8 +56,8 @@ def mark_waits(instructions, write_stage):
         if opcode not in (Opcode.PROJECT, Opcode.UNIT):
             if opcode == Opcode.LEARN:
                 instruction.fields.update(after_projections=1, after_units=1)
-            # What comes next has two predecessors, or a unit of its own before it.
-            waits = waits or opcode != Opcode.FACTOR
+            # The first instruction of a loop has two predecessors.
+            waits = waits or opcode not in (Opcode.FACTOR, Opcode.LOOP)
             continue
         if opcode == Opcode.UNIT:
             for earlier in projections:

@@ -72,8 +72,8 @@ class Engine(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config = self.config
-        m.submodules.root = self.root = root = Root(config, self.hash, config.diagnostics or self.trace,
-                                        self.held)
+        m.submodules.root = self.root = root = Root(
+            config, self.hash, config.diagnostics or self.trace, self.held)
         m.submodules.fabric = fabric = Fabric(config)
         m.submodules.tile0 = tile = Tile(config)
         connect(m, flipped(self.host), root.host)

@@ -2,9 +2,9 @@
 
 Broadcast direction (lanes are targets): for each block of the target, every non-zero rate of
 the source once.  Rates come from the event memory (inputs), from words of state memory of which
-zero lanes are skipped, from a constant, or from the queue of changes.  Dot direction (lanes are sources): for each target
-unit, every block of the source.  Changes come once: each goes to all blocks of the target before
-the next one is taken.
+zero lanes are skipped, from a constant, or from the queue of changes, from where each goes to all
+blocks of the target before the next one is taken.  Dot direction (lanes are sources): for each
+target unit, every block of the source.
 
 Weight word ``base + block * rows + i``: both directions walk it by adding, no product is needed.
 """
@@ -34,8 +34,8 @@ class ProjectionIssue(wiring.Component):
 
     Latency: first beat 2 (dot, constant), 2 + event latency (events) or 6 to 7 (state words) cycles
     after `start`.
-    Throughput: one beat a cycle; 3 cycles are lost between blocks of events, and a state word
-    takes at least 2.
+    Throughput: one beat a cycle; 1 cycle and the event latency are lost after the first block of
+    events, and a state word takes at least 2.
 
     Members
     -------
@@ -152,13 +152,13 @@ class ProjectionIssue(wiring.Component):
         `found` says that there is one; it becomes a beat, or an item of a weight update.
         """
         config, walk, operation, item = self.config, self.walk, self.here, self.walk.item
-        self.learns, dense, paced, self.found = (Signal(name=name) for name in (
-            "learns", "dense", "paced", "found"))
+        self.learns, either, paced, self.found = (Signal(name=name) for name in (
+            "learns", "either", "paced", "found"))
         apart = Signal.like(self.dot.address)
         if config.learning:
             # Operands stand still: registered, these are off the way to the memories.
             m.d.sync += [apart.eq(operation.other - operation.source), self.learns.eq(walk.busy),
-                         dense.eq(walk.busy & walk.paired),
+                         either.eq(walk.busy & walk.paired),
                          paced.eq(walk.busy & (walk.paired | (config.weight_ports == 1)))]
         scan, found = self.items.scan, self.items.item
         go, taken, turn = Signal(), Const(1), Signal()
@@ -172,7 +172,7 @@ class ProjectionIssue(wiring.Component):
         m.d.comb += [getattr(scan, name).eq(getattr(operation, name)) for name in (
             "start", "blocks", "source", "source_blocks", "source_tail")]
         m.d.comb += [scan.wanted.eq((operation.kind == Kind.STATE) & ~operation.dot),
-                     scan.go.eq(go), scan.dense.eq(dense), scan.apart.eq(apart)]
+                     scan.go.eq(go), scan.either.eq(either), scan.apart.eq(apart)]
         events = self._events(m, running & (self.kind == Kind.EVENT), source, taken, go)
         words = found.valid, found.last, found.index, found.value
         constant = running & (self.kind == Kind.CONSTANT), 1, 0, source
@@ -187,16 +187,25 @@ class ProjectionIssue(wiring.Component):
         return taken
 
     def _events(self, m, running, source, taken, go):
-        """Stream the event list once a block: address, memory; squash after `last`."""
+        """Stream the event list once a block: address, memory; squash after the first `last`.
+
+        From then on its address is known, and the list goes round without a gap.
+        """
         operation, pointer = self.here, Signal(len(self.events.address))
         # Which of the addresses on their way are meant.
         asked = Signal(self.config.event_latency)
+        end, known, ends = Signal.like(pointer), Signal(), Signal()
         event, valid = self.events.data, asked[-1]
         m.d.comb += self.events.address.eq(pointer)
         asks = running if self.config.serial_learning else running & go
         m.d.sync += [asked.eq(Cat(asks, asked[:-1])), pointer.eq(pointer + go)]
-        with m.If(~running | (valid & event[31] & taken)):
-            m.d.sync += [asked.eq(0), pointer.eq(source)]
+        m.d.comb += ends.eq(valid & event[31] & taken)
+        with m.If(~running | (ends & ~known) | (known & (pointer == end))):
+            m.d.sync += pointer.eq(source)
+        with m.If(~running | (ends & ~known)):
+            # The pointer is ahead by what is on its way.
+            m.d.sync += [asked.eq(0), known.eq(running),
+                         end.eq(pointer - self.config.event_latency)]
         with m.If(~running & operation.start):
             m.d.sync += pointer.eq(operation.source)
         return valid & running, event[31], event[WORD:31], event[:WORD]
@@ -244,36 +253,42 @@ class ProjectionIssue(wiring.Component):
         """Items of the queue: a beat for each block of the target.
 
         A sum that has one block is kept in the lanes until the last item; of several blocks each
-        beat begins and ends a sum, which may be read again three beats later.
+        beat begins and ends a sum, which may be read again three beats later.  An item of value 0
+        says that no more has changed; it is a beat only where a sum is to be written yet.
         """
         operand, item, control, operation = self.operand, self.changes, self.control, self.here
         held, seen, several, over = Signal(), Signal(), Signal(), Signal()
-        block, into = Signal(self.block_bits), Signal.like(control.into)
+        block, into, begin = Signal(self.block_bits), *(
+            Signal.like(control.into, name=name) for name in ("into", "begin"))
+        copies, nothing = Signal(), Signal()
         end = Signal(self.block_bits)
         with m.If(operation.start):
             m.d.sync += [held.eq(operation.held), seen.eq(0), block.eq(0),
                          several.eq(operation.blocks != 1), into.eq(operation.into),
+                         begin.eq(operation.begin), copies.eq((operation.into != operation.begin) | ~operation.started),
                          end.eq(Mux(operation.blocks == 1, 0, Mux(
                              operation.blocks == 2, 2, operation.blocks - 1)))]
         with m.If(self.unit_started):
             m.d.sync += seen.eq(1)
         waits = item.last & held & ~(seen & ~self.unit_issuing)
         go, first = running & item.valid & ~waits, block == 0
-        m.d.comb += [over.eq(block > last_block), self.take_change.eq(go & (block == end))]
+        done = (block == end) | nothing
+        m.d.comb += [over.eq(block > last_block), self.take_change.eq(go & done),
+                     nothing.eq((item.value == 0) & ~(fresh & copies) & (fresh | several))]
         with m.If(go):
-            here = into + block
             m.d.sync += [
-                operand.beat.eq(control), operand.beat.valid.eq(~over),
+                operand.beat.eq(control), operand.beat.valid.eq(~over & ~nothing),
                 operand.beat.first.eq(several | fresh), operand.beat.last.eq(several | item.last),
-                operand.beat.started.eq(1), operand.beat.into.eq(here),
-                operand.beat.start.eq(here), operand.value.eq(item.value),
+                operand.beat.started.eq(control.started | ~fresh),
+                operand.beat.into.eq(into + block),
+                operand.beat.start.eq(Mux(fresh, begin, into) + block), operand.value.eq(item.value),
                 self.weight_address.eq(Mux(first, self.base, self.weight_address)
                                        + Mux(first, item.index, rows)),
-                fresh.eq(0), block.eq(block + 1),
+                block.eq(block + 1),
                 self.useful.eq(Mux(item.value == 0, 0,
                                    Mux(block == last_block, tail, self.config.width)))]
-            with m.If(block == end):
-                m.d.sync += block.eq(0)
+            with m.If(done):
+                m.d.sync += [block.eq(0), fresh.eq(0)]
                 with m.If(item.last):
                     m.d.sync += active.eq(0)
 

@@ -12,7 +12,7 @@ from .ports import LearnSignature, OperationSignature, ProjectionSignature, Unit
 
 #: Fields of `UNIT` that the unit pipeline takes as they are.
 _UNIT_FIELDS = ("mode", "nudge", "plain", "negate", "silent", "shift", "nudge_shift", "post",
-                "draws", "noisy", "changes")
+                "draws", "noisy", "changes", "whole")
 
 
 class Operands(wiring.Component):

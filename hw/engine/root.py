@@ -128,6 +128,7 @@ class Root(wiring.Component):
             sequencer.projecting.eq(self.issue.issuing),
             sequencer.updating.eq(unit.issuing),
             sequencer.projected.eq(self.flight.busy), sequencer.updated.eq(unit.busy),
+            sequencer.summing.eq(self.flight.near), sequencer.writing.eq(unit.near),
             sequencer.measuring.eq(self._still(
                 m, tiles.measuring, unit.busy | sequencer.clear_moved, "measuring")),
             sequencer.signing.eq(self._still(m, tiles.signing, writing, "signing")),

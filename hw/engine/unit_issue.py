@@ -121,8 +121,9 @@ class UnitControl(wiring.Component):
     chunk : Out(ChunkSignature)
     issuing, issue : Out(1)
         Chunks are left; one is issued.
-    busy : Out(1)
-        Chunks are in the pipeline.
+    busy, near : Out(1)
+        Chunks are in the pipeline; some will not have been written by the time that an operation
+        that starts now reads them.
     taken : Out(1)
         A state may be written in this cycle.
     take_key : Out(1)
@@ -133,7 +134,7 @@ class UnitControl(wiring.Component):
         self.config = config
         super().__init__({
             "operation": In(UnitSignature(config)), "pause": In(1),
-            "chunk": Out(ChunkSignature(config)), "issuing": Out(1), "issue": Out(1), "busy": Out(1), "taken": Out(1), "take_key": Out(1)})
+            "chunk": Out(ChunkSignature(config)), "issuing": Out(1), "issue": Out(1), "busy": Out(1), "near": Out(1), "taken": Out(1), "take_key": Out(1)})
 
     def elaborate(self, platform):
         m = Module()
@@ -158,5 +159,6 @@ class UnitControl(wiring.Component):
             take_key = Mux(late, first[table.late - 1], take_key)
         m.d.comb += [self.issue.eq(there[0]), self.taken.eq(taken), self.take_key.eq(take_key)]
         # One stage before, to be registered.
-        m.d.sync += self.busy.eq(issue.issuing | Cat(*there[:-1]).any())
+        m.d.sync += [self.busy.eq(issue.issuing | Cat(*there[:-1]).any()),
+                     self.near.eq(issue.issuing | Cat(*there[:-3]).any())]
         return m

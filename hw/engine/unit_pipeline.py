@@ -140,7 +140,8 @@ class UnitPipeline(wiring.Component):
                 self.changes.enable.eq(out.lanes & shown.replicate(quick)),
                 self.changes.end.eq(out.end & shown), self.changes.unit.eq(number),
                 self.changes.new.eq(Cat(*(lane.new for lane in lanes))),
-                self.changes.old.eq(Cat(*(lane.old for lane in lanes)))]
+                self.changes.old.eq(Cat(*(lane.old for lane in lanes))
+                                    & (~self.written["whole"]).replicate(WORD * quick))]
         return m
 
     def _mine(self, m):
@@ -216,7 +217,8 @@ class UnitPipeline(wiring.Component):
         mode = operation.mode
         asked = {name: getattr(operation, name) for name in (
             "nudge", "nudge_negative", "nudge_shift", "shift", "limits", "number", "plain",
-            "factor", "negate", "noisy", "post", "factor_negative", "changes")}
+            "factor", "negate", "noisy", "post", "factor_negative", "changes",
+            "whole")}
         none = operation.post == Post.NONE if smooth else Const(1)
         gate = operation.post == Post.GATE if smooth else Const(0)
         asked |= {
@@ -252,7 +254,7 @@ class UnitPipeline(wiring.Component):
                 m.d.comb += getattr(self.controls, part)[name].eq(
                     held(field.width, f"{part}.{name}", stage))
         widths = (_WRITE_CONTROLS | ({"post": 3} if smooth else {})
-                  | ({"changes": 1} if self.config.change_depth else {}))
+                  | ({"changes": 1, "whole": 1} if self.config.change_depth else {}))
         self.written = {name: held(width, f"write.{name}", self.stages.write)
                         for name, width in widths.items()}
 

@@ -282,7 +282,7 @@ _ICEBREAKER = EngineConfig(
 _ULX3S_25F = EngineConfig(
     lanes=22, update_lanes=4, accumulator_width=38, weight=FINE, weight_depth=2560,
     state_depth=16, accumulator_depth=16, event_depth=1024, program_depth=128,
-    descriptor_depth=64, loop_counters=2, diagnostics=False, primitives="ecp5")
+    descriptor_depth=64, change_depth=32, loop_counters=2, diagnostics=False, primitives="ecp5")
 # Weight updates keep snapshots: 16 words of states hold those of 64 hidden units because they share
 # them, and because targets have one bank.  32 words would take 1,900 logic cells more, and a line
 # brings images a hundred times more slowly than they are run.
@@ -299,13 +299,13 @@ PRESETS = {
     # Lanes so few that the engine can be routed: 32 of them (69 % of the cells of the 45F, 3,328
     # words) or 43 (91 %) would be quicker.  5,120 words are 100 of the 108 block RAMs.
     "ulx3s-45f": _ULX3S_LEARNING.replace(weight_depth=5120, state_depth=32, accumulator_depth=32,
-                                         input_banks=2, loop_counters=4),
+                                         input_banks=2, change_depth=0, loop_counters=4),
     # 256 hidden units are 16 blocks of 16 lanes, and 12,800 words are 182 of the 208 block RAMs,
     # all over the device: addresses and words are registered on the way.  26 lanes (8,192 words)
     # need fewer cycles and more wires.  router2 ends with some seeds only, of either.
     "ulx3s-85f": _ULX3S_LEARNING.replace(lanes=16, weight_depth=12800, weight_latency=4,
                                          state_depth=80, accumulator_depth=64, input_banks=2,
-                                         loop_counters=4),
+                                         change_depth=0, loop_counters=4),
 }
 
 

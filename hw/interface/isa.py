@@ -164,7 +164,9 @@ PROJECT = Layout(
     Field("b", 16, 8, "matrix"),
     Field("c", 24, 8, "accumulator to start from"),
     Field("t", 32, 8, "accumulator to write"),
-    Field("held", 40, 1, "the last item waits until the next elementwise operation is issued"))
+    Field("held", 40, 1, "the last item waits until the next elementwise operation is issued"),
+    Field("next", 48, 8, "vector number of the next elementwise operation"),
+    Field("ahead", 56, 1, "mix its key already"))
 
 UNIT = Layout(
     "unit", _OPCODE, *_AFTER,
@@ -184,7 +186,8 @@ UNIT = Layout(
     Field("post", 55, 3, "see the table of functions; GATE writes accumulator t"),
     Field("draws", 58, 1, "a random word for each unit"),
     Field("noisy", 59, 1, "add noise"),
-    Field("changes", 60, 1, "put what changes into the queue of changes"))
+    Field("changes", 60, 1, "put what changes into the queue of changes"),
+    Field("whole", 61, 1, "put whole values there, as if they had been 0"))
 
 LEARN = Layout(
     "learn", _OPCODE, *_AFTER,

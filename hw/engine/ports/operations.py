@@ -82,7 +82,7 @@ class UnitSignature(Signature):
             "start": Out(1), "mode": Out(3), "nudge": Out(1), "nudge_negative": Out(1),
             "plain": Out(1), "negate": Out(1), "silent": Out(1), "shift": Out(3),
             "nudge_shift": Out(4), "post": Out(3), "draws": Out(1), "noisy": Out(1),
-            "changes": Out(1), "factor": Out(WORD), "factor_negative": Out(1),
+            "changes": Out(1), "whole": Out(1), "factor": Out(WORD), "factor_negative": Out(1),
             "a": Out(widths.states), "b": Out(widths.states), "c": Out(widths.sums),
             "t": Out(widths.targets), "blocks": Out(10), "tail": Out(7), "limits": Out(2),
             "number": Out(8)})
