@@ -6,6 +6,8 @@ so a sum that is kept and takes what changed, ``W (r' - r)``, is the same number
 * each `Update` puts its changes into the queue (:mod:`apical.hw.engine.changes`), and the
   projection of its population takes them from there: no state is read again, and projections and
   updates run side by side;
+* a sum for which there are no weights in the direction of the queue is made anew at the end of
+  the body;
 * the sums are complete when the loop begins: they are projected before it, or known to be there.
 
 Nothing that is written differs from what the program says: an unchanged state is written (and
@@ -30,33 +32,38 @@ class Followed:
     ----------
     sums : dict of (population, name) to list of Project
         The sums of the body and what makes them, in order.
+    anew : list of Project
+        Those of sums that are made anew in each step.
     updates : list of Update
     consumers : list of Project or None
         For each update the projection that takes its changes.
     """
 
     sums: dict
+    anew: list
     updates: list
     consumers: list
 
 
-def followed_loops(network, program, config) -> dict:
+def followed_loops(network, program, config, broadcasts) -> dict:
     """Loops of a program that can run by changes, by their place in it: dict of int to `Followed`.
 
-    Whether there are weights in the directions that they need is another question
-    (:mod:`~apical.hw.assembler.placement`).
+    Parameters
+    ----------
+    broadcasts : callable
+        Whether there are, or can be, weights for the broadcast direction of a projection.
     """
     found = {}
     for place, op in enumerate(program.ops):
         loop = op.loop()
         if loop is not None and config.change_depth and loop[0] > 1:
-            plan = _plan(network, program, place, loop[1], config)
+            plan = _plan(network, program, place, loop[1], config, broadcasts)
             if plan is not None:
                 found[place] = plan
     return found
 
 
-def _plan(network, program, place, body, config):
+def _plan(network, program, place, body, config, broadcasts):
     projects = [op for op in body if isinstance(op, Project)]
     updates = [op for op in body if isinstance(op, Update)]
     if list(body) != projects + updates or not all(_plain(network, op) for op in updates):
@@ -78,6 +85,11 @@ def _plan(network, program, place, body, config):
     starts = {(target, op.start) for (target, _), made in sums.items() for op in made[:1]}
     if starts & set(sums) or not all(_stays(network, program, place, pair) for pair in sums):
         return None
+    # Sources that stand still in the loop add nothing to a sum.
+    anew = [op for made in sums.values() if not all(
+        broadcasts(network.projection(op.projection)) for op in made
+        if network.projection(op.projection).source in consumers) for op in made]
+    consumers = {name: None if op in anew else op for name, op in consumers.items()}
     sources = [name for name in names if consumers[name] is not None]
     chunks = sum(chunks_of(network.population(name).size, config) for name in sources)
     if not sources or chunks > config.change_depth:
@@ -87,7 +99,7 @@ def _plan(network, program, place, body, config):
         writers = [op for op in walk(program.ops) if (name, STATE) in op.writes()]
         if high - low >= 1 << WORD - 1 or not all(_clips(op) for op in writers):
             return None
-    return Followed(sums, updates, [consumers[name] for name in names])
+    return Followed(sums, anew, updates, [consumers[name] for name in names])
 
 
 def _plain(network, op):

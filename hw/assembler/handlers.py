@@ -112,6 +112,7 @@ def project_changes(writer, op, held=False, start=None):
         reads = (summed(projection.target, start),)
     writer.emit(Opcode.PROJECT, op, reads, summed(projection.target, op.into), place.blocks - 1,
                 **fields)
+    writer.instructions[-1].queued = True
 
 
 def summed(population, name):
@@ -290,6 +291,9 @@ def _by_changes(writer, plan):
         if consumer is not None:
             writer.instructions[-1].fields["changes"] = 1
             waiting.append(consumer)
+        if number == count - 1:
+            for one in plan.anew:
+                project(writer, one)
         while waiting:
             target = network.projection(waiting[0].projection).target
             readers = [i for i, other in enumerate(plan.updates)

@@ -26,6 +26,8 @@ class Instruction:
     span: int = 0
     #: Cycles that an elementwise operation issues.
     chunks: int = 0
+    #: Whether a projection takes the queue of changes.
+    queued: bool = False
     #: The elementwise operation that a held projection waits for.
     releases: object = None
 
@@ -91,7 +93,8 @@ def _touches(instruction, earlier):
 def _ready(instruction, pending):
     """Whether a projection may follow those before it (numbers: ``hw/engine/lanes.py``)."""
     dot = bool(instruction.fields.get("dot"))
-    if not dot and any(earlier.fields.get("dot") for earlier in pending):
+    # (what comes from the queue of changes waits by itself)
+    if not dot and not instruction.queued and any(earlier.fields.get("dot") for earlier in pending):
         return False  # it would overtake
     writers = {earlier.writes: earlier for earlier in pending}
     for read in instruction.reads:

@@ -6,7 +6,7 @@ says in words what does not fit.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ...golden.errors import DoesNotFitError
 from ...golden.network import Network
@@ -173,26 +173,32 @@ def _matrix_place(matrix, cols, base, config):
 
 
 def _twins(network, program, config, matrices, end):
-    """(twins, loops by changes, words): those loops whose weights fit in all their directions."""
-    twins, loops = {}, {}
+    """(twins, loops by changes, words): weights in a second direction where they fit.
+
+    What learns has no twin, which would have to be updated as well.
+    """
     fixed = wanted_sides(network, program)
     learned = {learn.matrix for op in walk(program.ops) for learn in op.learns()}
-    for number, loop in followed_loops(network, program, config).items():
-        more, words = {}, end
-        for op in loop.consumers:
-            projection = network.projection(op.projection) if op is not None else None
-            if (projection is None or projection.matrix in {**twins, **more}
-                    or matrices[projection.matrix].lanes_are_cols != projection.transpose):
-                continue
-            name = projection.matrix
-            place = _matrix_place(network.matrix(name), not matrices[name].lanes_are_cols, words,
-                                  config)
-            words += place.blocks * place.rows
-            more[name] = place
-        apart = all(name not in fixed and not (name in learned and config.serial_learning)
-                    for name in more)
-        if apart and words <= config.weight_depth:
-            twins, loops, end = twins | more, loops | {number: loop}, words
+    possible, words = {}, end
+    for name, place in matrices.items():
+        twin = _matrix_place(network.matrix(name), not place.lanes_are_cols, words, config)
+        if (name not in fixed and name not in learned
+                and words + twin.blocks * twin.rows <= config.weight_depth):
+            possible[name], words = twin, words + twin.blocks * twin.rows
+
+    def main(projection):
+        return matrices[projection.matrix].lanes_are_cols != projection.transpose
+
+    loops = followed_loops(network, program, config,
+                           lambda p: main(p) or p.matrix in possible)
+    taken = [network.projection(op.projection) for loop in loops.values()
+             for op in loop.consumers if op is not None]
+    twins = {}
+    for projection in taken:
+        if not main(projection) and projection.matrix not in twins:
+            place = possible[projection.matrix]
+            twins[projection.matrix] = replace(place, base=end)
+            end += place.blocks * place.rows
     return twins, loops, end
 
 

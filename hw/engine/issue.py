@@ -27,6 +27,7 @@ from .ports import (
     WalkSignature,
     Widths,
 )
+from .stages import Stages
 
 
 class ProjectionIssue(wiring.Component):
@@ -110,6 +111,7 @@ class ProjectionIssue(wiring.Component):
             if self.config.tiles > 1:
                 m.d.sync += control.tile.eq(0)
         running, taken = active & ~dot, self._items(m, active & ~dot, source)
+        self.dotting = active & dot
         if self.config.change_depth:
             self._changes(m, active & ~dot & (self.kind == Kind.CHANGES), fresh, tail, rows,
                           last_block, active)
@@ -204,7 +206,7 @@ class ProjectionIssue(wiring.Component):
             m.d.sync += pointer.eq(source)
         with m.If(~running | (ends & ~known)):
             # The pointer is ahead by what is on its way.
-            m.d.sync += [asked.eq(0), known.eq(running),
+            m.d.sync += [asked.eq(0), known.eq(running & ~self.learns),
                          end.eq(pointer - self.config.event_latency)]
         with m.If(~running & operation.start):
             m.d.sync += pointer.eq(operation.source)
@@ -265,13 +267,19 @@ class ProjectionIssue(wiring.Component):
         with m.If(operation.start):
             m.d.sync += [held.eq(operation.held), seen.eq(0), block.eq(0),
                          several.eq(operation.blocks != 1), into.eq(operation.into),
-                         begin.eq(operation.begin), copies.eq((operation.into != operation.begin) | ~operation.started),
+                         begin.eq(operation.begin), copies.eq(
+                             (operation.into != operation.begin) | ~operation.started),
                          end.eq(Mux(operation.blocks == 1, 0, Mux(
                              operation.blocks == 2, 2, operation.blocks - 1)))]
         with m.If(self.unit_started):
             m.d.sync += seen.eq(1)
         waits = item.last & held & ~(seen & ~self.unit_issuing)
-        go, first = running & item.valid & ~waits, block == 0
+        # A dot sum takes so much longer that a beat behind it would overtake it.
+        table = Stages(self.config)
+        longer = table.dot - table.product
+        apart = Signal(range(longer + 1))
+        m.d.sync += apart.eq(Mux(self.dotting, longer, Mux(apart == 0, 0, apart - 1)))
+        go, first = running & item.valid & ~waits & (apart == 0), block == 0
         done = (block == end) | nothing
         m.d.comb += [over.eq(block > last_block), self.take_change.eq(go & done),
                      nothing.eq((item.value == 0) & ~(fresh & copies) & (fresh | several))]
@@ -281,7 +289,8 @@ class ProjectionIssue(wiring.Component):
                 operand.beat.first.eq(several | fresh), operand.beat.last.eq(several | item.last),
                 operand.beat.started.eq(control.started | ~fresh),
                 operand.beat.into.eq(into + block),
-                operand.beat.start.eq(Mux(fresh, begin, into) + block), operand.value.eq(item.value),
+                operand.beat.start.eq(Mux(fresh, begin, into) + block),
+                operand.value.eq(item.value),
                 self.weight_address.eq(Mux(first, self.base, self.weight_address)
                                        + Mux(first, item.index, rows)),
                 block.eq(block + 1),

@@ -152,5 +152,6 @@ class OperationKeys(wiring.Component):
         with m.If(self.start_unit):
             m.d.sync += early.eq(0)
         # One operation at most waits for its first write: its key and its controls stand by.
-        m.d.comb += self.ready.eq(~(check | waiting | wanted | running | draw_wanted | draw_running))
+        m.d.comb += self.ready.eq(~(check | waiting | wanted | running | draw_wanted
+                                    | draw_running))
         return m

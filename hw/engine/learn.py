@@ -102,7 +102,8 @@ class LearnUnit(wiring.Component):
         values, coming = self._items(m)
         sent = self._beats(m, values)
         m.d.comb += [
-            self.updates.silent.eq(silent), self.updates.busy.eq(self.busy), self.updates.paired.eq(self.paired),
+            self.updates.busy.eq(self.busy), self.updates.paired.eq(self.paired),
+            self.updates.silent.eq(silent),
             self.updates.first.eq(self.first), self.updates.turned.eq(self.swapped),
             self.walk.busy.eq(self.busy), self.side.busy.eq(self.busy),
             drained.eq(~(coming | sent | self.flying | self._pending(m)))]

@@ -68,7 +68,8 @@ class WeightWriter(wiring.Component):
         self.config = config
         widths, lanes = Widths(config), config.lanes
         super().__init__({
-            "busy": In(1), "silent": In(1), "paired": In(1), "mix": In(32), "place": In(widths.weights),
+            "busy": In(1), "silent": In(1), "paired": In(1), "mix": In(32),
+            "place": In(widths.weights),
             "scalar": In(INDEX), "lane_mix": In(data.ArrayLayout(32, lanes)), "inside": In(lanes),
             "full": In(data.ArrayLayout(lanes, 2)), "first": In(INDEX), "turned": In(1),
             "sum": In(SumSignature(config)), "weights": Out(WeightUpdateSignature(config)),

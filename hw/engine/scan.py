@@ -126,7 +126,8 @@ class WordScan(wiring.Component):
             with m.If(fetch):
                 m.d.sync += ahead_mask[lane].eq(full & (~next_last | (tail > self.first + lane)))
         m.d.comb += fetch.eq(arrived & fetching & ~both & (~ahead | take))
-        m.d.sync += [arrived.eq(fetching & ~fetch & ~(arrived & both)), ahead.eq(fetch | (ahead & ~take))]
+        m.d.sync += [arrived.eq(fetching & ~fetch & ~(arrived & both)),
+                     ahead.eq(fetch | (ahead & ~take))]
         with m.If(fetch):
             m.d.sync += [ahead_last.eq(next_last), ahead_word.eq(here)]
             m.d.sync += number.eq(number + 1)

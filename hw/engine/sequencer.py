@@ -253,11 +253,13 @@ class Sequencer(wiring.Component):
         lane_side = {"blocks": address_bits(max(config.state_depth, config.accumulator_depth) + 1),
                      "tail": config.lanes.bit_length()}
         operands = {name: address_bits(config.descriptor_depth) for name in "abc"}
-        flags = PROJECT.mask(t=0, held=1 if config.change_depth else 0, **operands) | CONTROL.mask(loop=ceil_log2(config.loop_counters))
+        flags = PROJECT.mask(t=0, held=1 if config.change_depth else 0, **operands)
+        flags |= CONTROL.mask(loop=ceil_log2(config.loop_counters))
         # What the units that this engine lacks would look at.
         absent = {"plain": config.plain, "negate": config.plain, "by_sign": config.learning,
                   "silent": config.smooth, "post": config.smooth, "draws": config.noise,
-                  "noisy": config.noise, "changes": config.change_depth, "whole": config.change_depth}
+                  "noisy": config.noise, "changes": config.change_depth,
+                  "whole": config.change_depth}
         absent = {name: 0 for name, there in absent.items() if not there}
         flags |= UNIT.mask(t=0, **absent, **operands)
         if config.learning:

@@ -78,7 +78,8 @@ class UnitIssue(wiring.Component):
             m.d.comb += limit.eq(Mux(left == 1, tail, lanes))
         if config.change_depth:
             m.d.comb += issued.end.eq(going & issued.turn & (left == 1))
-        m.d.comb += [self.issuing.eq(walking), self.chunk.issuing.eq(going), issued.first.eq(first & going),
+        m.d.comb += [self.issuing.eq(walking), self.chunk.issuing.eq(going),
+                     issued.first.eq(first & going),
                      issued.turn.eq(end >= limit)]
         if config.tiles > 1:
             # Tile 0 has as many units of a word as any.
@@ -134,7 +135,8 @@ class UnitControl(wiring.Component):
         self.config = config
         super().__init__({
             "operation": In(UnitSignature(config)), "pause": In(1),
-            "chunk": Out(ChunkSignature(config)), "issuing": Out(1), "issue": Out(1), "busy": Out(1), "near": Out(1), "taken": Out(1), "take_key": Out(1)})
+            "chunk": Out(ChunkSignature(config)), "issuing": Out(1), "issue": Out(1),
+            "busy": Out(1), "near": Out(1), "taken": Out(1), "take_key": Out(1)})
 
     def elaborate(self, platform):
         m = Module()

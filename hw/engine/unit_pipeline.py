@@ -94,7 +94,8 @@ class UnitPipeline(wiring.Component):
             "gate": Out(GateSignature(config)),
             "clipped": Out(range(config.update_lanes + 1)), "moved": Out(WORD),
             "clear_moved": In(1), "measuring": Out(1), "winner": Out(INDEX),
-            "score": Out(WORD + 1), "changes": Out(ChangeSignature(config)), "product": In(ProductSignature())})
+            "score": Out(WORD + 1), "changes": Out(ChangeSignature(config)),
+            "product": In(ProductSignature())})
 
     def elaborate(self, platform):
         m = Module()

@@ -18,9 +18,9 @@ def one_at_a_time(config: EngineConfig) -> bool:
 def stage_layout(config: EngineConfig):
     """What travels with a chunk: lanes with a unit, first chunk of all, last chunk of its word.
 
-    With a queue of changes, `end` marks the last chunk of all.  Where units may come one at a time, `step` says that the last unit of a chunk passes.  There,
-    and where there are several tiles, of which one may have no unit, `valid` says that there is a
-    chunk.
+    With a queue of changes, `end` marks the last chunk of all.  Where units may come one at a time,
+    `step` says that the last unit of a chunk passes.  There, and where there are several tiles, of
+    which one may have no unit, `valid` says that there is a chunk.
     """
     more = {"valid": 1} if one_at_a_time(config) or config.tiles > 1 else {}
     more |= {"step": 1} if one_at_a_time(config) else {}
