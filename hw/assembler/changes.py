@@ -65,52 +65,51 @@ def followed_loops(network, program, config, broadcasts) -> dict:
 
 def _plan(network, program, place, body, config, broadcasts):
     projects = [op for op in body if isinstance(op, Project)]
-    updates = [op for op in body if isinstance(op, Update)]
-    if list(body) != projects + updates or not all(_plain(network, op) for op in updates):
+    updates = {op.population: op for op in body if isinstance(op, Update) and op.slot == STATE}
+    if list(body) != [*projects, *updates.values()]:
         return None
-    names = [op.population for op in updates]
-    if len(set(names)) < len(names):
-        return None
-    sums, consumers = {}, dict.fromkeys(names)
+    sums, takers = {}, {}
     for op in projects:
         projection = network.projection(op.projection)
         made = sums.setdefault((projection.target, op.into), [])
         if made and op.start != op.into or not made and op.start == op.into:
             return None
         made.append(op)
-        if projection.source in consumers:
-            if consumers[projection.source] is not None:
-                return None  # the changes of a population are taken once
-            consumers[projection.source] = op
+        takers.setdefault(projection.source, []).append(op)
     starts = {(target, op.start) for (target, _), made in sums.items() for op in made[:1]}
     if starts & set(sums) or not all(_stays(network, program, place, pair) for pair in sums):
         return None
-    # Sources that stand still in the loop add nothing to a sum.
-    anew = [op for made in sums.values() if not all(
-        broadcasts(network.projection(op.projection)) for op in made
-        if network.projection(op.projection).source in consumers) for op in made]
-    consumers = {name: None if op in anew else op for name, op in consumers.items()}
-    sources = [name for name in names if consumers[name] is not None]
-    chunks = sum(chunks_of(network.population(name).size, config) for name in sources)
-    if not sources or chunks > config.change_depth:
+
+    def follows(op):
+        """Whether a projection adds nothing to its sum, or can take what its source changes."""
+        projection = network.projection(op.projection)
+        name = projection.source
+        return name not in updates or (
+            len(takers[name]) == 1 and plain(network, updates[name])
+            and _in_range(network, program, name, config) and broadcasts(projection))
+
+    anew = [op for made in sums.values() if not all(map(follows, made)) for op in made]
+    consumers = [next((op for op in takers.get(name, ()) if op not in anew), None)
+                 for name in updates]
+    chunks = sum(chunks_of(network.population(name).size, config)
+                 for name, op in zip(updates, consumers, strict=True) if op is not None)
+    if not any(consumers) or chunks > config.change_depth:
         return None
-    for name in sources:
-        low, high = state_limits(network.population(name), config.state)
-        writers = [op for op in walk(program.ops) if (name, STATE) in op.writes()]
-        if high - low >= 1 << WORD - 1 or not all(_clips(op) for op in writers):
-            return None
-    return Followed(sums, anew, updates, [consumers[name] for name in names])
+    return Followed(sums, anew, list(updates.values()), consumers)
 
 
-def _plain(network, op):
+def plain(network, op):
     """Whether an update is one instruction that moves several units a cycle."""
     return (op.slot == STATE and not op.noise and op.population not in stored_rates(network)
             and (op.nudge is None or not op.nudge.of_rate))
 
 
-def _clips(op):
-    """Whether what an operation writes to a state is in the range of the population."""
-    return isinstance(op, Clear) or isinstance(op, Update) and op.slot == STATE
+def _in_range(network, program, name, config):
+    """Whether every change of a state is a 16-bit value."""
+    low, high = state_limits(network.population(name), config.state)
+    writers = [op for op in walk(program.ops) if (name, STATE) in op.writes()]
+    return high - low < 1 << WORD - 1 and all(
+        isinstance(op, Clear) or isinstance(op, Update) and op.slot == STATE for op in writers)
 
 
 def _stays(network, program, place, pair):
@@ -168,7 +167,7 @@ def direct_consumers(network, config, steps, broadcasts) -> dict:
     """
     found = {}
     for number, (_, op) in enumerate(steps):
-        if not config.change_depth or not isinstance(op, Update) or not _plain(network, op):
+        if not config.change_depth or not isinstance(op, Update) or not plain(network, op):
             continue
         waiting = [first for first, last in found.items() if last > number]
         chunks = sum(chunks_of(network.population(steps[i][1].population).size, config)

@@ -32,6 +32,7 @@ from ...golden.program import (
     walk,
 )
 from ..interface.isa import VECTOR, Kind, Mode, Opcode, Post
+from .changes import plain
 
 #: Slot of the pull of a target on rates, an operand that only the engine has.
 PULL = "(pull)"
@@ -299,6 +300,7 @@ def _by_changes(writer, plan):
             readers = [i for i, other in enumerate(plan.updates)
                        if (target, waiting[0].into) in other.currents()]
             held = (number == 0 and count == 2 and readers == [1]
+                    and plain(network, plan.updates[1])
                     and writer.placement.accumulators[target, waiting[0].into].blocks == 1)
             if max(readers, default=0) > number and not held:
                 break

@@ -70,6 +70,8 @@ def mark_waits(instructions, write_stage):
         own = own or not (_ready(instruction, mine) if opcode == Opcode.PROJECT
                           else _forwards(instruction, mine, write_stage))
         other = other or any(_touches(instruction, earlier) for earlier in others)
+        # It would wait for what waits for it.
+        assert not (other and any(i.releases is instruction for i in projections)), instruction
         if own:
             mine.clear()
         if other:

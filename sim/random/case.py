@@ -139,7 +139,8 @@ class Case(Draw):
             width = max(width, self.weight.width + drop + 1,
                         33 + max(0, self.weight.frac - RATE_SHIFT))
         latencies = {"weight_latency": 1 + self.below(4), "multiplier_latency": 1 + self.below(4),
-                     "weight_ports": 1 + self.below(2), "update_latency": 1 + self.below(4)}
+                     "weight_ports": 1 + self.below(2), "update_latency": 1 + self.below(4),
+                     "change_depth": self.choice([0, 4, 16, 64])}
         config = config_for(self.network, self.program, lanes, self.density, state=self.state,
                             weight=self.weight, accumulator_width=width,
                             update_frac=self.update_frac, **latencies, **self.units,
