@@ -9,7 +9,7 @@ from apical.boards.build.catalog import BOARDS
 from apical.boards.build.timing import describe
 from apical.boards.build.top import fastest_baud
 from apical.hw.export.verilog import markdown_table
-from apical.hw.interface.config import PRESETS, preset
+from apical.hw.interface.presets import PRESETS, preset
 
 RECORDED = Path(__file__).resolve().parent.parent / "docs" / "recorded"
 
@@ -42,7 +42,7 @@ _NEW = """\
 
 A `Board` in `boards/build/catalog.py`: device, oscillator, clock, rate, LEDs, programmer, and a
 platform class of `amaranth-boards` (or one in `boards/build/platforms.py`). If none of the presets
-suits the device, one more in `hw/interface/config.py`. For a device of another family, a `Family`
+suits the device, one more in `hw/interface/presets.py`. For a device of another family, a `Family`
 in `hw/export/families.py` (names of its tools and cells, its PLL) and its cells in
 `hw/primitives`. The tests make the build plan of every board without any tool, check that the rate
 can be divided from the clock, and that the memories of the preset fit."""
@@ -133,7 +133,39 @@ def _ran():
                                  for c in report["checks"]])
         if "abuse" in report:
             parts += [_abused(report["abuse"]), ""]
-    return parts or ["Nothing is recorded yet.", ""]
+    return [*(parts or ["Nothing is recorded yet.", ""]), *_systems()]
+
+
+def _systems():
+    """Lines of the table of systems on full engines, by :mod:`bench.board_systems`."""
+    rows = [(record["report"]["config_hash"], _found(record["report"]), f"`{record['command']}`")
+            for record in _records("system-*")]
+    if not rows:
+        return []
+    return ["Every system on a full engine, by the commands of "
+            "[first board](first-board.md#every-system); the fixed executor found the same.", "",
+            *markdown_table(("engine", "found", "command"), rows)]
+
+
+def _found(report):
+    """What a command found, in words."""
+    if "repair" in report:
+        repair, samples = report["repair"], report["samples"]
+        return (f"{samples['count']} samples, signature {samples['signature']}; "
+                f"{repair['images']} images repaired, wrong pixels from "
+                f"{100 * repair['wrong_before']:.2f} % to {100 * repair['wrong_after']:.2f} %, "
+                f"signature {repair['signature']}")
+    if "cosines" in report:
+        last = ", ".join(f"{name} {values[-1]:.4f}" for name, values in report["cosines"].items())
+        return f"cosine after {len(report['signatures'])} steps: {last}"
+    if "correlation" in report:
+        return (f"correlation {report['correlation']:.4f}, amplitude {report['amplitude']:.3f}, "
+                f"of other neurons {report['control']:.3f}; signature {report['signature']}")
+    if "error_is" in report:
+        return (f"{report['error_is']}: {100 * report['test_error']:.2f} %; signature "
+                f"{report['signature']}")
+    accuracy = report.get("device_accuracy", report.get("accuracy"))
+    return f"test accuracy {100 * accuracy:.2f} %; signature {report['signature']}"
 
 
 def _engine(record):
@@ -162,8 +194,8 @@ def boards() -> str:
     for board in BOARDS.values():
         config = preset(board.preset)
         rows.append((f"`{board.name}`", board.title, board.device.name, f"{board.clock / 1e6:g}",
-                     board.baud, fastest_baud(board), f"`{board.preset}`", config.lanes,
-                     config.lanes * config.weight_depth))
+                     board.baud, fastest_baud(board), f"`{board.preset}`", config.width,
+                     config.width * config.weight_depth))
     parts += markdown_table(("board", "what it is", "device", "clock, MHz", "bits a second",
                              "at most, simulated", "preset", "lanes", "weights"), rows)
     parts += [_LINES, ""]

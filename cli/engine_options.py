@@ -8,12 +8,16 @@ from .common import argument, whole
 
 def add_engine_arguments(parser):
     """Add ``--preset``, ``--lanes`` and the further parameters of an engine."""
-    from ..hw.interface.config import PRESETS
+    from ..hw.interface.presets import PRESETS
 
     parser.add_argument("--preset", metavar="NAME", help="engine sized for a board: "
                         + ", ".join(PRESETS))
     parser.add_argument("--lanes", type=argument(whole("lanes", 1, 64)),
-                        help="multipliers, 1..64")
+                        help="multipliers of a tile, 1..64")
+    parser.add_argument("--tiles", type=argument(whole("tiles", 1, 8)),
+                        help="parts of the device with so many lanes each, 1..8 (default 1)")
+    parser.add_argument("--hop", type=argument(whole("hop", 1, 4)),
+                        help="registers on the way to the tiles and back, 1..4 (default 1)")
     parser.add_argument("--update-lanes", type=argument(whole("update lanes", 1, 64)),
                         help="units updated a cycle, a power of two")
     parser.add_argument("--state", metavar="FORMAT", help="format of states, such as s16.12")
@@ -28,7 +32,7 @@ def engine_changes(args) -> dict:
     """Configuration fields that the options set, without ``lanes``."""
     from ..golden.numbers.formats import Format
 
-    names = "update_lanes", "accumulator_width", "learn_unit"
+    names = "update_lanes", "accumulator_width", "learn_unit", "tiles", "hop"
     changes = {name: getattr(args, name) for name in names
                if getattr(args, name) is not None}
     for name in ("state", "weight"):
@@ -39,7 +43,8 @@ def engine_changes(args) -> dict:
 
 def engine_config(args):
     """The configuration that the options describe (a preset, or defaults with some lanes)."""
-    from ..hw.interface.config import EngineConfig, preset
+    from ..hw.interface.config import EngineConfig
+    from ..hw.interface.presets import preset
 
     changes = engine_changes(args)
     if args.preset is not None:

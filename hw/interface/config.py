@@ -14,20 +14,29 @@ from ...golden.errors import MisuseError
 from ...golden.numbers.formats import STATE, WEIGHT, Format
 from ...golden.numbers.tables import MOST_FRAC
 from ...golden.program import RATE_SHIFT, UPDATE_FRAC
-from .isa import WORD
+from ..export.families import FAMILIES, one_port
+from .isa import SPACE_LOW, WORD, lane_bits
 
 #: Part of the configuration hash: raise it with every change of encoding, map or arithmetic.
 ENGINE_VERSION = 2
 
-PRIMITIVES = ("portable", "ice40", "ecp5")
+PRIMITIVES = ("portable", *FAMILIES)
 LEARN_UNITS = ("pipelined", "serial")
 #: Bits of rounding below which the sum of a random word and two products leaves 32 bits in one
 #: direction only, by less than a quarter of their range (`hw.engine.learn_serial`).
 MOST_SERIAL_DROP = 29
 #: Lanes of all tiles: what counts of lanes in descriptors hold.
 MOST_LANES = 127
-#: From this depth on a word memory of the iCE40 is in SPRAM.
-SPRAM_LEAST = 4096
+
+
+def most_words(lanes: int) -> int:
+    """Words of so many lanes that host addresses reach."""
+    return 1 << SPACE_LOW - lane_bits(lanes)
+
+
+def _later(default):
+    """A field that engines before it did not have, see `EngineConfig.hash`."""
+    return field(default=default, metadata={"later": True})
 
 
 @dataclass(frozen=True)
@@ -116,7 +125,7 @@ class EngineConfig:
     code_latency: int = 2
     multiplier_latency: int = 2
     update_latency: int = 4
-    change_depth: int = 0
+    change_depth: int = _later(0)
     key_ahead: bool = True
     loop_counters: int = 4
     diagnostics: bool = True
@@ -126,12 +135,12 @@ class EngineConfig:
     smooth: bool = False
     noise: bool = False
     primitives: str = "portable"
-    tiles: int = 1
-    hop: int = 1
+    tiles: int = _later(1)
+    hop: int = _later(1)
 
     def __post_init__(self):
         ranges = {"lanes": (1, 64), "update_lanes": (1, self.lanes),
-                  "accumulator_width": (24, 48), "weight_depth": (2, 1 << 15),
+                  "accumulator_width": (24, 48), "weight_depth": (2, most_words(self.width)),
                   "state_depth": (2, 1 << 12), "accumulator_depth": (2, 1 << 12),
                   "event_depth": (2, 1 << 14), "input_banks": (1, 2),
                   "program_depth": (2, 1 << 12),
@@ -190,8 +199,8 @@ class EngineConfig:
         if self.serial_learning and self.drop > MOST_SERIAL_DROP:
             raise MisuseError(f"{self.drop} bits of rounding are too many for the serial learning "
                               f"unit, which adds up 32 bits; it takes {MOST_SERIAL_DROP} at most")
-        if (self.learning and self.primitives == "ice40" and self.weight_ports == 2
-                and self.weight_depth >= SPRAM_LEAST):
+        if (self.learning and self.weight_ports == 2
+                and one_port(self.primitives, self.weight_depth)):
             raise MisuseError(f"{self.weight_depth} words of weights are in SPRAM, which has one "
                               "port: set weight_ports to 1")
         if self.smooth and self.state.frac > MOST_FRAC:
@@ -203,11 +212,9 @@ class EngineConfig:
                               f"known: {', '.join(PRIMITIVES)}")
 
     def to_dict(self) -> dict:
-        """Plain values by field name, formats as text; of one tile as before there were several."""
+        """Plain values by field name, formats as text."""
         plain = {}
         for item in dataclasses.fields(self):
-            if self.tiles == 1 and item.name in ("tiles", "hop"):
-                continue
             value = getattr(self, item.name)
             plain[item.name] = str(value) if isinstance(value, Format) else value
         return plain
@@ -257,8 +264,16 @@ class EngineConfig:
 
     @property
     def hash(self) -> str:
-        """Eight hexadecimal digits that name configuration and engine version."""
-        text = json.dumps({"engine": ENGINE_VERSION, **self.to_dict()}, sort_keys=True)
+        """Eight hexadecimal digits that name configuration and engine version.
+
+        Fields that came later (`_later`) count where they are not at their default, so that engines
+        without what they add keep their names.
+        """
+        plain = self.to_dict()
+        for item in dataclasses.fields(self):
+            if item.metadata.get("later") and getattr(self, item.name) == item.default:
+                del plain[item.name]
+        text = json.dumps({"engine": ENGINE_VERSION, **plain}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
     def replace(self, **changes) -> EngineConfig:
@@ -266,51 +281,10 @@ class EngineConfig:
         return dataclasses.replace(self, **changes)
 
 
-#: Weights of boards: fine enough to learn, which small weights of 12 fraction bits do worse.
-FINE = Format(WORD, 14)
+def __getattr__(name):
+    """`PRESETS` and `preset`, which :mod:`.presets` has, under the name that they had here."""
+    if name in ("PRESETS", "preset"):
+        from . import presets
 
-# 4 lanes of 16 bits are exactly the four SPRAM of the UP5K.  Block RAM: sums 10, events 8, code 4,
-# states 4 + 2; a second input bank would take 8 more of the 30.  38 bits are what 784 inputs need.
-_ICEBREAKER = EngineConfig(
-    lanes=4, update_lanes=1, accumulator_width=38, weight=FINE, weight_depth=16384,
-    state_depth=128, accumulator_depth=128, event_depth=1024, input_banks=1, program_depth=128,
-    descriptor_depth=64, weight_ports=1, weight_latency=1, event_latency=1, code_latency=1,
-    multiplier_latency=1, update_latency=1, key_ahead=False, loop_counters=2, diagnostics=False,
-    primitives="ice40")
-# 22 lanes: 64 hidden units are 3 blocks, and 2,560 words are 50 of the 56 block RAMs; events take
-# 4, code 2.  A cell of LUT RAM has 16 words.
-_ULX3S_25F = EngineConfig(
-    lanes=22, update_lanes=4, accumulator_width=38, weight=FINE, weight_depth=2560,
-    state_depth=16, accumulator_depth=16, event_depth=1024, program_depth=128,
-    descriptor_depth=64, change_depth=32, loop_counters=2, diagnostics=False, primitives="ecp5")
-# Weight updates keep snapshots: 16 words of states hold those of 64 hidden units because they share
-# them, and because targets have one bank.  32 words would take 1,900 logic cells more, and a line
-# brings images a hundred times more slowly than they are run.
-_ULX3S_LEARNING = _ULX3S_25F.replace(input_banks=1, learning=True)
-
-#: Configurations sized for devices, by board name.
-PRESETS = {
-    "icebreaker": _ICEBREAKER,
-    # One weight at a time leaves room for the keys.
-    "icebreaker-learning": _ICEBREAKER.replace(learning=True, learn_unit="serial",
-                                               key_ahead=True),
-    "ulx3s-25f": _ULX3S_25F,
-    "ulx3s-25f-learning": _ULX3S_LEARNING,
-    # Lanes so few that the engine can be routed: 32 of them (69 % of the cells of the 45F, 3,328
-    # words) or 43 (91 %) would be quicker.  5,120 words are 100 of the 108 block RAMs.
-    "ulx3s-45f": _ULX3S_LEARNING.replace(weight_depth=5120, state_depth=32, accumulator_depth=32,
-                                         input_banks=2, change_depth=0, loop_counters=4),
-    # 256 hidden units are 16 blocks of 16 lanes, and 12,800 words are 182 of the 208 block RAMs,
-    # all over the device: addresses and words are registered on the way.  26 lanes (8,192 words)
-    # need fewer cycles and more wires.  router2 ends with some seeds only, of either.
-    "ulx3s-85f": _ULX3S_LEARNING.replace(lanes=16, weight_depth=12800, weight_latency=4,
-                                         state_depth=80, accumulator_depth=64, input_banks=2,
-                                         change_depth=0, loop_counters=4),
-}
-
-
-def preset(name: str) -> EngineConfig:
-    """The preset of that name; `MisuseError` lists the known ones."""
-    if name not in PRESETS:
-        raise MisuseError(f"unknown preset '{name}'; known: {', '.join(PRESETS)}")
-    return PRESETS[name]
+        return getattr(presets, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -21,7 +21,7 @@ from ...golden.numbers.formats import STATE, WEIGHT, Format, quantize
 from ...golden.numbers.quantize import quantize_network
 from ...golden.program.layered import inference
 from ...hw.assembler.assembler import assemble, config_for
-from ...hw.interface.config import preset
+from ...hw.interface.presets import preset
 from ..bench.job import answers, inference_job
 from ..bench.simulation import Simulated, simulate_job
 from ..compare.compare import Comparison, Expectation, compare_reports, compare_trace
@@ -166,7 +166,7 @@ def cosim(options: CosimOptions, progress=None, say=lambda text: None) -> dict:
     fault = None
     if options.inject is not None:
         fault = choose_fault(options.inject, case, expected, options.seed)
-    say(f"engine {case.config.hash}, {case.config.lanes} lanes")
+    say(f"engine {case.config.hash}, {case.config.width} lanes")
     build = build_engine(case.config, options.simulator, options.waves, options.cache,
                          options.netlist, say=say)
     say(f"simulating {options.images} images on {options.simulator}")

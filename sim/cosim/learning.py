@@ -24,7 +24,8 @@ from ...golden.systems.cases import (
 )
 from ...golden.systems.registry import system
 from ...hw.assembler.assembler import assemble, config_for
-from ...hw.interface.config import PRESETS, EngineConfig, preset
+from ...hw.interface.config import EngineConfig
+from ...hw.interface.presets import PRESETS, preset
 from ..bench.job import answers, learning_job, read_weights
 from ..bench.simulation import simulate_job
 from ..compare.compare import Comparison, Expectation, compare_reports, compare_sums, compare_trace
@@ -150,7 +151,7 @@ def joined(results) -> FixedResult:
 
 def simulate(run: Run, options, record, say) -> dict:
     """Run it on the simulator and report; a netlist also as it is shipped, without trace ports."""
-    say(f"engine {run.config.hash}, {run.config.lanes} lanes")
+    say(f"engine {run.config.hash}, {run.config.width} lanes")
     build = build_engine(run.config, options.simulator, options.waves, options.cache,
                          options.netlist, say=say)
     report = _played(run, options, build, record, say)

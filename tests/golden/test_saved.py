@@ -18,8 +18,8 @@ from apical.golden import layered_network, load
 from apical.golden.learning import fixed, flow
 from apical.golden.learning import float as training
 from apical.golden.storage.model import load_model, load_program, save_model, save_program
-from apical.golden.systems.cases import case_names, learning_case, run_case
-from apical.hw.interface.config import PRESETS
+from apical.golden.systems.cases import learning_case, run_case
+from apical.hw.interface.presets import PRESETS
 
 SAVED = Path(__file__).parent / "saved"
 EXPECTED = json.loads((SAVED / "expected.json").read_text())
@@ -43,7 +43,7 @@ def test_models_load_and_are_written_as_before(name, tmp_path):
     assert (tmp_path / name).read_bytes() == (SAVED / name).read_bytes()
 
 
-@pytest.mark.parametrize("name", case_names())
+@pytest.mark.parametrize("name", sorted(EXPECTED["cases"]))
 def test_programs_are_those_of_before(name, tmp_path):
     program = load_program(SAVED / f"{name}.json")
     assert program == learning_case(name).program
@@ -51,7 +51,7 @@ def test_programs_are_those_of_before(name, tmp_path):
     assert (tmp_path / "program.json").read_bytes() == (SAVED / f"{name}.json").read_bytes()
 
 
-@pytest.mark.parametrize("name", case_names())
+@pytest.mark.parametrize("name", sorted(EXPECTED["cases"]))
 def test_cases_end_at_the_weights_and_signatures_of_before(name):
     run = run_case(learning_case(name))
     signature = sum(int(result.signatures.sum()) for result in run.results) & 0xFFFFFFFF
@@ -81,5 +81,11 @@ def test_a_checkpoint_in_floating_point_ends_at_the_unbroken_run(name, network, 
         np.testing.assert_allclose(resumed.weights[matrix], values, atol=1e-5, err_msg=matrix)
 
 
-def test_presets_keep_their_hashes():
-    assert {name: PRESETS[name].hash for name in EXPECTED["presets"]} == EXPECTED["presets"]
+def test_engines_keep_their_hashes():
+    """Presets, and the engines of two boards whose presets have tiles since."""
+    learning = PRESETS["ulx3s-25f-learning"].replace(input_banks=2, loop_counters=4)
+    engines = PRESETS | {
+        "ulx3s-45f": learning.replace(weight_depth=5120, state_depth=32, accumulator_depth=32),
+        "ulx3s-85f": learning.replace(lanes=16, weight_depth=12800, weight_latency=4,
+                                      state_depth=80, accumulator_depth=64)}
+    assert {name: engines[name].hash for name in EXPECTED["presets"]} == EXPECTED["presets"]

@@ -11,7 +11,7 @@ from apical.golden.network import layered
 from apical.golden.systems import equilibrium
 from apical.hw.assembler.assembler import reasons
 from apical.hw.export import synthesis
-from apical.hw.interface.config import preset
+from apical.hw.interface.presets import preset
 from apical.hw.primitives.ecp5 import block_rams, segments
 
 
@@ -23,7 +23,8 @@ def test_the_presets_hold_a_network_for_mnist_at_16_bits(name, hidden):
     config = preset(chosen.preset)
     assert fits((784, hidden, 10), config) == []
     if chosen.device.family.name == "ecp5":
-        rams = block_rams(16 * config.lanes, segments(16 * config.lanes, config.weight_depth))
+        rams = config.tiles * block_rams(16 * config.lanes,
+                                         segments(16 * config.lanes, config.weight_depth))
         rams += 2 * block_rams(32, segments(32, config.event_depth))
         assert rams < chosen.device.rams
 

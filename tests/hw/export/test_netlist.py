@@ -25,31 +25,33 @@ from apical.hw.export.synthesis import (
 )
 from apical.sim.bench.harness import harness
 from apical.sim.bench.job import answers, inference_job
+from apical.sim.bench.streams import engine_streams
 from apical.sim.simulators.netlist import with_models
 from apical.sim.simulators.runner import build
-from apical.sim.simulators.simulator import engine_ports, trace_streams
+from apical.sim.simulators.simulator import engine_ports
 
 IMAGES = 2
-#: Small, and weights deep enough to lie in SPRAM; the other family's test is among the slow ones.
+#: Small, and weights deep enough to lie in SPRAM; the other families' tests are among the slow ones.
 FORMS = {"ice40": {"primitives": "ice40", "weight_depth": 4096, "weight_latency": 1},
-         "ecp5": {"primitives": "ecp5", "weight_depth": 600, "weight_latency": 4}}
+         "ecp5": {"primitives": "ecp5", "weight_depth": 600, "weight_latency": 4},
+         "gowin": {"primitives": "gowin", "weight_depth": 600, "weight_latency": 2}}
 
 
-def case(family):
+def case(family, tiles=1):
     network = layered([9, 5, 3])
     program = inference(network, steps=2)
     config = config_for(network, program, 2, update_lanes=1).replace(
-        event_depth=16, accumulator_width=32, loop_counters=1, **FORMS[family])
+        event_depth=16, accumulator_width=32, loop_counters=1, tiles=tiles, **FORMS[family])
     return network, program, config
 
 
-def disagreements(family, text, cache):
+def disagreements(family, text, cache, tiles=1):
     """Images whose signature, writes or prediction are not those of the fixed executor."""
-    network, program, config = case(family)
+    network, program, config = case(family, tiles)
     rng = np.random.default_rng(5)
     weights, inputs = random_weights(network, rng), random_inputs(network, program, rng, IMAGES)
     job = inference_job(assemble(network, program, config), weights, inputs, seed=3)
-    bench = harness(with_models(text, family), engine_ports(config), trace_streams(config))
+    bench = harness(with_models(text, family), engine_ports(config), engine_streams(config))
     folder = cache / "run"
     build(bench, "bare", cache=cache).play(job.words, folder=folder, record=True, limit=20_000)
     told = np.fromfile(folder / "answers.bin", "<u4")
@@ -114,10 +116,21 @@ def test_the_miscompiled_dot_product_is_refused(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_small_ecp5_netlist_is_bit_exact(tmp_path):
-    _, _, config = case("ecp5")
+@pytest.mark.parametrize("tiles", [1, 2])
+def test_a_small_ecp5_netlist_is_bit_exact(tmp_path, tiles):
+    _, _, config = case("ecp5", tiles)
     text = netlist(Engine(config, trace=True), "ecp5", tmp_path)
     cells = cell_counts(text)
-    assert cells["MULT18X18D"] == 2
+    assert cells["MULT18X18D"] == 2 * tiles
     assert cells["DP16KD"] >= 3
-    assert disagreements("ecp5", text, tmp_path) == 0
+    assert disagreements("ecp5", text, tmp_path, tiles) == 0
+
+
+@pytest.mark.slow
+def test_a_small_gowin_netlist_is_bit_exact(tmp_path):
+    _, _, config = case("gowin")
+    text = netlist(Engine(config, trace=True), "gowin", tmp_path)
+    cells = cell_counts(text)
+    assert cells["MULT18X18"] == 2
+    assert cells["SDPX9B"] >= 3
+    assert disagreements("gowin", text, tmp_path) == 0
