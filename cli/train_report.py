@@ -6,7 +6,7 @@ import sys
 
 #: Settings in a report, by name, in order.
 _LAYERED = ("rates", "decay", "beta_shift", "steps", "nudge_steps", "inference_steps")
-_MACHINE = ("rate", "decay", "sweeps", "flips", "scale", "hidden_bias")
+_MACHINE = ("rate", "decay", "sweeps", "flips", "flip", "scale", "hidden_bias")
 #: Temperatures and chains of annealed importance sampling where none are given.
 TEMPERATURES, CHAINS = 4000, 100
 

@@ -23,7 +23,7 @@ from ..network.boltzmann import (
 )
 from ..program import STATE
 from ..references.boltzmann import log_likelihood
-from ..systems import probability_flow
+from ..systems import machine_programs, probability_flow
 from . import Row
 from .probability_flow import (
     FLIPS,
@@ -114,7 +114,7 @@ def visible_only(seed):
 
 def _wrong(network, weights, images, corrupted):
     """Share of pixels that a mean-field pass in raw integers restores wrongly."""
-    program = probability_flow.reconstruction(network)
+    program = machine_programs.reconstruction(network)
     states = run(network, weights, program, _inputs(network, corrupted)).states
     return float(((join(network, states) > 2048) != images).mean())
 

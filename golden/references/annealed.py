@@ -22,7 +22,7 @@ from ..learning.sampling import images_by_part, is_restricted
 from ..network import Network
 from ..network.boltzmann import check_machine, hidden, visible
 from ..program import STATE
-from ..systems.probability_flow import mean_field
+from ..systems.machine_programs import mean_field
 from .boltzmann import log_likelihood, log_sum_exp
 
 #: Share of all temperatures in each of the three parts of the default schedule, and the parts.

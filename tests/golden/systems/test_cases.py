@@ -12,7 +12,8 @@ from apical.golden.systems.cases import case_names, learning_case, run_case
 
 NAMES = ("ep", "feedforward-init", "ghost-duplicate", "ghost-learned", "ghost-online",
          "stdp-contrast", "stdp-integrated", "stdp-one-way", "early-inference", "flow-visible",
-         "flow-rbm", "flow-dbm", "flow-dbm-lateral", "flow-asymmetric")
+         "flow-rbm", "flow-dbm", "flow-dbm-lateral", "flow-asymmetric", "flow-flipped",
+         "flow-flipped-dbm", "flow-flipped-dbm-lateral")
 
 
 def test_names():

@@ -35,7 +35,8 @@ def test_every_name_of_before_is_valid():
                  "ghost-online", "backprop", "flow", "cd"):
         assert trainer(name).rule == name and name in trainer_names()
     assert system("ghost") is system("ghost-duplicate")
-    assert system("flow") is system("flow-rbm")
+    assert system("flow") is system("flow-flipped")
+    assert system("flow-one-flip").program is system("flow-rbm").program
     assert default_config("digits", (64, 8, 10), "ghost-duplicate").rule == "ghost"
 
 
