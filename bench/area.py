@@ -16,7 +16,7 @@ from apical.boards.build.build import synthesize_board, tools_for
 from apical.boards.build.catalog import BOARDS, board
 from apical.boards.build.routing import place_and_route
 from apical.cli.common import write_json
-from apical.hw.interface.config import preset
+from apical.hw.interface.presets import preset
 
 #: Optional units by name -> what they change in a configuration without any.
 UNITS = {

@@ -25,7 +25,7 @@ import numpy as np
 
 from apical.boards.build.catalog import board
 from apical.golden.storage.model import load_model
-from apical.hw.interface.config import preset
+from apical.hw.interface.presets import preset
 from bench.record import record
 
 APICAL = str(Path(sys.executable).with_name("apical"))

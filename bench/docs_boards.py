@@ -9,7 +9,7 @@ from apical.boards.build.catalog import BOARDS
 from apical.boards.build.timing import describe
 from apical.boards.build.top import fastest_baud
 from apical.hw.export.verilog import markdown_table
-from apical.hw.interface.config import PRESETS, preset
+from apical.hw.interface.presets import PRESETS, preset
 
 RECORDED = Path(__file__).resolve().parent.parent / "docs" / "recorded"
 
@@ -42,7 +42,7 @@ _NEW = """\
 
 A `Board` in `boards/build/catalog.py`: device, oscillator, clock, rate, LEDs, programmer, and a
 platform class of `amaranth-boards` (or one in `boards/build/platforms.py`). If none of the presets
-suits the device, one more in `hw/interface/config.py`. For a device of another family, a `Family`
+suits the device, one more in `hw/interface/presets.py`. For a device of another family, a `Family`
 in `hw/export/families.py` (names of its tools and cells, its PLL) and its cells in
 `hw/primitives`. The tests make the build plan of every board without any tool, check that the rate
 can be divided from the clock, and that the memories of the preset fit."""

@@ -20,7 +20,7 @@ from apical.boards.build.catalog import BOARDS, board
 from apical.boards.build.seeds import best, try_seeds
 from apical.boards.build.timing import describe
 from apical.cli.common import write_json
-from apical.hw.interface.config import preset
+from apical.hw.interface.presets import preset
 
 
 def seeds(name: str, count: int, preset_name=None, keep=None, say=lambda text: None,

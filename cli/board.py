@@ -34,7 +34,7 @@ def run(args) -> int:
     """Run the command; returns the exit code."""
     from ..boards.build.catalog import board
     from ..boards.build.top import fastest_baud
-    from ..hw.interface.config import preset
+    from ..hw.interface.presets import preset
 
     if not args.sim:
         raise MisuseError("only simulated boards can be served; say so: apical board serve --sim")

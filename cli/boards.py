@@ -16,7 +16,7 @@ def run(args) -> int:
     """Run the command; returns the exit code."""
     from ..boards.build.catalog import BOARDS
     from ..boards.build.fit import FAMILIES, what_fits
-    from ..hw.interface.config import preset
+    from ..hw.interface.presets import preset
 
     if args.json is not None:
         check_writable(args.json)

@@ -39,7 +39,7 @@ def run(args) -> int:
     from ..boards.build.build import TRIES, build
     from ..boards.build.catalog import board
     from ..boards.build.timing import describe
-    from ..hw.interface.config import preset
+    from ..hw.interface.presets import preset
 
     if args.jobs is not None and args.seeds is None:
         raise MisuseError("--jobs is for --seeds: name how many seeds to try")

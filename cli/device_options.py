@@ -55,7 +55,7 @@ def manifest_config(path):
 def engine_of(args):
     """(configuration or None, board or None) that the options name."""
     from ..boards.build.catalog import BOARDS, board
-    from ..hw.interface.config import preset
+    from ..hw.interface.presets import preset
 
     if args.manifest is not None:
         if args.board is not None or args.preset is not None:
@@ -79,7 +79,7 @@ def open_device(args, config=None):
     """
     from ..boards.host.device import Device
     from ..boards.host.links import Link
-    from ..hw.interface.config import preset
+    from ..hw.interface.presets import preset
 
     if args.port is not None and args.link is not None:
         raise MisuseError("--port and --link exclude each other: a --link runs without a board")

@@ -8,7 +8,7 @@ from .common import argument, whole
 
 def add_engine_arguments(parser):
     """Add ``--preset``, ``--lanes`` and the further parameters of an engine."""
-    from ..hw.interface.config import PRESETS
+    from ..hw.interface.presets import PRESETS
 
     parser.add_argument("--preset", metavar="NAME", help="engine sized for a board: "
                         + ", ".join(PRESETS))
@@ -39,7 +39,8 @@ def engine_changes(args) -> dict:
 
 def engine_config(args):
     """The configuration that the options describe (a preset, or defaults with some lanes)."""
-    from ..hw.interface.config import EngineConfig, preset
+    from ..hw.interface.config import EngineConfig
+    from ..hw.interface.presets import preset
 
     changes = engine_changes(args)
     if args.preset is not None:

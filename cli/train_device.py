@@ -119,7 +119,7 @@ def _accuracy(device, system, network, dataset, config, result, show):
 
 def _learning():
     """Names of the presets that have a learning unit."""
-    from ..hw.interface.config import PRESETS
+    from ..hw.interface.presets import PRESETS
 
     return [name for name, config in PRESETS.items() if config.learning]
 

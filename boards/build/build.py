@@ -12,7 +12,8 @@ from pathlib import Path
 from ...golden.errors import ApicalError, MisuseError
 from ...golden.storage.atomic import check_writable, write_atomically
 from ...hw.export.synthesis import find_tool, run_tool, synthesize
-from ...hw.interface.config import ENGINE_VERSION, EngineConfig, preset
+from ...hw.interface.config import ENGINE_VERSION, EngineConfig
+from ...hw.interface.presets import preset
 from .catalog import Board
 from .seeds import best, try_seeds
 from .timing import describe

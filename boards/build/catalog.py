@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from ...golden.errors import MisuseError
 from ...hw.export.families import ECP5, ICE40, Family
-from ...hw.interface.config import preset
+from ...hw.interface.presets import preset
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ from ...golden.network import layered
 from ...golden.numbers.formats import Format
 from ...golden.program.layered import inference
 from ...hw.assembler.assembler import reasons
-from ...hw.interface.config import EngineConfig, preset
+from ...hw.interface.config import EngineConfig
+from ...hw.interface.presets import preset
 from .catalog import Board
 
 #: Layer sizes of the list of `apical boards`; the largest H is searched.

@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 
 from ...golden.errors import ApicalError, MisuseError
-from ...hw.interface.config import PRESETS, EngineConfig, preset
+from ...hw.interface.config import EngineConfig
+from ...hw.interface.presets import PRESETS, preset
 from ..host.device import Device
 from ..host.links import Link
 from .build import NotBuiltError, load_manifest

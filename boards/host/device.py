@@ -23,8 +23,9 @@ from ...hw.assembler.image import (
     weight_writes,
 )
 from ...hw.assembler.readback import signed, state_addresses, weight_addresses, weights_read
-from ...hw.interface.config import ENGINE_VERSION, PRESETS, EngineConfig
+from ...hw.interface.config import ENGINE_VERSION, EngineConfig
 from ...hw.interface.isa import IDENTITY, REGISTERS, Kind
+from ...hw.interface.presets import PRESETS
 from ...hw.interface.protocol import RESULTS, SCALE, unpacks
 from .links import Link
 from .packing import Packer, plain_bytes, scale_for

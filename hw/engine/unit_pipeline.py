@@ -1,6 +1,7 @@
 """Elementwise operations on Q units a cycle: relaxation update, sweep, copies, decision.
 
-Stages::
+Each tile has a pipeline, :class:`~apical.hw.engine.unit_issue.UnitControl` of the root feeds all of
+them.  Stages (:class:`apical.hw.engine.stages.Stages`)::
 
     0  words of state a, state b and sums asked (block counter)
     1  words arrive, cut to the chunk of Q lanes
@@ -15,42 +16,50 @@ from __future__ import annotations
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.lib.wiring import In, Out
 
 from ..interface.config import EngineConfig
 from ..interface.isa import INDEX, LANE_BITS, WORD, Limits, Mode, Post
 from ..primitives.portable import delayed
 from .ports import (
     ChunkReadSignature,
+    ChunkSignature,
     GateSignature,
     ProductSignature,
     StateWriteSignature,
     UnitReadSignature,
     UnitSignature,
     Widths,
+    occupied,
+    one_at_a_time,
+    stage_layout,
 )
 from .product import ProductSum
-from .tables import LATE_STAGE, TableUnit
-from .unit_issue import UnitIssue, occupied, one_at_a_time, stage_layout
+from .stages import Stages
+from .tables import TableUnit
 from .unit_lane import UpdateLane, clip_stage, lane_controls
 from .unit_measure import Measure
-
-#: Stage of what is added to a state.
-MOVE_STAGE = 4
 
 #: What the pipeline itself looks at, at the stage of writes.
 _WRITE_CONTROLS = {"writes": 1, "counts": 1, "decides": 1, "updates": 1, "number": 8}
 
 
 class UnitPipeline(wiring.Component):
-    """Issue and pipeline of UNIT instructions.
+    """Pipeline of UNIT instructions in one tile.
 
-    Latency: a chunk is written 4 + `update_latency` cycles after it is issued; the first is issued
-    1 cycle after `start`.  Throughput: Q units a cycle.
+    Latency: a chunk is written 4 + `update_latency` cycles after it is issued.  Throughput: Q units
+    a cycle.
+
+    Parameters
+    ----------
+    config : EngineConfig
+    number : int
+        Which tile.
 
     Members
     -------
-    operation : In(UnitSignature)
+    operation : In(UnitSignature), chunk : In(ChunkSignature)
+        What starts, and the chunk that is issued.
     states : Out(UnitReadSignature), sums : Out(ChunkReadSignature)
         Words asked at stage 0, chunks registered at stage 2.
     random : In(32)
@@ -58,67 +67,56 @@ class UnitPipeline(wiring.Component):
     write : Out(StateWriteSignature)
     gate : Out(GateSignature)
         With tables only: currents that take the place of accumulators.
-    busy, issue : Out(1)
-        Chunks are in the pipeline; one is issued.
-    take_key : Out(1)
-        The first write of an operation comes in the next cycle.
     clipped : Out(range(Q + 1))
         How many of the units written were clipped.
     moved : Out(16), clear_moved : In(1)
         Largest |du| since it was cleared.
     measuring : Out(1)
         `moved` and `winner` are not final yet.
-    winner : Out(16)
-        Unit of the largest value of the last DECIDE.
+    winner : Out(16), score : Out(17)
+        Unit of the largest value of the last DECIDE, and that value as it was compared.
     product : In(ProductSignature)
         Serial learning unit only: while a weight update runs, it has the multiplier.
     """
 
-    def __init__(self, config: EngineConfig):
-        self.config = config
+    def __init__(self, config: EngineConfig, number=0):
+        self.config, self.first = config, number * config.lanes
+        self.stages = Stages(config)
         widths = Widths(config)
         super().__init__({
-            "operation": In(UnitSignature(config)), "states": Out(UnitReadSignature(config)),
+            "operation": In(UnitSignature(config)), "chunk": In(ChunkSignature(config)),
+            "states": Out(UnitReadSignature(config)),
             "sums": Out(ChunkReadSignature(widths.sums, LANE_BITS, widths.sum_chunk)),
             "random": In(32), "write": Out(StateWriteSignature(config)),
             "gate": Out(GateSignature(config)),
-            "busy": Out(1), "issue": Out(1), "take_key": Out(1),
             "clipped": Out(range(config.update_lanes + 1)), "moved": Out(WORD),
             "clear_moved": In(1), "measuring": Out(1), "winner": Out(INDEX),
-            "product": In(ProductSignature())})
-
-    @property
-    def write_stage(self):
-        """Cycles from the issue of a chunk to its write."""
-        return MOVE_STAGE + self.config.update_latency
+            "score": Out(WORD + 1), "product": In(ProductSignature())})
 
     def elaborate(self, platform):
         m = Module()
-        config, write = self.config, self.write
-        quick, late_stage = config.update_lanes, self.write_stage - 5 + LATE_STAGE
-        m.submodules.issue = issue = UnitIssue(config)
-        connect(m, flipped(self.operation), issue.operation)
+        config, write, chunk, table = self.config, self.write, self.chunk, self.stages
+        quick = config.update_lanes
         m.d.comb += [
-            self.states.issuing.eq(issue.issuing), self.states.number.eq(issue.number),
-            self.states.a_address.eq(issue.a), self.states.b_address.eq(issue.b),
-            self.sums.address.eq(issue.c), self.sums.number.eq(issue.number)]
-        stages = [issue.stage]
-        for i in range(1, (late_stage if config.smooth else self.write_stage) + 1):
+            self.states.issuing.eq(chunk.issuing), self.states.number.eq(chunk.number),
+            self.states.a_address.eq(chunk.a), self.states.b_address.eq(chunk.b),
+            self.sums.address.eq(chunk.c), self.sums.number.eq(chunk.number)]
+        stages = [self._mine(m)]
+        for i in range(1, (table.late if config.smooth else table.write) + 1):
             late = Signal(stage_layout(config), name=f"stage{i}")
             m.d.sync += late.eq(stages[-1])
             stages.append(late)
         self._controls(m, stages)
-        before, out = stages[self.write_stage - 1], stages[self.write_stage]
+        before, out = stages[table.write - 1], stages[table.write]
         late = Const(0)
         if config.smooth:
             # Operations of the table unit are alone in the pipeline.
             late = Signal()
             with m.If(self.operation.start):
                 m.d.sync += late.eq(self.operation.post != Post.NONE)
-            before, out = (self._either(m, late, stages[late_stage - 1 + i], here)
+            before, out = (self._either(m, late, stages[table.late - 1 + i], here)
                            for i, here in enumerate((before, out)))
-        m.d.comb += [self.issue.eq(occupied(config, issue.stage)),
-                     write.taken.eq(occupied(config, out)), self.take_key.eq(before.first)]
+        m.d.comb += write.taken.eq(occupied(out))
         lanes = self._lanes(m, stages[2])
         number = self._walk(m, before, out)
         values = Cat(*(lane.new for lane in lanes))
@@ -133,10 +131,17 @@ class UnitPipeline(wiring.Component):
         clips = [lane.clipped & write.counted[i] & ~late for i, lane in enumerate(lanes)]
         m.d.comb += self.clipped.eq(sum(clips[1:], clips[0]))
         self._measure(m, out, lanes, number)
-        # One stage before, to be registered.
-        m.d.sync += self.busy.eq(
-            Cat(issue.issuing, *(occupied(config, stage) for stage in stages[:-1])).any())
         return m
+
+    def _mine(self, m):
+        """The chunk as it is in this tile."""
+        stage = self.chunk.stage
+        if self.first:
+            stage = Signal.like(stage, name="stage0")
+            quick, tile = self.config.update_lanes, self.first // self.config.lanes
+            m.d.comb += [stage.eq(self.chunk.stage),
+                         stage.lanes.eq(self.chunk.others.word_select(tile - 1, quick))]
+        return stage
 
     @staticmethod
     def _either(m, late, second, first):
@@ -159,7 +164,7 @@ class UnitPipeline(wiring.Component):
             lanes.append(lane)
         if config.serial_learning:
             m.submodules.product = unit = ProductSum(config.primitives)
-            there, learn, at = occupied(config, arriving), self.product, self.controls.leak
+            there, learn, at = occupied(arriving), self.product, self.controls.leak
             m.d.comb += [
                 unit.a.eq(operands.a), unit.b.eq(Mux(learn.busy, learn.value, at.factor)),
                 unit.subtract.eq(Mux(learn.busy, learn.subtract, at.factor_negative)),
@@ -173,7 +178,7 @@ class UnitPipeline(wiring.Component):
     def _tables(self, m, stages, lanes):
         """The table unit after stage 5, on the one lane that is in use; returns its values."""
         m.submodules.table = table = TableUnit(self.config.state)
-        active = stages[self.write_stage].lanes
+        active = stages[self.stages.write].lanes
 
         def one(values):
             """The value of the lane in use."""
@@ -187,7 +192,7 @@ class UnitPipeline(wiring.Component):
         m.d.comb += [table.post.eq(self.written["post"]),
                      table.z.eq(one([lane.new.as_unsigned() for lane in lanes])),
                      table.state.eq(one([lane.old.as_unsigned() for lane in lanes])),
-                     table.word.eq(delayed(m, drawn, self.write_stage + 2, "drawn")),
+                     table.word.eq(delayed(m, drawn, self.stages.write + 2, "drawn")),
                      self.gate.value.eq(table.gated)]
         return table.value
 
@@ -231,13 +236,13 @@ class UnitPipeline(wiring.Component):
             return here
 
         self.controls = Signal(lane_controls(self.config))
-        places = {"leak": 2, "force": 3, "move": MOVE_STAGE, "clip": clip_stage(self.config)}
+        places = {"leak": 2, "force": 3, "move": self.stages.move, "clip": clip_stage(self.config)}
         for part, stage in places.items():
             for name, field in getattr(self.controls, part).shape():
                 m.d.comb += getattr(self.controls, part)[name].eq(
                     held(field.width, f"{part}.{name}", stage))
         widths = _WRITE_CONTROLS | ({"post": 3} if smooth else {})
-        self.written = {name: held(width, f"write.{name}", self.write_stage)
+        self.written = {name: held(width, f"write.{name}", self.stages.write)
                         for name, width in widths.items()}
 
     def _walk(self, m, before, out):
@@ -247,12 +252,12 @@ class UnitPipeline(wiring.Component):
         chunk = Signal(range(max(2, -(-lanes // quick))))
         # No vector has more units than the states, no population more than the sums.
         depth = max(config.state_depth, config.accumulator_depth)
-        number = Signal(min(INDEX, (depth * lanes - 1).bit_length()))
-        last_step = lanes - (-(-lanes // quick) - 1) * quick
+        number = Signal(min(INDEX, (depth * config.width - 1).bit_length()))
+        last_step = config.width - (-(-lanes // quick) - 1) * quick
         m.d.comb += [write.unit.eq(number), write.number.eq(chunk)]
         with m.If(before.first):
-            m.d.sync += [write.address.eq(self.word), chunk.eq(0), number.eq(0)]
-        with m.Elif(occupied(config, out) & (out.step if one_at_a_time(config) else Const(1))):
+            m.d.sync += [write.address.eq(self.word), chunk.eq(0), number.eq(self.first)]
+        with m.Elif(occupied(out) & (out.step if one_at_a_time(config) else Const(1))):
             m.d.sync += [chunk.eq(Mux(out.turn, 0, chunk + 1)),
                          write.address.eq(write.address + out.turn),
                          number.eq(number + Mux(out.turn, last_step, quick))]
@@ -261,10 +266,11 @@ class UnitPipeline(wiring.Component):
     def _measure(self, m, out, lanes, number):
         m.submodules.measure = measure = Measure(len(lanes), len(number))
         m.d.comb += [
-            measure.valid.eq(occupied(self.config, out)), measure.first.eq(out.first),
+            measure.valid.eq(occupied(out)), measure.first.eq(out.first),
             measure.enable.eq(out.lanes), measure.deciding.eq(self.written["decides"]),
             measure.updating.eq(self.written["updates"]), measure.unit.eq(number),
             measure.values.eq(Cat(*(lane.new for lane in lanes))),
             measure.distances.eq(Cat(*(lane.distance for lane in lanes))),
             measure.clear_moved.eq(self.clear_moved), self.moved.eq(measure.moved),
-            self.winner.eq(measure.winner), self.measuring.eq(measure.busy)]
+            self.winner.eq(measure.winner), self.score.eq(measure.score),
+            self.measuring.eq(measure.busy)]

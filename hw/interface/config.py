@@ -24,8 +24,15 @@ LEARN_UNITS = ("pipelined", "serial")
 #: Bits of rounding below which the sum of a random word and two products leaves 32 bits in one
 #: direction only, by less than a quarter of their range (`hw.engine.learn_serial`).
 MOST_SERIAL_DROP = 29
+#: Lanes of all tiles: what counts of lanes in descriptors hold.
+MOST_LANES = 127
 #: From this depth on a word memory of the iCE40 is in SPRAM.
 SPRAM_LEAST = 4096
+
+
+def _later(default):
+    """A field that engines before it did not have, see `EngineConfig.hash`."""
+    return field(default=default, metadata={"later": True})
 
 
 @dataclass(frozen=True)
@@ -35,9 +42,15 @@ class EngineConfig:
     Parameters
     ----------
     lanes : int
-        P, 1..64: multipliers, and weights in one word of the weight memory.
+        1..64: multipliers of a tile, and weights in its part of a word of the weight memory.
     update_lanes : int
-        Q, a power of two, 1..P: units updated in one cycle.
+        Q, a power of two, 1..lanes: units updated in one cycle by a tile.
+    tiles : int
+        1..8: parts of the device that hold `lanes` lanes each.  Lane l of a word is in tile
+        ``l // lanes``; a word has P = tiles * lanes values, at most 127 (`width`).
+    hop : int
+        1..4: registers of everything that goes from the root to the tiles, and of everything that
+        comes back.  One tile has none.
     state, weight : Format
         At most 16 bits each; the weight format needs at least 2 fraction bits.
     accumulator_width : int
@@ -114,6 +127,8 @@ class EngineConfig:
     smooth: bool = False
     noise: bool = False
     primitives: str = "portable"
+    tiles: int = 1
+    hop: int = 1
 
     def __post_init__(self):
         ranges = {"lanes": (1, 64), "update_lanes": (1, self.lanes),
@@ -123,12 +138,15 @@ class EngineConfig:
                   "program_depth": (2, 1 << 12),
                   "descriptor_depth": (2, 256), "weight_ports": (1, 2), "weight_latency": (1, 4),
                   "event_latency": (1, 2), "code_latency": (1, 2), "multiplier_latency": (1, 4),
-                  "update_latency": (1, 4), "loop_counters": (1, 4)}
+                  "update_latency": (1, 4), "loop_counters": (1, 4), "tiles": (1, 8), "hop": (1, 4)}
         for name, (low, high) in ranges.items():
             value = getattr(self, name)
             if not low <= value <= high:
                 raise MisuseError(f"{name.replace('_', ' ')} is {value}; "
                                   f"it goes from {low} to {high}")
+        if self.width > MOST_LANES:
+            raise MisuseError(f"{self.tiles} tiles of {self.lanes} lanes are {self.width} lanes; "
+                              f"an engine has {MOST_LANES} at most")
         if self.update_lanes & self.update_lanes - 1:
             raise MisuseError(f"update lanes is {self.update_lanes}; it must be a power of two")
         for name in ("state", "weight"):
@@ -160,6 +178,9 @@ class EngineConfig:
             raise MisuseError(f"the serial learning unit needs 1 update lane, not "
                               f"{self.update_lanes}: set update_lanes to 1 or learn_unit to "
                               "pipelined")
+        if self.serial_learning and self.tiles > 1:
+            raise MisuseError(f"the serial learning unit works in one tile, not in {self.tiles}: "
+                              "set tiles to 1 or learn_unit to pipelined")
         if self.serial_learning and self.drop > MOST_SERIAL_DROP:
             raise MisuseError(f"{self.drop} bits of rounding are too many for the serial learning "
                               f"unit, which adds up 32 bits; it takes {MOST_SERIAL_DROP} at most")
@@ -176,9 +197,11 @@ class EngineConfig:
                               f"known: {', '.join(PRIMITIVES)}")
 
     def to_dict(self) -> dict:
-        """Plain values by field name, formats as text."""
+        """Plain values by field name, formats as text; of one tile as before there were several."""
         plain = {}
         for item in dataclasses.fields(self):
+            if self.tiles == 1 and item.name in ("tiles", "hop"):
+                continue
             value = getattr(self, item.name)
             plain[item.name] = str(value) if isinstance(value, Format) else value
         return plain
@@ -195,6 +218,16 @@ class EngineConfig:
             if name in values:
                 values[name] = Format.parse(values[name])
         return cls(**values)
+
+    @property
+    def width(self) -> int:
+        """P: lanes of all tiles, and values in a word."""
+        return self.tiles * self.lanes
+
+    @property
+    def hops(self) -> int:
+        """Registers between the root and a tile, each way."""
+        return self.hop if self.tiles > 1 else 0
 
     @property
     def plain(self) -> bool:
@@ -218,8 +251,16 @@ class EngineConfig:
 
     @property
     def hash(self) -> str:
-        """Eight hexadecimal digits that name configuration and engine version."""
-        text = json.dumps({"engine": ENGINE_VERSION, **self.to_dict()}, sort_keys=True)
+        """Eight hexadecimal digits that name configuration and engine version.
+
+        Fields that came later (`_later`) count where they are not at their default, so that engines
+        without what they add keep their names.
+        """
+        plain = self.to_dict()
+        for item in dataclasses.fields(self):
+            if item.metadata.get("later") and getattr(self, item.name) == item.default:
+                del plain[item.name]
+        text = json.dumps({"engine": ENGINE_VERSION, **plain}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
     def replace(self, **changes) -> EngineConfig:
@@ -227,51 +268,10 @@ class EngineConfig:
         return dataclasses.replace(self, **changes)
 
 
-#: Weights of boards: fine enough to learn, which small weights of 12 fraction bits do worse.
-FINE = Format(WORD, 14)
+def __getattr__(name):
+    """`PRESETS` and `preset`, which :mod:`.presets` has, under the name that they had here."""
+    if name in ("PRESETS", "preset"):
+        from . import presets
 
-# 4 lanes of 16 bits are exactly the four SPRAM of the UP5K.  Block RAM: sums 10, events 8, code 4,
-# states 4 + 2; a second input bank would take 8 more of the 30.  38 bits are what 784 inputs need.
-_ICEBREAKER = EngineConfig(
-    lanes=4, update_lanes=1, accumulator_width=38, weight=FINE, weight_depth=16384,
-    state_depth=128, accumulator_depth=128, event_depth=1024, input_banks=1, program_depth=128,
-    descriptor_depth=64, weight_ports=1, weight_latency=1, event_latency=1, code_latency=1,
-    multiplier_latency=1, update_latency=1, key_ahead=False, loop_counters=2, diagnostics=False,
-    primitives="ice40")
-# 22 lanes: 64 hidden units are 3 blocks, and 2,560 words are 50 of the 56 block RAMs; events take
-# 4, code 2.  A cell of LUT RAM has 16 words.
-_ULX3S_25F = EngineConfig(
-    lanes=22, update_lanes=4, accumulator_width=38, weight=FINE, weight_depth=2560,
-    state_depth=16, accumulator_depth=16, event_depth=1024, program_depth=128,
-    descriptor_depth=64, loop_counters=2, diagnostics=False, primitives="ecp5")
-# Weight updates keep snapshots: 16 words of states hold those of 64 hidden units because they share
-# them, and because targets have one bank.  32 words would take 1,900 logic cells more, and a line
-# brings images a hundred times more slowly than they are run.
-_ULX3S_LEARNING = _ULX3S_25F.replace(input_banks=1, learning=True)
-
-#: Configurations sized for devices, by board name.
-PRESETS = {
-    "icebreaker": _ICEBREAKER,
-    # One weight at a time leaves room for the keys.
-    "icebreaker-learning": _ICEBREAKER.replace(learning=True, learn_unit="serial",
-                                               key_ahead=True),
-    "ulx3s-25f": _ULX3S_25F,
-    "ulx3s-25f-learning": _ULX3S_LEARNING,
-    # Lanes so few that the engine can be routed: 32 of them (69 % of the cells of the 45F, 3,328
-    # words) or 43 (91 %) would be quicker.  5,120 words are 100 of the 108 block RAMs.
-    "ulx3s-45f": _ULX3S_LEARNING.replace(weight_depth=5120, state_depth=32, accumulator_depth=32,
-                                         input_banks=2, loop_counters=4),
-    # 256 hidden units are 16 blocks of 16 lanes, and 12,800 words are 182 of the 208 block RAMs,
-    # all over the device: addresses and words are registered on the way.  26 lanes (8,192 words)
-    # need fewer cycles and more wires.  router2 ends with some seeds only, of either.
-    "ulx3s-85f": _ULX3S_LEARNING.replace(lanes=16, weight_depth=12800, weight_latency=4,
-                                         state_depth=80, accumulator_depth=64, input_banks=2,
-                                         loop_counters=4),
-}
-
-
-def preset(name: str) -> EngineConfig:
-    """The preset of that name; `MisuseError` lists the known ones."""
-    if name not in PRESETS:
-        raise MisuseError(f"unknown preset '{name}'; known: {', '.join(PRESETS)}")
-    return PRESETS[name]
+        return getattr(presets, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -238,6 +238,11 @@ SPACE_LOW = 21
 LANE_BITS = 6
 
 
+def lane_bits(lanes: int) -> int:
+    """Bits of the lane in the address of a word of that many values."""
+    return max(LANE_BITS, (lanes - 1).bit_length())
+
+
 def address(space: Space, offset: int = 0) -> int:
     """Host address of an offset in a space."""
     return int(space) << SPACE_LOW | offset

@@ -200,7 +200,10 @@ class Endpoint(wiring.Component):
         # A flag begins a frame, whatever goes on.
         cut = coming & ~((state == State.HEAD) & (pointer == 0))
         with m.If(flag):
-            m.d.sync += [state.eq(State.HEAD), behind.eq(0), load.eq(0)]
+            # A request that is cut leaves nothing behind: neither an address half turned nor the
+            # second half of an escape.
+            m.d.sync += [state.eq(State.HEAD), behind.eq(0), load.eq(0), self.phase.eq(0),
+                         self.turned.eq(0)]
         with m.If(step):
             m.d.sync += pointer.eq(pointer + 1)
         with m.If(flag | clear):
@@ -232,7 +235,8 @@ class Endpoint(wiring.Component):
 
         The three bytes of the address turn once round, low one first, through an adder of 8 bits.
         """
-        address, phase, carry = self.host.address, Signal(2), Signal()
+        address, carry = self.host.address, Signal()
+        self.phase = phase = Signal(2)
         shifts = (self.state == State.HEAD) & taken
         steps = self.state == State.STEP
         first = phase == 0
@@ -312,7 +316,8 @@ class Endpoint(wiring.Component):
     def _answer(self, m, status, refused, crc):
         """Send the answer byte by byte; returns (the byte, it went, it is the flag)."""
         state, pointer = self.state, self.pointer
-        shown, sent, turned = Signal(8), Signal(), Signal()
+        shown, sent = Signal(8), Signal()
+        self.turned = turned = Signal()
         self.words_wide = self.wide | self.behind[1]
         with m.Switch(state):
             with m.Case(State.TELL):

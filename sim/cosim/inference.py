@@ -21,7 +21,7 @@ from ...golden.numbers.formats import STATE, WEIGHT, Format, quantize
 from ...golden.numbers.quantize import quantize_network
 from ...golden.program.layered import inference
 from ...hw.assembler.assembler import assemble, config_for
-from ...hw.interface.config import preset
+from ...hw.interface.presets import preset
 from ..bench.job import answers, inference_job
 from ..bench.simulation import Simulated, simulate_job
 from ..compare.compare import Comparison, Expectation, compare_reports, compare_trace

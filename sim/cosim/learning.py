@@ -24,7 +24,8 @@ from ...golden.systems.cases import (
 )
 from ...golden.systems.registry import system
 from ...hw.assembler.assembler import assemble, config_for
-from ...hw.interface.config import PRESETS, EngineConfig, preset
+from ...hw.interface.config import EngineConfig
+from ...hw.interface.presets import PRESETS, preset
 from ..bench.job import answers, learning_job, read_weights
 from ..bench.simulation import simulate_job
 from ..compare.compare import Comparison, Expectation, compare_reports, compare_sums, compare_trace

@@ -13,7 +13,7 @@ from apical.golden.learning.data import load
 from apical.golden.learning.pretrained import random_weights
 from apical.golden.network import layered
 from apical.golden.storage.model import Model, save_model
-from apical.hw.interface.config import preset
+from apical.hw.interface.presets import preset
 
 LAYERS = (64, 12, 10)
 

@@ -19,7 +19,7 @@ from apical.golden.learning import fixed, flow
 from apical.golden.learning import float as training
 from apical.golden.storage.model import load_model, load_program, save_model, save_program
 from apical.golden.systems.cases import case_names, learning_case, run_case
-from apical.hw.interface.config import PRESETS
+from apical.hw.interface.presets import PRESETS
 
 SAVED = Path(__file__).parent / "saved"
 EXPECTED = json.loads((SAVED / "expected.json").read_text())

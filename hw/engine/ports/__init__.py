@@ -12,6 +12,7 @@ from .host import (
     CountSignature,
     HostSignature,
     LaneAccessSignature,
+    LaneSignature,
     RegisterSignature,
     RunSignature,
 )
@@ -32,6 +33,7 @@ from .projections import (
     DotSignature,
     ItemSignature,
     OperandSignature,
+    ScanSignature,
     SumSignature,
     WalkSignature,
     beat_layout,
@@ -48,6 +50,21 @@ from .sizes import (
     flat_members,
     flat_view,
 )
+from .tiles import (
+    BeatsSignature,
+    BorrowSignature,
+    ItemsSignature,
+    PartialSignature,
+    TileSignature,
+    UnitsSignature,
+    UpdatesSignature,
+)
+from .units import (
+    ChunkSignature,
+    occupied,
+    one_at_a_time,
+    stage_layout,
+)
 from .writes import (
     GateSignature,
     SideSignature,
@@ -59,8 +76,11 @@ from .writes import (
 )
 
 __all__ = [
+    "BeatsSignature",
+    "BorrowSignature",
     "ChunkReadSignature",
     "ChunkSelectSignature",
+    "ChunkSignature",
     "ChunkWriteSignature",
     "CodeAccessSignature",
     "CountSignature",
@@ -69,23 +89,30 @@ __all__ = [
     "GateSignature",
     "HostSignature",
     "ItemSignature",
+    "ItemsSignature",
     "LaneAccessSignature",
+    "LaneSignature",
     "LaneWordSignature",
     "LearnSignature",
     "MixSignature",
     "OperandSignature",
     "OperationSignature",
+    "PartialSignature",
     "ProductSignature",
     "ProjectionSignature",
     "ReadSignature",
     "RegisterSignature",
     "RunSignature",
+    "ScanSignature",
     "SideSignature",
     "StateWriteSignature",
     "SumSignature",
+    "TileSignature",
     "TraceSignature",
     "UnitReadSignature",
     "UnitSignature",
+    "UnitsSignature",
+    "UpdatesSignature",
     "WalkSignature",
     "WeightUpdateSignature",
     "WeightWriteSignature",
@@ -95,4 +122,7 @@ __all__ = [
     "beat_layout",
     "flat_members",
     "flat_view",
+    "occupied",
+    "one_at_a_time",
+    "stage_layout",
 ]

@@ -16,7 +16,7 @@ from apical.boards.build.catalog import board
 from apical.golden.errors import ApicalError
 from apical.hw.export import synthesis
 from apical.hw.export.families import ECP5
-from apical.hw.interface.config import preset
+from apical.hw.interface.presets import preset
 
 
 def test_a_build_writes_bitstream_and_manifest(tools, tmp_path):

@@ -10,7 +10,8 @@ from apical.boards.build import flash as flashing
 from apical.boards.build.catalog import BOARDS, board
 from apical.golden.errors import MisuseError
 from apical.hw.export.families import FAMILIES
-from apical.hw.interface.config import PRESETS, PRIMITIVES, preset
+from apical.hw.interface.config import PRIMITIVES
+from apical.hw.interface.presets import PRESETS, preset
 
 RECORDED = Path(__file__).resolve().parents[3] / "docs" / "recorded"
 

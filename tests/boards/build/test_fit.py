@@ -11,7 +11,7 @@ from apical.golden.network import layered
 from apical.golden.systems import equilibrium
 from apical.hw.assembler.assembler import reasons
 from apical.hw.export import synthesis
-from apical.hw.interface.config import preset
+from apical.hw.interface.presets import preset
 from apical.hw.primitives.ecp5 import block_rams, segments
 
 

@@ -12,7 +12,7 @@ from apical.boards.host.golden_port import GoldenPort
 from apical.boards.host.links import Link
 from apical.cli import main
 from apical.golden.errors import ApicalError, MisuseError
-from apical.hw.interface.config import preset
+from apical.hw.interface.presets import preset
 
 
 def test_flash_prints_the_exact_command(tools, tmp_path, capsys):

@@ -24,8 +24,9 @@ from apical.boards.host.training import DeviceExecutor
 from apical.golden.errors import ApicalError, DoesNotFitError, MisuseError
 from apical.golden.network import layered
 from apical.golden.program.layered import inference
-from apical.hw.interface.config import ENGINE_VERSION, PRESETS, preset
+from apical.hw.interface.config import ENGINE_VERSION
 from apical.hw.interface.isa import REGISTERS, Space, address
+from apical.hw.interface.presets import PRESETS, preset
 
 
 def golden(config=CONFIG):

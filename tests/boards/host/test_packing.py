@@ -10,8 +10,8 @@ from apical.boards.host.links import Link
 from apical.boards.host.packing import Packer, decoded, plain_bytes, scale_for
 from apical.golden.learning.fixed import raw_values
 from apical.golden.numbers.formats import STATE, Format
-from apical.hw.interface.config import preset
 from apical.hw.interface.isa import LANE_BITS, SPACE_LOW, Space
+from apical.hw.interface.presets import preset
 from apical.hw.interface.protocol import PACKED, next_addresses, unpacks
 
 

@@ -13,7 +13,7 @@ from apical.boards.host.links import Link, LinkError
 from apical.boards.host.selftest import selftest
 from apical.golden.errors import ApicalError, MisuseError
 from apical.hw.assembler.image import weight_writes
-from apical.hw.interface.config import preset
+from apical.hw.interface.presets import preset
 from apical.hw.interface.protocol import Status
 
 

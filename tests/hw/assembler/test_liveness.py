@@ -14,7 +14,7 @@ from apical.hw.assembler.assembler import assemble, config_for
 from apical.hw.assembler.liveness import lives, overwritten, share
 from apical.hw.assembler.placement import place
 from apical.hw.assembler.readback import state_addresses
-from apical.hw.interface.config import preset
+from apical.hw.interface.presets import preset
 from apical.sim.random.case import Case
 
 NETWORK = layered((7, 6, 5, 4))

@@ -30,8 +30,9 @@ from apical.hw.assembler.orientation import (
     trips,
 )
 from apical.hw.assembler.placement import place
-from apical.hw.interface.config import PRESETS, EngineConfig
+from apical.hw.interface.config import EngineConfig
 from apical.hw.interface.isa import MATRIX, PROJECT, VECTOR, Opcode, decode
+from apical.hw.interface.presets import PRESETS
 
 
 def total_cycles(network, program, lanes, sides, density):

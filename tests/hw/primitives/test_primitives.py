@@ -6,7 +6,8 @@ from primitive_bench import PAIRS, disagreements
 
 from apical.golden.errors import MisuseError
 from apical.hw.engine.lanes import Multiplier
-from apical.hw.interface.config import PRIMITIVES, EngineConfig, preset
+from apical.hw.interface.config import PRIMITIVES, EngineConfig
+from apical.hw.interface.presets import preset
 from apical.hw.primitives import ecp5
 
 

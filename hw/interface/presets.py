@@ -1,0 +1,57 @@
+"""Presets: engine configurations sized for the devices of boards."""
+
+from __future__ import annotations
+
+from ...golden.errors import MisuseError
+from ...golden.numbers.formats import Format
+from .config import EngineConfig
+from .isa import WORD
+
+#: Weights of boards: fine enough to learn, which small weights of 12 fraction bits do worse.
+FINE = Format(WORD, 14)
+
+# 4 lanes of 16 bits are exactly the four SPRAM of the UP5K.  Block RAM: sums 10, events 8, code 4,
+# states 4 + 2; a second input bank would take 8 more of the 30.  38 bits are what 784 inputs need.
+_ICEBREAKER = EngineConfig(
+    lanes=4, update_lanes=1, accumulator_width=38, weight=FINE, weight_depth=16384,
+    state_depth=128, accumulator_depth=128, event_depth=1024, input_banks=1, program_depth=128,
+    descriptor_depth=64, weight_ports=1, weight_latency=1, event_latency=1, code_latency=1,
+    multiplier_latency=1, update_latency=1, key_ahead=False, loop_counters=2, diagnostics=False,
+    primitives="ice40")
+# 22 lanes: 64 hidden units are 3 blocks, and 2,560 words are 50 of the 56 block RAMs; events take
+# 4, code 2.  A cell of LUT RAM has 16 words.
+_ULX3S_25F = EngineConfig(
+    lanes=22, update_lanes=4, accumulator_width=38, weight=FINE, weight_depth=2560,
+    state_depth=16, accumulator_depth=16, event_depth=1024, program_depth=128,
+    descriptor_depth=64, loop_counters=2, diagnostics=False, primitives="ecp5")
+# Weight updates keep snapshots: 16 words of states hold those of 64 hidden units because they share
+# them, and because targets have one bank.  32 words would take 1,900 logic cells more, and a line
+# brings images a hundred times more slowly than they are run.
+_ULX3S_LEARNING = _ULX3S_25F.replace(input_banks=1, learning=True)
+
+#: Configurations sized for devices, by board name.
+PRESETS = {
+    "icebreaker": _ICEBREAKER,
+    # One weight at a time leaves room for the keys.
+    "icebreaker-learning": _ICEBREAKER.replace(learning=True, learn_unit="serial",
+                                               key_ahead=True),
+    "ulx3s-25f": _ULX3S_25F,
+    "ulx3s-25f-learning": _ULX3S_LEARNING,
+    # Lanes so few that the engine can be routed: 32 of them (69 % of the cells of the 45F, 3,328
+    # words) or 43 (91 %) would be quicker.  5,120 words are 100 of the 108 block RAMs.
+    "ulx3s-45f": _ULX3S_LEARNING.replace(weight_depth=5120, state_depth=32, accumulator_depth=32,
+                                         input_banks=2, loop_counters=4),
+    # 256 hidden units are 16 blocks of 16 lanes, and 12,800 words are 182 of the 208 block RAMs,
+    # all over the device: addresses and words are registered on the way.  26 lanes (8,192 words)
+    # need fewer cycles and more wires.  router2 ends with some seeds only, of either.
+    "ulx3s-85f": _ULX3S_LEARNING.replace(lanes=16, weight_depth=12800, weight_latency=4,
+                                         state_depth=80, accumulator_depth=64, input_banks=2,
+                                         loop_counters=4),
+}
+
+
+def preset(name: str) -> EngineConfig:
+    """The preset of that name; `MisuseError` lists the known ones."""
+    if name not in PRESETS:
+        raise MisuseError(f"unknown preset '{name}'; known: {', '.join(PRESETS)}")
+    return PRESETS[name]
