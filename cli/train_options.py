@@ -127,8 +127,8 @@ def chosen_system(args):
         return found
     if found.rule != "flow":
         raise MisuseError(f"option --lateral belongs to the rule flow, not to {args.rule}")
-    flipped = found is system("flow") or found.name.startswith(system("flow").name)
-    return system(f"{system('flow').name}-dbm-lateral" if flipped else "flow-dbm-lateral")
+    flipped = "-flipped" if found.name.startswith("flow-flipped") else ""
+    return system(f"flow{flipped}-dbm-lateral")
 
 
 def changes(args, system, executor) -> dict:

@@ -18,7 +18,7 @@ NAMES = ("ep", "feedforward-init", "ghost-duplicate", "ghost-learned", "ghost-on
 
 def test_names():
     assert case_names() == sorted(NAMES)
-    with pytest.raises(MisuseError, match="unknown system 'gost'; known: cd, early-inference, ep"):
+    with pytest.raises(MisuseError, match="unknown system 'gost'; known: cd, cd-10, early-inf"):
         learning_case("gost")
 
 
