@@ -24,6 +24,7 @@ a state s and its mask m give ``|s - m|``.  So an engine needs no second image.
 
 from __future__ import annotations
 
+from ..errors import MisuseError
 from ..network import Network
 from ..network.boltzmann import COIN, check_machine, coins, hidden, visible
 from ..program import STATE, Difference, Learn, Outer, Program, Project, Sample, Snapshot
@@ -120,15 +121,29 @@ def of_machine(network: Network, config) -> Program:
     Machines without (those without hidden units, and all of version 0.1.0) have one-flip flow.
     """
     if coins(network):
+        if config.flips is not None:
+            raise MisuseError("'flips' is a setting of one-flip flow; use --rule flow-one-flip, or "
+                              "set 'flip', the probability of a flip")
         return training(network, config.sweeps)
     return probability_flow.one_flip(network, config)
 
 
+#: Defaults.  On digits and MNIST the rates and flips of ``bench.flow_levers``, chosen on training
+#: images that were held out.
+_DIGITS = {"epochs": 40, "batch": 20, "rate": 0.4, "decay": 0.95, "flip": 0.05}
+_DEEP = {"epochs": 25, "batch": 20, "rate": 0.1, "scale": 0.1, "flip": 0.05}
+_MNIST = {"epochs": 8, "batch": 50, "rate": 0.2, "decay": 0.75, "flip": 0.1}
+#: Machines without hidden units have one-flip flow.
+_FLAT = {"epochs": 5, "batch": 50, "rate": 0.05, "decay": 0.5}
 _DEFAULTS = {
-    ("float", "digits", 1): {"epochs": 40, "batch": 20, "rate": 0.05},
-    ("float", "digits", 2): {"epochs": 25, "batch": 20, "rate": 0.05, "scale": 0.1},
-    ("float", "mnist", 1): {"epochs": 8, "batch": 50, "rate": 0.05},
-    ("fixed", "digits", 1): {"epochs": 10, "rate": 0.01},
+    ("float", "digits", 0): {"epochs": 40, "batch": 20, "rate": 0.05},
+    ("float", "digits", 1): _DIGITS, ("float", "digits", 2): _DEEP,
+    ("float", "mnist", 0): _FLAT, ("float", "mnist", 1): _MNIST, ("float", "mnist", 2): _MNIST,
+    ("float", "fashion-mnist", 0): _FLAT, ("float", "fashion-mnist", 1): _MNIST,
+    ("float", "fashion-mnist", 2): _MNIST,
+    ("fixed", "digits", 0): {"epochs": 6, "rate": 0.005, "decay": 0.7},
+    ("fixed", "digits", 1): {"epochs": 10, "rate": 0.02, "flip": 0.05},
+    ("fixed", "digits", 2): {"epochs": 12, "rate": 0.005, "scale": 0.1, "flip": 0.05},
 }
 
 
