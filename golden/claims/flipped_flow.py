@@ -102,8 +102,16 @@ def trained(learner, train, hidden, rate, seed, length, batch=20, decay=DECAY, *
     return network, executor.weights
 
 
-def _best(make, merit):
-    """The machine of the best rate: made on the training images without those held out."""
+def best_rate(make, merit):
+    """The best of a grid of rates that grows until the best is not at its edge.
+
+    Parameters
+    ----------
+    make : callable
+        ``make(rate)``: network and weights, learned without the images held out.
+    merit : callable
+        Of network and weights; the highest is best.
+    """
     found, wanted = {}, set(RATES)
     while wanted:
         for rate in wanted:
@@ -131,7 +139,7 @@ def reconstruction(seed):
         def make(rate, data=part, learner=learner, changes=changes):
             return trained(learner, data, 64, rate, seed, 40, **changes)
 
-        rate = _best(make, lambda network, weights: -wrong(network, weights, held, seed).mean())
+        rate = best_rate(make, lambda network, weights: -wrong(network, weights, held, seed).mean())
         network, weights = make(rate, train)
         errors[learner] = wrong(network, weights, test, seed)
         if learner == "flow":
@@ -160,7 +168,7 @@ def likelihood(seed):
         def make(rate, data=part, learner=learner, changes=changes):
             return trained(learner, data, 12, rate, seed, 60, **changes)
 
-        rate = _best(make, lambda network, weights: log_likelihood(network, weights, held))
+        rate = best_rate(make, lambda network, weights: log_likelihood(network, weights, held))
         network, weights = make(rate, train)
         exact = log_partition(network, weights)
         found[learner] = log_likelihood(network, weights, test, exact)
