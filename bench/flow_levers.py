@@ -40,8 +40,8 @@ LEVELS, FLIP_SEED = (0.0, 0.1, 0.2, 0.3), 1000
 #: Budgets: hidden units, epochs, batch, decay; images held out, and of a run that looks for rates
 #: how many images it trains on and how many epochs; temperatures; the first rates of the grid.
 BUDGETS = {
-    "digits": {"hidden": 64, "epochs": 40, "batch": 20, "decay": 0.95, "held": 300,
-               "search_images": None, "search_epochs": 40, "temperatures": 1000,
+    "digits": {"hidden": 64, "epochs": 30, "batch": 20, "decay": 0.93, "held": 300,
+               "search_images": None, "search_epochs": 30, "temperatures": 1000,
                "rates": (0.1, 0.2, 0.4)},
     "mnist": {"hidden": 500, "epochs": 8, "batch": 50, "decay": 0.75, "held": 2000,
               "search_images": 10000, "search_epochs": 8, "temperatures": 10000,
@@ -67,15 +67,15 @@ _variant("logistic", "one flip, logistic rates",
          lambda network, config: probability_flow.training(network, form="logistic"))
 #: Learners: rule and settings.  None is a reference of NumPy.
 LEARNERS = {
-    "flow, flips .02": ("flow", {"flip": 0.02}),
     "flow, flips .05": ("flow", {"flip": 0.05}),
-    "flow, flips .1": ("flow", {"flip": 0.1}),
-    "flow, flips .1, drawn": ("flipped-drawn", {"flip": 0.1}),
-    "flow, one flip": ("flow-one-flip", {}),
-    "flow, one flip, logistic": ("logistic", {}),
     "CD-1": (CD.rule, {}),
-    "CD-10": (CD10.rule, {}),
+    "flow, one flip": ("flow-one-flip", {}),
     "PCD": (None, {}),
+    "flow, flips .1": ("flow", {"flip": 0.1}),
+    "CD-10": (CD10.rule, {}),
+    "flow, flips .02": ("flow", {"flip": 0.02}),
+    "flow, flips .05, drawn": ("flipped-drawn", {"flip": 0.05}),
+    "flow, one flip, logistic": ("logistic", {}),
 }
 
 

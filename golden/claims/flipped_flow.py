@@ -28,11 +28,11 @@ from . import Row
 
 SYSTEM, SOURCE = "probability-flow", "arXiv 1711.07732"
 #: Shares of flips, images held out, and the decay of rates that both learners have.
-FLIPS, HELD, DECAY = (0.0, 0.1, 0.2), 300, 0.95
+FLIPS, HELD, DECAY = (0.0, 0.1, 0.2), 300, 0.93
 #: First rates of the grid; it does not grow beyond these ends.
 RATES, SMALLEST, LARGEST = (0.2, 0.4), 0.02, 4.0
 #: Temperatures on digits, and at MNIST size.
-TEMPERATURES, FULL_TEMPERATURES = 2000, 10000
+TEMPERATURES, FULL_TEMPERATURES = 1000, 10000
 RECONSTRUCTS = ("claim: trained machines reconstruct corrupted images more accurately than those "
                 "of contrastive divergence")
 LIKELY = "claim: the estimated log-likelihood is high; here, not below that of PCD"
@@ -137,7 +137,7 @@ def reconstruction(seed):
     held, part = train[order[:HELD]], train[order[HELD:]]
     for learner, changes in (("flow", {"flip": 0.05}), ("cd", {})):
         def make(rate, data=part, learner=learner, changes=changes):
-            return trained(learner, data, 64, rate, seed, 40, **changes)
+            return trained(learner, data, 64, rate, seed, 30, **changes)
 
         rate = best_rate(make, lambda network, weights: -wrong(network, weights, held, seed).mean())
         network, weights = make(rate, train)

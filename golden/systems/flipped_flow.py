@@ -130,7 +130,7 @@ def of_machine(network: Network, config) -> Program:
 
 #: Defaults.  On digits and MNIST the rates and flips of ``bench.flow_levers``, chosen on training
 #: images that were held out.
-_DIGITS = {"epochs": 40, "batch": 20, "rate": 0.4, "decay": 0.95, "flip": 0.05}
+_DIGITS = {"epochs": 30, "batch": 20, "rate": 0.4, "decay": 0.93, "flip": 0.05}
 _DEEP = {"epochs": 25, "batch": 20, "rate": 0.1, "scale": 0.1, "flip": 0.05}
 _MNIST = {"epochs": 8, "batch": 50, "rate": 0.2, "decay": 0.75, "flip": 0.1}
 #: Machines without hidden units have one-flip flow.
