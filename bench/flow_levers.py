@@ -43,8 +43,8 @@ BUDGETS = {
     "digits": {"hidden": 64, "epochs": 30, "batch": 20, "decay": 0.93, "held": 300,
                "search_images": None, "search_epochs": 30, "temperatures": 1000,
                "rates": (0.1, 0.2, 0.4)},
-    "mnist": {"hidden": 500, "epochs": 8, "batch": 50, "decay": 0.75, "held": 2000,
-              "search_images": 10000, "search_epochs": 8, "temperatures": 10000,
+    "mnist": {"hidden": 500, "epochs": 5, "batch": 50, "decay": 0.6, "held": 2000,
+              "search_images": 10000, "search_epochs": 5, "temperatures": 3000,
               "rates": (0.1, 0.2, 0.4)},
 }
 BUDGETS["fashion-mnist"] = BUDGETS["mnist"]

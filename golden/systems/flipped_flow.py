@@ -132,7 +132,7 @@ def of_machine(network: Network, config) -> Program:
 #: images that were held out.
 _DIGITS = {"epochs": 30, "batch": 20, "rate": 0.4, "decay": 0.93, "flip": 0.05}
 _DEEP = {"epochs": 25, "batch": 20, "rate": 0.1, "scale": 0.1, "flip": 0.05}
-_MNIST = {"epochs": 8, "batch": 50, "rate": 0.2, "decay": 0.75, "flip": 0.1}
+_MNIST = {"epochs": 5, "batch": 50, "rate": 0.2, "decay": 0.6, "flip": 0.05}
 #: Machines without hidden units have one-flip flow.
 _FLAT = {"epochs": 5, "batch": 50, "rate": 0.05, "decay": 0.5}
 _DEFAULTS = {
