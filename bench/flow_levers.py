@@ -29,7 +29,7 @@ from apical.golden.learning.data import load
 from apical.golden.learning.flow import FlowConfig, epochs
 from apical.golden.learning.sampling import reconstruction_error
 from apical.golden.network.boltzmann import binarize, corrupt, starting_weights
-from apical.golden.references.contrastive import contrastive
+from apical.golden.references.divergence import contrastive
 from apical.golden.references.likelihood import likelihood
 from apical.golden.systems import flipped_flow, probability_flow
 from apical.golden.systems.contrastive_divergence import CD, CD10

@@ -21,7 +21,7 @@ from ..network.boltzmann import boltzmann, corrupt, split, starting_weights
 from ..program import STATE
 from ..references.annealed import estimate_log_z
 from ..references.boltzmann import log_likelihood, log_partition
-from ..references.contrastive import contrastive
+from ..references.divergence import contrastive
 from ..systems import flipped_flow
 from ..systems.registry import system
 from . import Row

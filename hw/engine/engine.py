@@ -13,16 +13,17 @@ Control is in the root (:mod:`apical.hw.engine.root`), everything as wide as the
 
 from __future__ import annotations
 
-from amaranth.hdl import Module
+from amaranth.hdl import Module, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Out, connect, flipped
 
 from ..interface.config import EngineConfig
+from ..primitives.portable import delayed
 from .fabric import Fabric
 from .ports import HostSignature, flat_members, flat_view
 from .root import Root
 from .tile import Tile
-from .write_trace import WriteTrace, trace_ports
+from .write_trace import WriteTrace, trace_name, trace_ports
 
 #: Ports of every engine beside clock and reset.
 HOST_MEMBERS = {**flat_members("host", HostSignature().flip()), "busy": Out(1), "done": Out(1)}
@@ -35,8 +36,8 @@ class Engine(wiring.Component):
     ----------
     config : EngineConfig
     trace : bool
-        Add the trace port (simulation only): every state write with its operation count, vector
-        number, first unit and values.
+        Add a trace port for each tile (simulation only): every state write with its operation
+        count, vector number, first unit and values.
     held : bool
         Requests stand until they are taken, see :class:`~apical.hw.engine.host.HostPort`.
     portable : bool
@@ -51,8 +52,8 @@ class Engine(wiring.Component):
         An image is running.
     done : Out(1)
         Pulse at the end of each image.
-    trace_* : Out
-        Only with `trace`, see :class:`~apical.hw.engine.ports.TraceSignature`.
+    trace_*, trace1_* .. : Out
+        Only with `trace`, see :class:`~apical.hw.engine.ports.TraceSignature`; by tile.
     """
 
     def __init__(self, config: EngineConfig, trace=False, portable=False, held=False):
@@ -75,21 +76,28 @@ class Engine(wiring.Component):
         m.submodules.root = root = Root(config, self.hash, config.diagnostics or self.trace,
                                         self.held)
         m.submodules.fabric = fabric = Fabric(config)
-        m.submodules.tile0 = tile = Tile(config)
         connect(m, flipped(self.host), root.host)
         connect(m, root.tiles, fabric.root)
-        connect(m, fabric.tiles[0], tile.port)
+        for number in range(config.tiles):
+            m.submodules[f"tile{number}"] = tile = Tile(config, number)
+            connect(m, fabric.tiles[number], tile.port)
+            if self.trace:
+                self._trace(m, root, tile)
         m.d.comb += [self.busy.eq(root.busy), self.done.eq(root.done)]
-        if self.trace:
-            self._trace(m, root, tile)
         return m
 
     def _trace(self, m, root, tile):
-        config = self.config
-        m.submodules.trace = trace = WriteTrace(config)
-        m.d.comb += [trace.image.eq(root.image), trace.operation.eq(root.count)]
+        """The writes of a tile; what the root knows of them comes as late as to the tile."""
+        config, name = self.config, trace_name(tile.number)
+        m.submodules[name] = trace = WriteTrace(config)
+        m.d.comb += [
+            trace.image.eq(delayed(m, root.image, config.hops, f"{name}_image")),
+            trace.operation.eq(delayed(m, root.count, config.hops, f"{name}_operation"))]
         connect(m, tile.written, trace.states)
         if config.learning:
-            connect(m, root.update, trace.update)
+            for field in trace.update.signature.members:
+                value = Value.cast(getattr(root.update, field))
+                m.d.comb += Value.cast(getattr(trace.update, field)).eq(
+                    delayed(m, value, config.hops, f"{name}_{field}"))
             connect(m, (tile if config.pipelined_learning else root).updated, trace.weights)
-        connect(m, trace.trace, flipped(flat_view(self, "trace", trace.trace.signature)))
+        connect(m, trace.trace, flipped(flat_view(self, name, trace.trace.signature)))

@@ -149,7 +149,7 @@ class HostPort(wiring.Component):
         return m
 
     def _place(self, m, address):
-        """Tile and lane of a request; returns whether a lane that comes is the last one of a tile."""
+        """Tile and lane of a request; returns whether the coming one is the last of a tile."""
         config, bits = self.config, lane_bits(self.config.width)
         coming, accesses = self.port.address[:bits], (self.states, self.weights)
         if config.tiles == 1:

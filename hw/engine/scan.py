@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -41,6 +41,9 @@ class WordScan(wiring.Component):
     Members
     -------
     scan : In(ScanSignature)
+    mine : In(1), passed : Out(1)
+        With several tiles: the turn to give items comes, and is handed on with the last one of a
+        pass.  Tile 0, which has units if any has, comes last.
     flags : Out(ReadSignature), rates : Out(ChunkReadSignature)
         Which lanes of a word are not zero, and state chunks; latency 1.
     item : Out(ItemSignature)
@@ -54,7 +57,7 @@ class WordScan(wiring.Component):
             "scan": In(ScanSignature(config)),
             "flags": Out(ReadSignature(widths.states, config.lanes)),
             "rates": Out(ChunkReadSignature(widths.states, LANE_BITS, widths.chunk)),
-            "item": Out(ItemSignature())})
+            "item": Out(ItemSignature()), "mine": In(1), "passed": Out(1)})
 
     def elaborate(self, platform):
         m = Module()
@@ -69,6 +72,16 @@ class WordScan(wiring.Component):
             go = go | ~(valid & (low.any() | last))
         take = Signal()
         ahead, ahead_mask, ahead_last, ahead_word = self._fetch(m, take)
+        nothing, closes = ~(valid & (low.any() | last)), Const(1)
+        if config.tiles > 1:
+            turn, had = Signal(), Signal()
+            closes = Const(int(self.first == 0))
+            m.d.comb += [turn.eq(had | self.mine),
+                         self.passed.eq(go & turn & valid & last & ~more)]
+            m.d.sync += had.eq(turn & ~self.passed)
+            with m.If(self.scan.start):
+                m.d.sync += had.eq(int(self.first == config.width - config.lanes))
+            there, go = valid & (low.any() | (last & closes)) & go & turn, go & (turn | nothing)
         # Pick side: one lane a cycle, the lowest first; `low` is the lowest one of `mask`.
         rest, coming = Signal(lanes), Signal(lanes)
         m.d.comb += rest.eq(mask & ~low)
@@ -88,10 +101,11 @@ class WordScan(wiring.Component):
         # A pass without any rate gives one item of value 0: that of its lane 0.
         chosen = [Cat(*(low[lane] for lane in range(lanes) if lane >> bit & 1)).any()
                   for bit in range(max(1, ceil_log2(lanes)))]
-        there = valid & (low.any() | last)
-        if not config.serial_learning:
-            there = there & go
-        self._read(m, Cat(*chosen), there, last & ~more, word, row)
+        if config.tiles == 1:
+            there = valid & (low.any() | last)
+            if not config.serial_learning:
+                there = there & go
+        self._read(m, Cat(*chosen), there, last & ~more & closes, word, row)
         return m
 
     def _fetch(self, m, take):

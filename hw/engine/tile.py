@@ -84,6 +84,8 @@ class Tile(wiring.Component):
         port, scan, lanes, states = self.port, self.scan, self.lanes, self.states
         connect(m, flipped(port.items.scan), scan.scan)
         connect(m, scan.item, flipped(port.items.item))
+        if self.config.tiles > 1:
+            m.d.comb += [scan.mine.eq(port.items.mine), port.items.passed.eq(scan.passed)]
         connect(m, scan.flags, states.flags)
         connect(m, scan.rates, states.rates)
         connect(m, flipped(port.beats.operand), lanes.operand)

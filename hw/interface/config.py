@@ -14,20 +14,24 @@ from ...golden.errors import MisuseError
 from ...golden.numbers.formats import STATE, WEIGHT, Format
 from ...golden.numbers.tables import MOST_FRAC
 from ...golden.program import RATE_SHIFT, UPDATE_FRAC
-from .isa import WORD
+from ..export.families import FAMILIES, one_port
+from .isa import SPACE_LOW, WORD, lane_bits
 
 #: Part of the configuration hash: raise it with every change of encoding, map or arithmetic.
 ENGINE_VERSION = 1
 
-PRIMITIVES = ("portable", "ice40", "ecp5")
+PRIMITIVES = ("portable", *FAMILIES)
 LEARN_UNITS = ("pipelined", "serial")
 #: Bits of rounding below which the sum of a random word and two products leaves 32 bits in one
 #: direction only, by less than a quarter of their range (`hw.engine.learn_serial`).
 MOST_SERIAL_DROP = 29
 #: Lanes of all tiles: what counts of lanes in descriptors hold.
 MOST_LANES = 127
-#: From this depth on a word memory of the iCE40 is in SPRAM.
-SPRAM_LEAST = 4096
+
+
+def most_words(lanes: int) -> int:
+    """Words of so many lanes that host addresses reach."""
+    return 1 << SPACE_LOW - lane_bits(lanes)
 
 
 def _later(default):
@@ -127,12 +131,12 @@ class EngineConfig:
     smooth: bool = False
     noise: bool = False
     primitives: str = "portable"
-    tiles: int = 1
-    hop: int = 1
+    tiles: int = _later(1)
+    hop: int = _later(1)
 
     def __post_init__(self):
         ranges = {"lanes": (1, 64), "update_lanes": (1, self.lanes),
-                  "accumulator_width": (24, 48), "weight_depth": (2, 1 << 15),
+                  "accumulator_width": (24, 48), "weight_depth": (2, most_words(self.width)),
                   "state_depth": (2, 1 << 12), "accumulator_depth": (2, 1 << 12),
                   "event_depth": (2, 1 << 14), "input_banks": (1, 2),
                   "program_depth": (2, 1 << 12),
@@ -184,8 +188,8 @@ class EngineConfig:
         if self.serial_learning and self.drop > MOST_SERIAL_DROP:
             raise MisuseError(f"{self.drop} bits of rounding are too many for the serial learning "
                               f"unit, which adds up 32 bits; it takes {MOST_SERIAL_DROP} at most")
-        if (self.learning and self.primitives == "ice40" and self.weight_ports == 2
-                and self.weight_depth >= SPRAM_LEAST):
+        if (self.learning and self.weight_ports == 2
+                and one_port(self.primitives, self.weight_depth)):
             raise MisuseError(f"{self.weight_depth} words of weights are in SPRAM, which has one "
                               "port: set weight_ports to 1")
         if self.smooth and self.state.frac > MOST_FRAC:
@@ -197,11 +201,9 @@ class EngineConfig:
                               f"known: {', '.join(PRIMITIVES)}")
 
     def to_dict(self) -> dict:
-        """Plain values by field name, formats as text; of one tile as before there were several."""
+        """Plain values by field name, formats as text."""
         plain = {}
         for item in dataclasses.fields(self):
-            if self.tiles == 1 and item.name in ("tiles", "hop"):
-                continue
             value = getattr(self, item.name)
             plain[item.name] = str(value) if isinstance(value, Format) else value
         return plain

@@ -21,7 +21,8 @@ from amaranth.lib.wiring import In, Out
 
 from ..engine.memory import LaneMemory
 from ..engine.ports import HostSignature
-from ..interface.isa import LANE_BITS, REGISTERS
+from ..export.families import short_of_cells
+from ..interface.isa import REGISTERS, lane_bits
 from ..interface.protocol import (
     ANSWER_HEADER,
     CRC,
@@ -225,7 +226,7 @@ class Endpoint(wiring.Component):
                      byte.eq(self.received_byte ^ Mux(escaped, TURN, 0))]
         with m.If(self.received):
             m.d.sync += escaped.eq(escape)
-        if self.primitives == "ice40":  # slow enough without, and short of logic cells
+        if short_of_cells(self.primitives):  # and slow enough without
             return flag, taken, byte
         return tuple(delayed(m, value, 1, name) for value, name in (
             (flag, "flag"), (taken, "taken"), (byte, "byte")))
@@ -240,11 +241,11 @@ class Endpoint(wiring.Component):
         shifts = (self.state == State.HEAD) & taken
         steps = self.state == State.STEP
         first = phase == 0
+        bits = lane_bits(self.lanes)
         # Of the spaces that exist, those made of lanes are the ones with the highest bit.
-        turns = first & address[-1] & (address[:LANE_BITS] == self.lanes - 1)
+        turns = first & address[-1] & (address[:bits] == self.lanes - 1)
         low = Signal(8)
-        m.d.comb += low.eq(Cat(address[:LANE_BITS] | turns.replicate(LANE_BITS),
-                               address[LANE_BITS:8]))
+        m.d.comb += low.eq(Cat(address[:bits] | turns.replicate(bits), address[bits:8]))
         with m.If(load):
             register = Mux(self.behind[0], REGISTERS["commit"].number,
                            REGISTERS[RESULTS[0]].number)

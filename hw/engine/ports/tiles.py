@@ -40,20 +40,22 @@ class BeatsSignature(Signature):
 
 
 class ItemsSignature(Signature):
-    """Item port: the scan of state words for rates, and the items that it finds."""
+    """Item port: the scan of state words for rates, and the items that it finds.
+
+    With several tiles one has the turn to give items: `mine` hands it over, `passed` hands it on.
+    """
 
     def __init__(self, config: EngineConfig):
-        super().__init__({"scan": Out(ScanSignature(config)), "item": In(ItemSignature())})
+        turn = {"mine": Out(1), "passed": In(1)} if config.tiles > 1 else {}
+        super().__init__({"scan": Out(ScanSignature(config)), "item": In(ItemSignature()), **turn})
 
 
 class PartialSignature(Signature):
     """Sum port: what the lanes of a tile add up to in dot direction, and what all lanes do."""
 
     def __init__(self, config: EngineConfig):
-        width = config.accumulator_width
-        partial = min(width, 2 * WORD + ceil_log2(config.lanes))
-        super().__init__({"partial": In(signed(partial)),
-                          "total": Out(signed(min(width, partial + ceil_log2(config.tiles))))})
+        width = signed(min(config.accumulator_width, 2 * WORD + ceil_log2(config.width)))
+        super().__init__({"partial": In(width), "total": Out(width)})
 
 
 class UnitsSignature(Signature):

@@ -10,7 +10,7 @@ from apical.golden.learning.sampling import sample
 from apical.golden.network.boltzmann import boltzmann, split
 from apical.golden.program import Relax, Sample, walk
 from apical.golden.references.boltzmann import log_likelihood
-from apical.golden.references.contrastive import contrastive
+from apical.golden.references.divergence import contrastive
 from apical.golden.systems.contrastive_divergence import contrastive_divergence
 
 
