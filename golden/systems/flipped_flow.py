@@ -131,7 +131,7 @@ def of_machine(network: Network, config) -> Program:
 #: Defaults.  On digits and MNIST the rates and flips of ``bench.flow_levers``, chosen on training
 #: images that were held out.
 _DIGITS = {"epochs": 30, "batch": 20, "rate": 0.4, "decay": 0.93, "flip": 0.05}
-_DEEP = {"epochs": 25, "batch": 20, "rate": 0.1, "scale": 0.1, "flip": 0.05}
+_DEEP = {"epochs": 25, "batch": 20, "rate": 0.8, "decay": 0.93, "scale": 0.1, "flip": 0.05}
 _MNIST = {"epochs": 5, "batch": 50, "rate": 0.2, "decay": 0.6, "flip": 0.05}
 #: Machines without hidden units have one-flip flow.
 _FLAT = {"epochs": 5, "batch": 50, "rate": 0.05, "decay": 0.5}
@@ -142,8 +142,9 @@ _DEFAULTS = {
     ("float", "fashion-mnist", 0): _FLAT, ("float", "fashion-mnist", 1): _MNIST,
     ("float", "fashion-mnist", 2): _MNIST,
     ("fixed", "digits", 0): {"epochs": 6, "rate": 0.005, "decay": 0.7},
-    ("fixed", "digits", 1): {"epochs": 10, "rate": 0.02, "flip": 0.05},
-    ("fixed", "digits", 2): {"epochs": 12, "rate": 0.005, "scale": 0.1, "flip": 0.05},
+    ("fixed", "digits", 1): {"epochs": 10, "rate": 0.04, "decay": 0.8, "flip": 0.05},
+    ("fixed", "digits", 2): {"epochs": 12, "rate": 0.02, "decay": 0.8, "scale": 0.1,
+                             "flip": 0.05},
 }
 
 

@@ -66,8 +66,8 @@ def test_a_machine_leaves_half_of_the_wrong_pixels():
     """At the settings of docs/first-board.md; one pass without evidence leaves more."""
     system, data = trainer("flow"), load("digits")
     network, weight = system.network((64, 64)), Format(16, 14)
-    config = system.config("fixed", "digits", (64, 64), weight=weight, rate=0.03, decay=0.5,
-                           hidden_bias=-1.0, epochs=3)
+    config = system.config("fixed", "digits", (64, 64), weight=weight, rate=0.06, decay=0.5,
+                           epochs=3)
     weights = {name: dequantize(raw, weight)
                for name, raw in train_fixed(network, data, config).weights.items()}
     intact = binarize(data.test)
