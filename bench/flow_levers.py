@@ -206,7 +206,8 @@ def main():
     """Run what the arguments name; print a line a learner."""
     parser = argparse.ArgumentParser(prog="python -m bench.flow_levers", description=__doc__)
     parser.add_argument("--data", choices=sorted(BUDGETS), default="digits")
-    parser.add_argument("--seeds", type=int, default=5, help="seeds 0 .. N-1")
+    parser.add_argument("--seeds", type=int, default=5, help="seeds 0 .. N-1; 0 only looks for "
+                        "rates")
     parser.add_argument("--learners", default=None,
                         help=f"names joined by ';' (default: all): {'; '.join(LEARNERS)}")
     parser.add_argument("--search-images", type=int, help="training images of the search for rates")
@@ -230,7 +231,8 @@ def main():
               "learners": {}}
     for name in names:
         report["learners"][name] = study.learner(name, range(args.seeds))
-        print(line(name, report["learners"][name]), flush=True)
+        if args.seeds:
+            print(line(name, report["learners"][name]), flush=True)
     if args.json:
         write_json(args.json, report)
 
