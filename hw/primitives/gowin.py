@@ -9,7 +9,7 @@ so does a sum of products.
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, ClockSignal, Const, Instance, Mux, Signal
+from amaranth.hdl import Cat, ClockSignal, Const, Instance, Mux, ResetSignal, Signal
 from amaranth.utils import ceil_log2
 
 from . import portable, segmented
@@ -92,4 +92,6 @@ def select(m, word, select, size, name):
 def register(m, value, late, clears=False):
     """Flip-flops that stay apart from others of the same value: Yosys merges what it may."""
     for i, bit in enumerate(value):
-        m.submodules += Instance("DFF", i_CLK=ClockSignal(), i_D=bit, o_Q=late[i])
+        clear = {"i_RESET": ResetSignal()} if clears else {}
+        m.submodules += Instance("DFFR" if clears else "DFF", i_CLK=ClockSignal(), i_D=bit,
+                                 o_Q=late[i], **clear)
