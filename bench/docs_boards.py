@@ -196,8 +196,8 @@ def boards() -> str:
     for board in BOARDS.values():
         config = preset(board.preset)
         rows.append((f"`{board.name}`", board.title, board.device.name, f"{board.clock / 1e6:g}",
-                     board.baud, fastest_baud(board), f"`{board.preset}`", config.lanes,
-                     config.lanes * config.weight_depth))
+                     board.baud, fastest_baud(board), f"`{board.preset}`", config.width,
+                     config.width * config.weight_depth))
     parts += markdown_table(("board", "what it is", "device", "clock, MHz", "bits a second",
                              "at most, simulated", "preset", "lanes", "weights"), rows)
     parts += [_LINES, ""]

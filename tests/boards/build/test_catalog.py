@@ -29,7 +29,7 @@ def test_records_are_whole(name):
     chosen = board(name)
     config = preset(chosen.preset)
     assert config.primitives == chosen.device.family.name
-    assert config.lanes <= chosen.device.multipliers
+    assert config.width <= chosen.device.multipliers
     assert set(chosen.leds) <= {"alive", "busy", "error"}
     assert chosen.sram or chosen.flash
     for words in (chosen.sram, chosen.flash):

@@ -54,7 +54,7 @@ def test_it_is_placed_routed_and_in_time(built):
     assert path["delay_ns"] == pytest.approx(1000 / made["fmax_mhz"], rel=1e-3)
     assert path["source"].startswith("engine.") and path["sink"].startswith("engine.")
     assert 0 < path["routing_ns"] < path["delay_ns"]
-    assert config.lanes <= made["dsps"] <= chosen.device.multipliers
+    assert config.width <= made["dsps"] <= chosen.device.multipliers
     assert 0 < made["rams"] <= chosen.device.rams
     assert all(version != "unknown" for version in made["tools"].values())
     log = (folder / "kept" / "nextpnr.log").read_text()
