@@ -36,7 +36,7 @@ def trained_error(rule, data, sizes, seed, last=3, **settings):
 
 
 def modes(seed):
-    """All three modes learn digits as well as backpropagation, with two and three hidden layers."""
+    """All three modes learn digits with two and three hidden layers, against backpropagation."""
     data = load("digits")
     for sizes, epochs in DEPTHS.items():
         name, settings = "-".join(map(str, sizes)), {**DIGITS, "epochs": epochs}
