@@ -219,7 +219,7 @@ def alignment(seed):
         if name[0] == "b":
             weights[name] = np.full_like(weights[name], 0.3)
         if name[0] == "B":  # so weak that units stay on their side of a limit
-            weights[name] *= 0.2
+            weights[name] *= 0.02
     problem = network, weights, rng.random((40, SIZES[0])), rng.random((40, SIZES[-1]))
     found = changes(problem, feedback_alignment.training(network),
                     lambda rate: feedback_alignment.learning_rates(network, rate))
