@@ -11,6 +11,7 @@ import json
 import statistics
 from pathlib import Path
 
+from apical.golden.references.annealed import LEAST_EFFECTIVE, MOST_APART
 from apical.hw.export.verilog import markdown_table as _table
 from bench import docs_checks
 
@@ -120,6 +121,58 @@ def _machine_name(report):
     return "-".join(map(str, layers)) + (", lateral" if report.get("lateral") else "")
 
 
+def _machine_rule(report):
+    """Name of a rule: a machine that flips no states learned by one-flip flow."""
+    rule = report.get("rule", "scikit-learn")
+    return "flow-one-flip" if rule == "flow" and report.get("flip") is None else rule
+
+
+def _interval(report):
+    """The interval of a log-likelihood, where it means something."""
+    if report["effective_chains"] < LEAST_EFFECTIVE * report["chains"]:
+        back = report.get("log_likelihood_reverse")
+        if back is None:
+            return ", too few chains count"
+        if abs(back - report["log_likelihood"]) > MOST_APART:
+            return f" forward, {back:.1f} back, too few chains count"
+    low, high = report["log_likelihood_interval"]
+    return f" [{low:.1f}, {high:.1f}]"
+
+
+def flow_levers() -> list[str]:
+    """Lines of the tables of ``bench.flow_levers``, one for each data set."""
+    lines = []
+    for record in records("flow-levers-*"):
+        r, rows = record["report"], []
+        for name, found in r["learners"].items():
+            pixels, nats = found["runs"]["reconstruction"], found["runs"]["likelihood"]
+            wrong = [[100 * run["wrong_pixels"][k] for run in pixels]
+                     for k in range(len(r["levels"]))]
+            trusted = sum(run["log_likelihood_interval"] is not None for run in nats)
+            rows.append([name, f"{pixels[0]['rate']:g}", *(_middle(part, 2) for part in wrong),
+                         f"{nats[0]['rate']:g}",
+                         _middle([run["log_likelihood"] for run in nats], 1),
+                         _middle([run["log_likelihood_reverse"] for run in nats], 1),
+                         f"{trusted} of {len(nats)}"])
+        lines += [f"`{record['command']}`: {r['data']}, {r['hidden']} hidden units, {r['epochs']} "
+                  f"epochs, batches of {r['batch']}, rates times {r['decay']:g} after each epoch, "
+                  f"{r['seeds']} seed{'s' if r['seeds'] > 1 else ''}; medians (smallest .. "
+                  "largest). A learner has one rate for the wrong pixels and one for the "
+                  "likelihood, chosen on training images that were held out.", ""]
+        lines += _table(["learner", "rate", *(f"% wrong from {100 * share:.0f} % flips"
+                                              for share in r["levels"]),
+                         "rate", "nats, forward", "nats, back", "trusted"], rows)
+    return lines
+
+
+def _middle(values, digits):
+    """Median and range of figures of several seeds."""
+    text = f"{statistics.median(values):.{digits}f}"
+    if len(values) < 2:
+        return text
+    return f"{text} ({min(values):.{digits}f} .. {max(values):.{digits}f})"
+
+
 def machine_table() -> list[str]:
     """Lines of the table of Boltzmann machines."""
     rows = []
@@ -127,11 +180,10 @@ def machine_table() -> list[str]:
             r["report"]["data"] != "mnist", _machine_name(r["report"]),
             r["report"].get("rule", "z"), r["report"]["seed"])):
         r = record["report"]
-        low, high = r["log_likelihood_interval"]
         bound = "" if r.get("log_likelihood_is", "exact").startswith("exact") else "at least "
-        rows.append([r["data"], _machine_name(r), r.get("rule", "scikit-learn"), r["seed"],
+        rows.append([r["data"], _machine_name(r), _machine_rule(r), r["seed"],
                      *map(_percent, r["reconstruction_error"].values()),
-                     f"{bound}{r['log_likelihood']:.1f} [{low:.1f}, {high:.1f}]",
+                     f"{bound}{r['log_likelihood']:.1f}{_interval(r)}",
                      f"{r['effective_chains']:.0f} of {r['chains']}",
                      f"`{record['command'].partition(' --save')[0]}`"])
     return _table(["data", "machine", "rule", "seed", "from 10 % flips", "from 20 %", "from 30 %",
@@ -184,8 +236,9 @@ def results_golden() -> str:
              "Images are binarized at 1/2. Reconstruction is the share of wrong pixels of the "
              "10,000 test images after a mean-field pass from flipped pixels. The log-likelihood "
              "of the test images is estimated by annealed importance sampling, with its 95 % "
-             "interval (of the spread between chains). If few chains count, the estimate is "
-             "unreliable.", "", *machine_table(),
+             "interval (of the spread between chains) where enough chains count, or where chains "
+             "that go back agree.", "", *machine_table(),
+             *(["### Levers of probability flow", "", *flow_levers()] if flow_levers() else []),
              *_samples(),
              "## Speed: equilibrium propagation in the float executor", "", *_speed(),
              "## Checks: `apical reproduce all --seed S`", "",

@@ -11,7 +11,7 @@ from .train_report import TEMPERATURES
 
 #: Options that are settings of a run, by field.
 SETTINGS = ("epochs", "batch", "rates", "decay", "beta_shift", "steps", "nudge_steps", "sweeps",
-            "flips", "hidden_bias", "seed", "schedule", "weight_decay", "image_shift",
+            "flips", "flip", "hidden_bias", "seed", "schedule", "weight_decay", "image_shift",
             "image_noise", "average")
 #: Options that only raw integers have.
 NUMBERS = ("state", "weight", "update_frac")
@@ -109,8 +109,11 @@ def add_arguments(parser):
     parser.add_argument("--lateral", action="store_true", default=None,
                         help="couplings inside hidden layers (rule flow)")
     parser.add_argument("--flips", metavar="SET",
-                        help="whose flips count, visible or all (rule flow; default: visible for "
-                        "one hidden layer, else all)")
+                        help="whose flips count, visible or all (rule flow-one-flip; default: "
+                        "visible for one hidden layer, else all)")
+    parser.add_argument("--flip", metavar="P", type=argument(number),
+                        help=f"probability that a state flips where learning starts (rule flow) "
+                        f"{tuned}")
     parser.add_argument("--sweeps", metavar="N", type=whole,
                         help="Gibbs sweeps of the hidden units (rule flow; default: 2)")
     parser.add_argument("--temperatures", metavar="N", type=whole,
@@ -146,7 +149,8 @@ def chosen_system(args):
         return found
     if found.rule != "flow":
         raise MisuseError(f"option --lateral belongs to the rule flow, not to {args.rule}")
-    return system("flow-dbm-lateral")
+    flipped = "-flipped" if found.name.startswith("flow-flipped") else ""
+    return system(f"flow{flipped}-dbm-lateral")
 
 
 def _variant(rule, mode):

@@ -207,6 +207,9 @@ class FlowConfig:
         First bias of hidden units; below 0 they start sparse.  Visible flips never change it.
     seed : int
         Of first couplings, order of images and noise.
+    flip : float or None
+        Probability of a flip, of machines that flip their states
+        (:mod:`~apical.golden.systems.flipped_flow`); None is that of the rule.
     """
 
     rule: str = "flow"
@@ -219,6 +222,7 @@ class FlowConfig:
     scale: float = 0.01
     hidden_bias: float = 0.0
     seed: int = 0
+    flip: float | None = None
 
     #: The form for raw integers.
     fixed: ClassVar[type]
@@ -235,6 +239,8 @@ class FlowConfig:
         if not -np.inf < self.hidden_bias < np.inf:
             raise MisuseError(f"hidden_bias is {self.hidden_bias}; give a finite number")
         _check_decay(self)
+        if self.flip is not None and not 0 < self.flip < 1:
+            raise MisuseError(f"flip is {self.flip}; give a probability between 0 and 1")
         if self.flips not in (None, "visible", "all"):
             raise MisuseError(f"flips are '{self.flips}'; use visible or all")
 
@@ -250,6 +256,8 @@ class FlowConfig:
         """What a checkpoint must agree in with the run that resumes it: JSON values."""
         settings = asdict(self)
         del settings["epochs"]  # a run may be made longer
+        if self.flip is None:  # as in checkpoints of version 0.1.0
+            del settings["flip"]
         return settings
 
 
