@@ -123,7 +123,7 @@ def spikes(seed):
                SOURCES["spiking"], "ep-spiking")
 
 
-def digits(seed):
+def kin_digits(seed):
     """Every rule learns digits in raw integers."""
     data, sizes = load("digits"), (64, 32, 10)
     for name in (*RULES, "ep-spiking"):
@@ -137,4 +137,4 @@ def digits(seed):
                    SOURCES["spiking"] if name == "ep-spiking" else RULES[name][0], name)
 
 
-GROUPS = changes, spikes, digits
+GROUPS = changes, spikes, kin_digits
