@@ -62,14 +62,15 @@ def contrast(network: Network):
         rows, cols, sign = projection.source, projection.target, projection.sign
         if network.population(rows).fixed_rate:
             slot = equilibrium.rate_slot(network, rows)
-            terms = (Outer((rows, slot), (cols, "whole"), sign),)
+            products = [(Outer((rows, slot), (cols, "whole"), sign),)]
         else:
             summed += [name for name in (rows, cols) if name not in summed]
-            terms = (Outer((rows, "near"), (cols, "change8"), sign),
-                     Outer((rows, "change8"), (cols, "near"), sign),
-                     Outer((rows, "far"), (cols, "far change"), -sign),
-                     Outer((rows, "far change"), (cols, "far"), -sign))
-        learned.append(Learn(projection.matrix, terms))
+            # Two updates of two products each: an engine adds up no more at a time.
+            products = [(Outer((rows, total), (cols, change), side * sign),
+                         Outer((rows, change), (cols, total), side * sign))
+                        for total, change, side in (("near", "change8", 1),
+                                                    ("far", "far change", -1))]
+        learned += [Learn(projection.matrix, terms) for terms in products]
     for name in summed:
         ops += _sums(name)
     return ops + learned
