@@ -39,7 +39,7 @@ class GoldenPort:
                       Space.DESCRIPTORS: np.zeros(2 * config.descriptor_depth, np.int64),
                       Space.EVENTS: np.zeros(config.input_banks * config.event_depth, np.int64)}
         self._words = {Space.STATE: np.zeros((config.state_depth, lanes), np.int64),
-                       Space.WEIGHTS: np.zeros((config.weight_depth, lanes), np.int64)}
+                       Space.WEIGHTS: np.zeros((config.weight_words, lanes), np.int64)}
         self._staged = np.zeros(lanes, np.int64)
         self._executor = None
         self.stop()

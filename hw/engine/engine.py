@@ -93,7 +93,7 @@ class Engine(wiring.Component):
         m.submodules.states = self.states = StateStore(config)
         m.submodules.sums = self.sums = SumStore(config)
         m.submodules.signature = self.signing = SignatureUnit(
-            config.update_lanes, config.primitives, config.serial_learning)
+            config.update_lanes, config.primitives, config.serial_learning, config.serial_draws)
         m.submodules.registers = self.registers = Registers(
             config, self.hash, config.diagnostics or self.trace)
         self.learn = None
@@ -144,10 +144,21 @@ class Engine(wiring.Component):
             sequencer.measuring.eq(unit.measuring), sequencer.signing.eq(self.signing.busy),
             sequencer.hold.eq(self.port.reading), sequencer.moved.eq(unit.moved),
             unit.clear_moved.eq(sequencer.clear_moved), sequencer.take_key.eq(unit.take_key)]
-        if self.config.noise:
+        if self.config.one_at_a_time:
+            self._one_at_a_time(m)
+        elif self.config.noise:
             m.submodules.draw = draw = DrawUnit()
             m.d.comb += [draw.start.eq(sequencer.start_draws), draw.key.eq(sequencer.draw_key),
                          unit.random.eq(Cat(draw.x, draw.y))]
+
+    def _one_at_a_time(self, m):
+        """The serial table unit, with what the other units have."""
+        sequencer, unit, signing = self.sequencer, self.unit, self.signing
+        connect(m, unit.draw, sequencer.draw)
+        connect(m, unit.samples, self.port.samples)
+        m.d.comb += [
+            signing.drawing.eq(unit.crossing), signing.draw_key.eq(sequencer.draw_key),
+            signing.draw_word.eq(sequencer.mixed), unit.random.eq(Cat(signing.x, signing.y))]
 
     def _projection(self, m):
         issue, lanes, states = self.issue, self.lanes, self.states
@@ -157,7 +168,11 @@ class Engine(wiring.Component):
         connect(m, issue.dot, states.dot)
         connect(m, lanes.sums, self.sums.lanes)
         connect(m, lanes.write, self.sums.lanes_write)
-        m.d.comb += [self.weights.address.eq(issue.weight_address),
+        address = issue.weight_address
+        if self.config.serial_tables:
+            samples = self.unit.samples
+            address = Mux(samples.busy, samples.address, address)
+        m.d.comb += [self.weights.address.eq(address),
                      lanes.weights.eq(self.weights.word), lanes.rates.eq(issue.dot.word),
                      lanes.coming.eq(issue.issuing)]
         beats, updates = issue.operand, None

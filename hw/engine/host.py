@@ -30,6 +30,7 @@ from .ports import (
     LaneAccessSignature,
     LaneWordSignature,
     RegisterSignature,
+    SampleSignature,
     Widths,
     WriteSignature,
 )
@@ -65,7 +66,9 @@ class HostPort(wiring.Component):
     states, weights : Out(LaneAccessSignature)
         Of states one is written at a time, of weights a whole word, with its last lane.
     update : In(LaneWordSignature)
-        Serial learning unit only: weights are read and words put together for it.
+        Serial units only: weights are read for them, and words put together for that of weights.
+    samples : In(SampleSignature)
+        Serial table unit only: a lane of the word that is read.
     reading : Out(1)
         Memory ports are used by the host; no image may begin.
     """
@@ -79,7 +82,8 @@ class HostPort(wiring.Component):
             "code": Out(CodeAccessSignature()), "events": Out(WriteSignature(widths.events, 32)),
             "states": Out(LaneAccessSignature(WORD, widths.chunk)),
             "weights": Out(LaneAccessSignature(widths.word, widths.word)),
-            "update": In(LaneWordSignature(config)), "reading": Out(1)})
+            "update": In(LaneWordSignature(config)), "samples": In(SampleSignature(config)),
+            "reading": Out(1)})
 
     def elaborate(self, platform):
         m = Module()
@@ -161,10 +165,12 @@ class HostPort(wiring.Component):
         cells, chosen = family(self.config.primitives), {}
         for case, words in ((Space.STATE, self.states.word), (Space.WEIGHTS, self.weights.word)):
             number = lane
+            if self.config.serial_tables and case == Space.WEIGHTS:
+                number = Mux(self.samples.busy, self.samples.lane, number)
             if self.config.serial_learning and case == Space.WEIGHTS:
-                number = Mux(self.update.busy, self.update.lane, lane)
+                number = Mux(self.update.busy, self.update.lane, number)
             select = number[:ceil_log2(len(words) // WORD)]
-            if len(words) // WORD > FAR and not self.config.serial_learning:
+            if len(words) // WORD > FAR and not self.config.shared_product:
                 # Lanes are spread all over the device.
                 near = [select_chunk(words[i:i + 4 * WORD], select[:2], WORD)
                         for i in range(0, len(words), 4 * WORD)]
@@ -173,7 +179,8 @@ class HostPort(wiring.Component):
             # Complements of states are a register of the unit pipeline too.
             turn = (lambda value: ~value) if case == Space.STATE else (lambda value: value)
             chosen[case] = turn(delayed(m, turn(word), 1, f"chosen{int(case)}_"))
-        m.d.comb += self.update.old.eq(chosen[Space.WEIGHTS])
+        m.d.comb += [self.update.old.eq(chosen[Space.WEIGHTS]),
+                     self.samples.sample.eq(chosen[Space.WEIGHTS])]
         return chosen
 
     def _known(self, m):
@@ -187,7 +194,7 @@ class HostPort(wiring.Component):
                     (Space.DESCRIPTORS, address[1:] < config.descriptor_depth),
                     (Space.EVENTS, address < config.input_banks * config.event_depth),
                     (Space.STATE, lane & (word < config.state_depth)),
-                    (Space.WEIGHTS, lane & (word < config.weight_depth))):
+                    (Space.WEIGHTS, lane & (word < config.weight_words))):
                 with m.Case(case):
                     m.d.comb += known.eq(there)
         return known

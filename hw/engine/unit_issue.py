@@ -15,7 +15,7 @@ from .random_words import DRAW_LATENCY
 
 def one_at_a_time(config: EngineConfig) -> bool:
     """Whether some operations issue one unit a cycle: table look-ups, random words."""
-    return config.smooth or config.noise
+    return (config.smooth or config.noise) and not config.one_at_a_time
 
 
 def stage_layout(config: EngineConfig):
@@ -48,6 +48,10 @@ class UnitIssue(wiring.Component):
         The chunk that is issued.
     number, a, b, c : Out
         Its number in the word; words of state a, of state b and of sums.
+    slow : Out(1)
+        With the serial table unit only: the operation is one of its.  Then a chunk is issued with
+        `token`, and `advance` goes on to the next one.
+    token, advance : In(1)
     """
 
     def __init__(self, config: EngineConfig):
@@ -56,7 +60,8 @@ class UnitIssue(wiring.Component):
         super().__init__({
             "operation": In(UnitSignature(config)), "issuing": Out(1),
             "stage": Out(stage_layout(config)), "number": Out(LANE_BITS),
-            "a": Out(widths.states), "b": Out(widths.states), "c": Out(widths.sums)})
+            "a": Out(widths.states), "b": Out(widths.states), "c": Out(widths.sums),
+            "slow": Out(1), "token": In(1), "advance": In(1)})
 
     def elaborate(self, platform):
         m = Module()
@@ -74,11 +79,19 @@ class UnitIssue(wiring.Component):
             with m.If(operation.start):
                 m.d.sync += slow.eq(operation.mode == Mode.SCALE)
             going = walking & ~pause
+        advance = going
+        if config.one_at_a_time:
+            alone = Signal()
+            with m.If(operation.start):
+                m.d.sync += alone.eq((operation.post != Post.NONE) | operation.draws)
+            m.d.comb += self.slow.eq(alone & walking)
+            going, advance = (Mux(alone, walking & pulse, going)
+                              for pulse in (self.token, self.advance))
         end = unit + quick
         if one_at_a_time(config):
             # One unit a cycle: for the table unit, and where every unit draws a word.
             one, wait, sub = Signal(), Signal(range(DRAW_LATENCY)), Signal(range(max(2, quick)))
-            going = going & (wait == 0)
+            going = advance = going & (wait == 0)
             end = Mux(one, unit + sub + 1, unit + quick)
             with m.If(operation.start):
                 m.d.sync += [one.eq((operation.post != Post.NONE) | operation.draws),
@@ -106,7 +119,7 @@ class UnitIssue(wiring.Component):
             m.d.sync += [left.eq(operation.blocks), walking.eq(1), tail.eq(operation.tail),
                          chunk.eq(0), first.eq(1), self.a.eq(operation.a),
                          self.b.eq(operation.b), self.c.eq(operation.c)]
-        with m.Elif(going):
+        with m.Elif(advance):
             m.d.sync += first.eq(0)
             with m.If(issued.turn):
                 m.d.sync += [chunk.eq(0), left.eq(left - 1), walking.eq(left != 1),

@@ -22,8 +22,10 @@ from ..interface.isa import INDEX, LANE_BITS, WORD, Limits, Mode, Post
 from ..primitives.portable import delayed
 from .ports import (
     ChunkReadSignature,
+    DrawSignature,
     GateSignature,
     ProductSignature,
+    SampleSignature,
     StateWriteSignature,
     UnitReadSignature,
     UnitSignature,
@@ -31,8 +33,9 @@ from .ports import (
 )
 from .product import ProductSum
 from .tables import LATE_STAGE, TableUnit
+from .tables_serial import SerialTableUnit
 from .unit_issue import UnitIssue, occupied, one_at_a_time, stage_layout
-from .unit_lane import UpdateLane, clip_stage, lane_controls
+from .unit_lane import UpdateLane, byte_total, clip_stage, lane_controls
 from .unit_measure import Measure
 
 #: Stage of what is added to a state.
@@ -72,6 +75,10 @@ class UnitPipeline(wiring.Component):
         Unit of the largest value of the last DECIDE.
     product : In(ProductSignature)
         Serial learning unit only: while a weight update runs, it has the multiplier.
+    samples : Out(SampleSignature), draw : Out(DrawSignature)
+        Serial table unit only.
+    crossing : Out(1)
+        Serial table unit only: the crossing of the signature makes random words.
     """
 
     def __init__(self, config: EngineConfig):
@@ -85,7 +92,8 @@ class UnitPipeline(wiring.Component):
             "busy": Out(1), "issue": Out(1), "take_key": Out(1),
             "clipped": Out(range(config.update_lanes + 1)), "moved": Out(WORD),
             "clear_moved": In(1), "measuring": Out(1), "winner": Out(INDEX),
-            "product": In(ProductSignature())})
+            "product": In(ProductSignature()), "samples": Out(SampleSignature(config)),
+            "draw": Out(DrawSignature()), "crossing": Out(1)})
 
     @property
     def write_stage(self):
@@ -103,14 +111,20 @@ class UnitPipeline(wiring.Component):
             self.states.a_address.eq(issue.a), self.states.b_address.eq(issue.b),
             self.sums.address.eq(issue.c), self.sums.number.eq(issue.number)]
         stages = [issue.stage]
-        for i in range(1, (late_stage if config.smooth else self.write_stage) + 1):
+        pipelined = config.smooth and not config.serial_tables
+        for i in range(1, (late_stage if pipelined else self.write_stage) + 1):
             late = Signal(stage_layout(config), name=f"stage{i}")
             m.d.sync += late.eq(stages[-1])
             stages.append(late)
         self._controls(m, stages)
         before, out = stages[self.write_stage - 1], stages[self.write_stage]
         late = Const(0)
-        if config.smooth:
+        if config.one_at_a_time:
+            post = Signal(3)
+            with m.If(self.operation.start):
+                m.d.sync += post.eq(self.operation.post)
+            late = post != Post.NONE
+        elif config.smooth:
             # Operations of the table unit are alone in the pipeline.
             late = Signal()
             with m.If(self.operation.start):
@@ -119,13 +133,16 @@ class UnitPipeline(wiring.Component):
                            for i, here in enumerate((before, out)))
         m.d.comb += [self.issue.eq(occupied(config, issue.stage)),
                      write.taken.eq(occupied(config, out)), self.take_key.eq(before.first)]
+        if config.one_at_a_time:
+            self._serial(m, issue, post)
         lanes = self._lanes(m, stages[2])
         number = self._walk(m, before, out)
         values = Cat(*(lane.new for lane in lanes))
         if config.smooth:
-            finished = self._tables(m, stages, lanes)
+            finished = self._serial_tables(m, lanes[0]) if config.serial_tables else \
+                self._tables(m, stages, lanes)
             values = Mux(late, finished.replicate(quick), values)
-            gate = self.written["post"] == Post.GATE
+            gate = (post if config.serial_tables else self.written["post"]) == Post.GATE
             m.d.comb += self.gate.enable.eq(out.lanes & (late & gate).replicate(quick))
         m.d.comb += [write.enable.eq(out.lanes & self.written["writes"].replicate(quick)),
                      write.counted.eq(out.lanes & self.written["counts"].replicate(quick)),
@@ -157,18 +174,50 @@ class UnitPipeline(wiring.Component):
                 lane.sum.eq(self.sums.data.word_select(number, config.accumulator_width)),
                 lane.random.eq(self.random), lane.controls.eq(self.controls)]
             lanes.append(lane)
-        if config.serial_learning:
+        if config.shared_product:
             m.submodules.product = unit = ProductSum(config.primitives)
             there, learn, at = occupied(config, arriving), self.product, self.controls.leak
-            m.d.comb += [
-                unit.a.eq(operands.a), unit.b.eq(Mux(learn.busy, learn.value, at.factor)),
-                unit.subtract.eq(Mux(learn.busy, learn.subtract, at.factor_negative)),
-                unit.load.eq(Mux(learn.busy, learn.load, ~there)),
-                unit.add.eq(Mux(learn.busy, learn.add, there)),
-                unit.begin.eq(Mux(learn.busy, learn.begin, 0)),
-                learn.total.eq(unit.total), learn.a.eq(operands.a),
-                lanes[0].product.eq(unit.total)]
+            a, users = operands.a, []
+            if config.noise and config.one_at_a_time:
+                a = Mux(at.noisy, byte_total(self.random), a)
+            if config.serial_learning:
+                users.append((learn.busy, [operands.a, learn.value, learn.subtract, learn.load,
+                                           learn.add, learn.begin]))
+                m.d.comb += [learn.total.eq(unit.total), learn.a.eq(operands.a)]
+            if config.serial_tables:
+                table = self.serial
+                users.append((table.taken, [table.a, table.b, table.subtract, table.load,
+                                            table.add, table.begin]))
+                m.d.comb += table.total.eq(unit.total)
+            factor = at.factor if config.learning or config.noise else Const(0)
+            negative = at.factor_negative if config.serial_learning else Const(0)
+            ports = unit.a, unit.b, unit.subtract, unit.load, unit.add, unit.begin
+            for number, port in enumerate(ports):
+                value = [a, factor, negative, ~there, there, 0][number]
+                for busy, values in users:
+                    value = Mux(busy, values[number], value)
+                m.d.comb += port.eq(value)
+            m.d.comb += lanes[0].product.eq(unit.total)
         return lanes
+
+    def _serial(self, m, issue, post):
+        """The serial table unit: it says when a chunk is issued, and when the next one is taken."""
+        m.submodules.serial = table = self.serial = SerialTableUnit(self.config)
+        draws = Signal()
+        with m.If(self.operation.start):
+            m.d.sync += draws.eq(self.operation.draws)
+        m.d.comb += [table.start.eq(self.operation.start), table.slow.eq(issue.slow),
+                     table.post.eq(post), table.draws.eq(draws), issue.token.eq(table.token),
+                     issue.advance.eq(table.advance), self.crossing.eq(table.crossing)]
+        connect(m, table.draw, flipped(self.draw))
+        connect(m, table.samples, flipped(self.samples))
+
+    def _serial_tables(self, m, lane):
+        """What the serial table unit finds; returns its values."""
+        table = self.serial
+        m.d.comb += [table.z.eq(lane.new), table.state.eq(lane.old),
+                     table.word.eq(self.random[WORD:]), self.gate.value.eq(table.gated)]
+        return table.value
 
     def _tables(self, m, stages, lanes):
         """The table unit after stage 5, on the one lane that is in use; returns its values."""
@@ -215,6 +264,10 @@ class UnitPipeline(wiring.Component):
                         & ~operation.negate),
             "limits": Mux(none, operation.limits, Limits.FORMAT),
             "flow": operation.post == Post.FLOW}
+        # While the serial table unit works, values stand before a chunk passes.
+        stands = Signal()
+        if self.config.one_at_a_time:
+            m.d.sync += stands.eq(operation.start & ~self._none_drawn(operation))
         self.word = Signal.like(operation.t)
         with m.If(operation.start):
             m.d.sync += self.word.eq(operation.t)
@@ -226,7 +279,7 @@ class UnitPipeline(wiring.Component):
             if stage == 2:  # the last chunk before a start has passed it
                 return newest
             here = Signal(width, name=f"at_{name}", reset_less=True)
-            with m.If(stages[stage - 1].first):
+            with m.If(stages[stage - 1].first | stands):
                 m.d.sync += here.eq(newest)
             return here
 
@@ -236,9 +289,15 @@ class UnitPipeline(wiring.Component):
             for name, field in getattr(self.controls, part).shape():
                 m.d.comb += getattr(self.controls, part)[name].eq(
                     held(field.width, f"{part}.{name}", stage))
-        widths = _WRITE_CONTROLS | ({"post": 3} if smooth else {})
+        pipelined = smooth and not self.config.serial_tables
+        widths = _WRITE_CONTROLS | ({"post": 3} if pipelined else {})
         self.written = {name: held(width, f"write.{name}", self.write_stage)
                         for name, width in widths.items()}
+
+    @staticmethod
+    def _none_drawn(operation):
+        """Whether an operation has neither a function nor random words."""
+        return (operation.post == Post.NONE) & ~operation.draws
 
     def _walk(self, m, before, out):
         """Word, chunk and unit that are written: walked again rather than carried along."""
@@ -250,7 +309,13 @@ class UnitPipeline(wiring.Component):
         number = Signal(min(INDEX, (depth * lanes - 1).bit_length()))
         last_step = lanes - (-(-lanes // quick) - 1) * quick
         m.d.comb += [write.unit.eq(number), write.number.eq(chunk)]
-        with m.If(before.first):
+        begins = before.first
+        if config.one_at_a_time:
+            # The serial table unit numbers units before it writes them.
+            operation = self.operation
+            begins = begins | (operation.start & ~self._none_drawn(operation))
+            m.d.comb += self.serial.unit.eq(number)
+        with m.If(begins):
             m.d.sync += [write.address.eq(self.word), chunk.eq(0), number.eq(0)]
         with m.Elif(occupied(config, out) & (out.step if one_at_a_time(config) else Const(1))):
             m.d.sync += [chunk.eq(Mux(out.turn, 0, chunk + 1)),

@@ -38,9 +38,11 @@ from .projections import (
 )
 from .shared import (
     CrossSignature,
+    DrawSignature,
     LaneWordSignature,
     MixSignature,
     ProductSignature,
+    SampleSignature,
 )
 from .sizes import (
     Widths,
@@ -66,6 +68,7 @@ __all__ = [
     "CountSignature",
     "CrossSignature",
     "DotSignature",
+    "DrawSignature",
     "GateSignature",
     "HostSignature",
     "ItemSignature",
@@ -80,6 +83,7 @@ __all__ = [
     "ReadSignature",
     "RegisterSignature",
     "RunSignature",
+    "SampleSignature",
     "SideSignature",
     "StateWriteSignature",
     "SumSignature",

@@ -1,11 +1,12 @@
-"""What the serial learning unit has from other units."""
+"""What serial units have from other units."""
 
 from __future__ import annotations
 
 from amaranth.lib.wiring import In, Out, Signature
 
 from ...interface.config import EngineConfig
-from ...interface.isa import LANE_BITS, WORD
+from ...interface.isa import INDEX, LANE_BITS, WORD
+from .sizes import Widths
 
 
 class MixSignature(Signature):
@@ -61,3 +62,35 @@ class LaneWordSignature(Signature):
     def __init__(self, config: EngineConfig):
         super().__init__({"busy": Out(1), "lane": Out(LANE_BITS), "old": In(WORD),
                           "shift": Out(1), "new": Out(WORD), "word": In(WORD * config.lanes)})
+
+
+class DrawSignature(Signature):
+    """The key engine while an operation draws random words one at a time: it absorbs numbers.
+
+    Members
+    -------
+    busy : Out(1)
+        The operation goes on.
+    start : Out(1), unit : Out
+        Mixes the number of a unit into the key of the operation's random words; it is there
+        ``KEY_ROUNDS`` + 1 cycles later.
+    """
+
+    def __init__(self):
+        super().__init__({"busy": Out(1), "start": Out(1), "unit": Out(INDEX)})
+
+
+class SampleSignature(Signature):
+    """Samples of tables in the weight memory, while `busy` (serial table unit).
+
+    Members
+    -------
+    address : Out
+        Word of a sample; it is there `weight_latency` cycles later.
+    lane : Out, sample : In
+        Shows a lane of the word that is there, 1 cycle later.
+    """
+
+    def __init__(self, config: EngineConfig):
+        super().__init__({"busy": Out(1), "address": Out(Widths(config).weights),
+                          "lane": Out(LANE_BITS), "sample": In(WORD)})

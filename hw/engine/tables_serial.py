@@ -1,0 +1,200 @@
+"""Operations of the table unit one unit at a time, for the smallest devices: what others have.
+
+The unit pipeline stands still: while the addresses of one unit stand, its value z and its state do.
+So functions need no stages of their own, and nearly no arithmetic:
+
+* samples of the tables are words of the weight memory (`EngineConfig.table_base`), and the host
+  port shows one lane of such a word;
+* the multiplier with its sum (:class:`~apical.hw.engine.product.ProductSum`) finds the value on the
+  segment, rounds, and negates: ``T[i] 2**f - T[i] r + T[i + 1] r + 2**(f - 1)``;
+* the key engine mixes the number of the unit into the key of the random words, and the crossing of
+  the signature makes the words of it.
+
+Steps of a unit, with W the stage of writes, LW the latency of weights::
+
+    0               addresses stand; the key engine starts
+    W               value and state; lane and word of sample i asked
+    W + 2           sample i + 1 asked
+    ASKED           sample i; three products: T[i] 2**f, -T[i] r, T[i + 1] r  (ASKED = W + LW + 1)
+    ASKED + 3       value of the function; the sum begins anew
+    ASKED + 4       slope times z (GATE)
+    TOKEN           the chunk is issued to be written W cycles later; random words in its stage 2
+    TOKEN + W       written; the addresses go on
+"""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from ...golden.numbers.addressed import KEY_ROUNDS
+from ...golden.numbers.tables import (
+    HALF_EXPONENTIAL,
+    LOGISTIC,
+    NAMES,
+    REACH,
+    SLOPE,
+    STEP_BITS,
+)
+from ...golden.program import FLOW_LIMIT
+from ..interface.config import TABLE_STRIDE, EngineConfig
+from ..interface.isa import WORD, Post
+from ..primitives.portable import delayed
+from .ports import DrawSignature, SampleSignature
+
+#: Bits of the integer part of a place on a table, which begins at 0.
+_WHOLE = REACH.bit_length()
+
+
+def write_stage(config: EngineConfig) -> int:
+    """Cycles from the issue of a chunk to its write, see `hw.engine.unit_pipeline`."""
+    return 4 + config.update_latency
+
+
+def token_step(config: EngineConfig) -> int:
+    """Step at which the chunk is issued: random words are in its stage 2, values in that of writes.
+
+    The random words come ``KEY_ROUNDS`` + 1 cycles and the crossing after step 0; the value of the
+    function 5 cycles after its first sample.
+    """
+    return max(KEY_ROUNDS + 1, config.weight_latency + 6)
+
+
+def unit_cycles(config: EngineConfig) -> int:
+    """Cycles from the first step of a unit to that of the next one."""
+    return token_step(config) + write_stage(config) + 1
+
+
+class SerialTableUnit(wiring.Component):
+    """Finds what is written for one unit at a time, and says when.
+
+    Throughput: a unit in :func:`unit_cycles` cycles (15 on the iCE40).  Resources, iCE40: no block
+    RAM, no multiplier; see ``docs/results.md`` for logic cells.
+
+    Members
+    -------
+    start : In(1), slow : In(1)
+        An operation is taken; one of this unit walks.
+    post : In(3), draws : In(1)
+        Function, and whether random words are drawn; they stand while `slow`.
+    unit : In(16)
+        Number of the unit.
+    z, state : In(signed(16))
+        Value before the function and state of the unit; they stand from step W on.
+    word : In(16)
+        Random word y of the unit.
+    samples : Out(SampleSignature)
+        With tables only.
+    draw : Out(DrawSignature)
+        With random words only.
+    taken : Out(1)
+        The multiplier is used: `factor` times `value` is added with `add` or subtracted with
+        `subtract` beside it; `load` sets the sum to `begin`.
+    a, b, load, add, subtract, begin : Out, total : In(32)
+    token, advance : Out(1)
+        The chunk is issued; the addresses go on to the next one.
+    crossing : Out(1)
+        Random words pass the crossing of the signature; low in the cycle of a write.
+    value : Out(16), gated : Out(signed(17))
+        What is written, and the current that is (GATE).
+    """
+
+    def __init__(self, config: EngineConfig):
+        self.config = config
+        super().__init__({
+            "start": In(1), "slow": In(1), "post": In(3), "draws": In(1), "unit": In(WORD),
+            "z": In(signed(WORD)), "state": In(signed(WORD)), "word": In(WORD),
+            "samples": Out(SampleSignature(config)), "draw": Out(DrawSignature()),
+            "taken": Out(1), "a": Out(WORD), "b": Out(WORD), "load": Out(1), "add": Out(1),
+            "subtract": Out(1), "begin": Out(WORD), "total": In(32), "token": Out(1),
+            "advance": Out(1), "crossing": Out(1), "value": Out(WORD),
+            "gated": Out(signed(WORD + 1))})
+
+    def elaborate(self, platform):
+        m = Module()
+        config, last = self.config, unit_cycles(self.config) - 1
+        step = Signal(range(last + 1))
+        m.d.comb += [self.advance.eq(step == last),
+                     self.token.eq(step == token_step(config))]
+        with m.If(self.start | self.advance):
+            m.d.sync += step.eq(0)
+        with m.Elif(self.slow):
+            m.d.sync += step.eq(step + 1)
+        if config.noise:
+            m.d.comb += [self.draw.busy.eq(self.slow & self.draws), self.draw.unit.eq(self.unit),
+                         self.draw.start.eq(self.draw.busy & (step == 0)),
+                         self.crossing.eq(self.draw.busy & ~self.advance)]
+        if config.smooth:
+            self._look_up(m, step)
+        return m
+
+    def _look_up(self, m, step):
+        config, post, samples = self.config, self.post, self.samples
+        frac, stage = config.state.frac, write_stage(config)
+        fine = max(0, frac - STEP_BITS)
+        asked = stage + config.weight_latency + 1
+        gate, flow = post == Post.GATE, post == Post.FLOW
+        place = self._place(m, Mux(gate, self.state, self.z), flow)
+        index = (place >> fine if frac >= STEP_BITS else place << STEP_BITS - frac)[:8]
+        # Sample i is asked for in two cycles, then sample i + 1.
+        second, table = Signal(), Signal(range(len(NAMES)))
+        m.d.sync += second.eq((step == stage + 1) | (second & ~self.advance))
+        m.d.comb += table.eq(Mux(flow, NAMES.index(HALF_EXPONENTIAL),
+                                 Mux(gate, NAMES.index(SLOPE), NAMES.index(LOGISTIC))))
+        number = Cat((index + second)[:TABLE_STRIDE.bit_length() - 1], table)
+        lane_bits = config.table_lanes.bit_length() - 1
+        base = config.table_base >> len(number) - lane_bits
+        m.d.comb += [
+            self.taken.eq(self.slow & (post != Post.NONE)), samples.busy.eq(self.taken),
+            samples.lane.eq(delayed(m, number[:lane_bits], config.weight_latency, "lane")),
+            samples.address.eq(Cat(number[lane_bits:], Const(base, WORD)))]
+        # The products, and a sum rounded half up, also where it is negated: a half, or just less.
+        negative = flow & (self.state != config.state.one)
+        first, third, again, scaled = (step == asked + i for i in (0, 2, 3, 4))
+        minus, half = step == asked + 1, 1 << fine >> 1
+        found = Signal(signed(WORD), reset_less=True)
+        m.d.sync += found.eq(self.total >> fine)
+        rest = Cat(place[:fine], Const(0, 1)) if fine else Const(0, 1)
+        m.d.comb += [
+            self.load.eq((step == asked - 1) | (again & gate)),
+            self.begin.eq(Mux(again, 1 << frac >> 1, Mux(negative, max(0, half - 1), half))),
+            self.a.eq(Mux(scaled, self.z, Mux(first, 1 << fine, rest))),
+            self.b.eq(Mux(scaled, found, samples.sample)),
+            self.add.eq(first | minus | third | (scaled & gate)),
+            self.subtract.eq(minus ^ negative)]
+        value = (self.total >> fine)[:WORD]
+        drawn = self.word[WORD - frac:] < value if config.noise else Const(0)
+        bit = Mux(post == Post.DRAW, drawn, self.z > 0)
+        m.d.comb += [
+            self.value.eq(Mux((post == Post.DRAW) | (post == Post.THRESHOLD), bit << frac, value)),
+            self.gated.eq(self.total.as_signed() >> frac)]
+
+    def _place(self, m, x, flow):
+        """A value as a place on the tables, which begin at 0, clipped to their range.
+
+        Ranges end at whole numbers, so their bits decide.
+        """
+        frac = self.config.state.frac
+        whole, negative = x[frac:], x[-1]
+        if len(whole) > _WHOLE:
+            over = ~negative & whole[_WHOLE - 1:].any()
+            under = negative & ~whole[_WHOLE - 1:].all()
+        else:
+            over, under = Const(0), Const(0)
+        if len(whole) >= _WHOLE:
+            # 6 and 7 end in 11., -8 and -7 in 00. .
+            beyond = flow & ~negative & whole[1] & whole[2]
+            below = flow & negative & ~whole[1] & ~whole[2]
+        else:
+            beyond, below = Const(0), Const(0)
+        clips, ones = over | under | beyond | below, over & ~flow
+        units = x[frac:].as_signed()[:_WHOLE - 1] if len(whole) >= _WHOLE else \
+            Cat(whole, negative.replicate(_WHOLE - 1 - len(whole)))[:_WHOLE - 1]
+        limit = Mux(flow, Mux(negative, REACH - FLOW_LIMIT, REACH + FLOW_LIMIT),
+                    (~negative).replicate(_WHOLE))
+        place = Signal(frac + _WHOLE)
+        m.d.comb += place.eq(Cat(
+            Mux(clips, ones.replicate(frac), x[:frac]),
+            Mux(clips, limit, Cat(units, ~negative))))
+        return place
