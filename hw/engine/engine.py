@@ -24,7 +24,7 @@ from .learn_serial import SerialLearnUnit
 from .memory import WordMemory
 from .mixing import SignatureUnit
 from .operands import Operands
-from .ports import HostSignature, flat_members, flat_view
+from .ports import HostSignature, OperandSignature, flat_members, flat_view
 from .random_words import DrawUnit
 from .registers import Registers, count
 from .sequencer import Sequencer
@@ -176,6 +176,8 @@ class Engine(wiring.Component):
                      lanes.weights.eq(self.weights.word), lanes.rates.eq(issue.dot.word),
                      lanes.coming.eq(issue.issuing)]
         beats, updates = issue.operand, None
+        if self.config.serial_tables:
+            beats = self._gate_beats(m, beats)
         if self.config.pipelined_learning:
             updates = self.learn.operand
         for name in beats.signature.members:
@@ -183,6 +185,19 @@ class Engine(wiring.Component):
             if updates is not None:
                 value = Mux(self.learn.busy, getattr(updates, name), value)
             m.d.comb += getattr(lanes.operand, name).eq(value)
+
+    def _gate_beats(self, m, issued):
+        """Beats, and those that write currents of the serial table unit."""
+        unit, beats = self.unit, OperandSignature(self.config).create()
+        gating, beat = unit.gating, beats.beat
+        m.d.comb += [self.lanes.gating.eq(gating), self.lanes.gated.eq(unit.gate.value),
+                     beats.value.eq(issued.value), beat.eq(issued.beat)]
+        with m.If(gating):
+            m.d.comb += [
+                beat.valid.eq(unit.gate.enable), beat.dot.eq(1), beat.first.eq(1), beat.last.eq(1),
+                beat.started.eq(0), beat.negative.eq(0), beat.into.eq(unit.write.address),
+                beat.lane.eq(unit.write.number)]
+        return beats
 
     def _units(self, m):
         """What the unit pipeline reads and writes; each write is signed."""

@@ -93,7 +93,8 @@ class OperationKeys(wiring.Component):
                 m.d.sync += image_wanted.eq(1)
         with m.If(self.unit_decoded | self.learn_decoded):
             m.d.sync += wanted.eq(1)
-        draws, draw_wanted, draw_running = Signal(24), Signal(), Signal()
+        # A program makes 65536 writes at most, from a count of 65535 on.
+        draws, draw_wanted, draw_running = Signal(17), Signal(), Signal()
         if self.config.noise:
             m.d.sync += self.start_draws.eq(self.start_unit & drawing)
             with m.If(self.begin):

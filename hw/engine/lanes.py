@@ -62,6 +62,11 @@ class Multiplier(wiring.Component):
         return m
 
 
+def dot_stage(config: EngineConfig) -> int:
+    """Stage D, at which a dot beat meets its accumulator."""
+    return config.weight_latency + config.multiplier_latency + tree_stages(config.lanes)
+
+
 def tree_stages(lanes: int) -> int:
     """Register stages of the adder tree: one a level, at least two (see the stages).
 
@@ -86,6 +91,8 @@ class Lanes(wiring.Component):
         Accumulators that are written, one enable a lane.
     coming : In(1)
         There may be a beat in the next cycle.
+    gating : In(1), gated : In(signed(17))
+        Serial table unit only: dot beats write this current, a whole number, instead of their sum.
     sum : Out(SumSignature)
         Weight updates, see :mod:`apical.hw.engine.learn`.  They multiply `rates` by the value of
         the operand.  `sum.busy` holds in every engine: beats are on their way.
@@ -98,21 +105,22 @@ class Lanes(wiring.Component):
             "operand": In(OperandSignature(config)), "weights": In(widths.word),
             "rates": In(widths.word), "sums": Out(ReadSignature(widths.sums, widths.sum_word)),
             "write": Out(WriteSignature(widths.sums, widths.sum_word, config.lanes)),
-            "coming": In(1), "sum": Out(SumSignature(config))})
+            "coming": In(1), "gating": In(1), "gated": In(signed(WORD + 1)),
+            "sum": Out(SumSignature(config))})
 
     def elaborate(self, platform):
         m = Module()
         config = self.config
         lanes, width = config.lanes, config.accumulator_width
         product_stage = config.weight_latency + config.multiplier_latency
-        dot_stage = product_stage + tree_stages(lanes)
-        beats = self._pipe(m, self.operand.beat, dot_stage + 1, "beat")
+        last_stage = dot_stage(config)
+        beats = self._pipe(m, self.operand.beat, last_stage + 1, "beat")
         products = self._products(m, beats)
         tree = self._tree(m, products)
 
         # What the accumulators do at stage S or D, decided one cycle before.
-        ask, dot_ask = beats[product_stage - 1], beats[dot_stage - 1]
-        dot, before = Signal(), beats[dot_stage - 2]
+        ask, dot_ask = beats[product_stage - 1], beats[last_stage - 1]
+        dot, before = Signal(), beats[last_stage - 2]
         m.d.sync += dot.eq(before.valid & before.dot)
         control, enables = Signal(beat_layout(config)), Signal(lanes)
         with m.If(dot):
@@ -124,6 +132,9 @@ class Lanes(wiring.Component):
         copies = self._copies(m, control, dot, dot_ask, ask)
         term = Signal(signed(width))
         m.d.comb += term.eq(tree)
+        if config.serial_tables:
+            with m.If(self.gating):
+                m.d.comb += term.eq(self.gated << config.weight.frac)
         for lane, product in enumerate(products):
             total = Signal(signed(width), name=f"total{lane}", reset_less=True)
             started, first, dot, negative, learn = copies[lane]

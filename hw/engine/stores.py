@@ -250,7 +250,8 @@ class SumStore(wiring.Component):
     units : In(ChunkReadSignature), units_issuing : In(1)
         The unit pipeline has the port while it issues.
     states : In(StateWriteSignature), gate : In(GateSignature)
-        With tables only: the place that is written, and the currents that come there.
+        With the pipelined table unit only: the place that is written, and the currents that come
+        there.
     """
 
     def __init__(self, config: EngineConfig):
@@ -276,7 +277,7 @@ class SumStore(wiring.Component):
             self.lanes.data.eq(memory.read.data), units.data.eq(memory.chunk.data),
             write.enable.eq(self.lanes_write.enable),
             write.address.eq(self.lanes_write.address), write.data.eq(self.lanes_write.data)]
-        if config.smooth:
+        if config.smooth and not config.serial_tables:
             quick = config.update_lanes
             # A slice of a shorter value would not be extended by its sign.
             gated = Signal(signed(config.accumulator_width))

@@ -17,7 +17,7 @@ Steps of a unit, with W the stage of writes, LW the latency of weights::
     W + 2           sample i + 1 asked
     ASKED           sample i; three products: T[i] 2**f, -T[i] r, T[i + 1] r  (ASKED = W + LW + 1)
     ASKED + 3       value of the function; the sum begins anew
-    ASKED + 4       slope times z (GATE)
+    ASKED + 4       slope times z (GATE), that it meets the dot beat that writes it at ASKED + 5
     TOKEN           the chunk is issued to be written W cycles later; random words in its stage 2
     TOKEN + W       written; the addresses go on
 """
@@ -41,6 +41,7 @@ from ...golden.program import FLOW_LIMIT
 from ..interface.config import TABLE_STRIDE, EngineConfig
 from ..interface.isa import WORD, Post
 from ..primitives.portable import delayed
+from .lanes import dot_stage
 from .ports import DrawSignature, SampleSignature
 
 #: Bits of the integer part of a place on a table, which begins at 0.
@@ -64,6 +65,11 @@ def token_step(config: EngineConfig) -> int:
 def unit_cycles(config: EngineConfig) -> int:
     """Cycles from the first step of a unit to that of the next one."""
     return token_step(config) + write_stage(config) + 1
+
+
+def gate_step(config: EngineConfig) -> int:
+    """Step of the dot beat that writes the current of a unit."""
+    return max(0, write_stage(config) + config.weight_latency + 6 - dot_stage(config))
 
 
 class SerialTableUnit(wiring.Component):
@@ -98,6 +104,8 @@ class SerialTableUnit(wiring.Component):
         Random words pass the crossing of the signature; low in the cycle of a write.
     value : Out(16), gated : Out(signed(17))
         What is written, and the current that is (GATE).
+    gate : Out(1)
+        A dot beat of this cycle finds the current.
     """
 
     def __init__(self, config: EngineConfig):
@@ -109,7 +117,7 @@ class SerialTableUnit(wiring.Component):
             "taken": Out(1), "a": Out(WORD), "b": Out(WORD), "load": Out(1), "add": Out(1),
             "subtract": Out(1), "begin": Out(WORD), "total": In(32), "token": Out(1),
             "advance": Out(1), "crossing": Out(1), "value": Out(WORD),
-            "gated": Out(signed(WORD + 1))})
+            "gated": Out(signed(WORD + 1)), "gate": Out(1)})
 
     def elaborate(self, platform):
         m = Module()
@@ -168,7 +176,8 @@ class SerialTableUnit(wiring.Component):
         bit = Mux(post == Post.DRAW, drawn, self.z > 0)
         m.d.comb += [
             self.value.eq(Mux((post == Post.DRAW) | (post == Post.THRESHOLD), bit << frac, value)),
-            self.gated.eq(self.total.as_signed() >> frac)]
+            self.gated.eq(self.total.as_signed() >> frac),
+            self.gate.eq(self.slow & gate & (step == gate_step(config)))]
 
     def _place(self, m, x, flow):
         """A value as a place on the tables, which begin at 0, clipped to their range.

@@ -60,7 +60,10 @@ class UnitPipeline(wiring.Component):
         Random words of the unit at stage 2.
     write : Out(StateWriteSignature)
     gate : Out(GateSignature)
-        With tables only: currents that take the place of accumulators.
+        With tables only: currents that take the place of accumulators (with the serial table unit,
+        `enable` says that the value will come when a dot beat of this cycle meets its accumulator).
+    gating : Out(1)
+        Serial table unit only: an operation makes such currents.
     busy, issue : Out(1)
         Chunks are in the pipeline; one is issued.
     take_key : Out(1)
@@ -93,7 +96,7 @@ class UnitPipeline(wiring.Component):
             "clipped": Out(range(config.update_lanes + 1)), "moved": Out(WORD),
             "clear_moved": In(1), "measuring": Out(1), "winner": Out(INDEX),
             "product": In(ProductSignature()), "samples": Out(SampleSignature(config)),
-            "draw": Out(DrawSignature()), "crossing": Out(1)})
+            "draw": Out(DrawSignature()), "crossing": Out(1), "gating": Out(1)})
 
     @property
     def write_stage(self):
@@ -142,8 +145,12 @@ class UnitPipeline(wiring.Component):
             finished = self._serial_tables(m, lanes[0]) if config.serial_tables else \
                 self._tables(m, stages, lanes)
             values = Mux(late, finished.replicate(quick), values)
-            gate = (post if config.serial_tables else self.written["post"]) == Post.GATE
-            m.d.comb += self.gate.enable.eq(out.lanes & (late & gate).replicate(quick))
+            if config.serial_tables:
+                m.d.comb += [self.gating.eq(post == Post.GATE),
+                             self.gate.enable.eq(self.serial.gate)]
+            else:
+                gate = self.written["post"] == Post.GATE
+                m.d.comb += self.gate.enable.eq(out.lanes & (late & gate).replicate(quick))
         m.d.comb += [write.enable.eq(out.lanes & self.written["writes"].replicate(quick)),
                      write.counted.eq(out.lanes & self.written["counts"].replicate(quick)),
                      write.vector.eq(self.written["number"]), write.data.eq(values)]

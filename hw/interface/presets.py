@@ -44,6 +44,10 @@ PRESETS = {
     "icebreaker-langevin": _SERIAL.replace(noise=True),
     "ulx3s-25f": _ULX3S_25F,
     "ulx3s-25f-learning": _ULX3S_LEARNING,
+    # Every unit: 13 lanes leave it cells, and 64 hidden units are 5 blocks.
+    "ulx3s-25f-full": _ULX3S_LEARNING.replace(
+        lanes=13, weight_depth=4096, state_depth=32, accumulator_depth=32, program_depth=256,
+        descriptor_depth=128, loop_counters=4, smooth=True, noise=True),
     # Lanes so few that the engine can be routed: 32 of them (69 % of the cells of the 45F, 3,328
     # words) or 43 (91 %) would be quicker.  5,120 words are 100 of the 108 block RAMs.
     "ulx3s-45f": _ULX3S_LEARNING.replace(weight_depth=5120, state_depth=32, accumulator_depth=32,

@@ -81,7 +81,7 @@ class Case(Draw):
 
     def __init__(self, seed, largest=24, config=None, attempt=0):
         super().__init__(seed, attempt)
-        self.largest = largest
+        self.seed, self.largest = (seed, attempt), largest
         if config is None:
             self.state, self.weight = self.choice(FORMATS)
             self.units = {name: self.chance(0.8) for name in UNITS}
@@ -140,11 +140,13 @@ class Case(Draw):
                         33 + max(0, self.weight.frac - RATE_SHIFT))
         latencies = {"weight_latency": 1 + self.below(4), "multiplier_latency": 1 + self.below(4),
                      "weight_ports": 1 + self.below(2), "update_latency": 1 + self.below(4)}
+        serial = learn_unit(self, self.units["learning"], quick,
+                            self.state.frac + self.update_frac)
+        serial |= table_unit(Draw(*self.seed, 0x7), self.units, self.state, self.weight,
+                             self.state.frac + self.update_frac)
         config = config_for(self.network, self.program, lanes, self.density, state=self.state,
                             weight=self.weight, accumulator_width=width,
-                            update_frac=self.update_frac, **latencies, **self.units,
-                            **learn_unit(self, self.units["learning"], quick,
-                                         self.state.frac + self.update_frac))
+                            update_frac=self.update_frac, **latencies, **self.units, **serial)
         if self.chance(0.5):
             # So few words that slots must share them.
             made = place(self.network, self.program, config, self.density)
@@ -226,6 +228,17 @@ def learn_unit(draw: Draw, learns: bool, quick: int, drop: int) -> dict:
     return {"update_lanes": quick}
 
 
+def table_unit(draw: Draw, units: dict, state: Format, weight: Format, drop: int) -> dict:
+    """Fields of an engine with the serial table unit, where it can have one; else none."""
+    can = ((units["smooth"] or units["noise"])
+           and (weight.width >= state.width or not units["smooth"])
+           and (drop <= MOST_SERIAL_DROP or not units["learning"]))
+    if can and draw.chance(0.4):
+        return {"table_unit": "serial", "learn_unit": "serial", "update_lanes": 1,
+                "key_ahead": True}
+    return {}
+
+
 def random_engine(number) -> EngineConfig:
     """Engine `number` of a campaign: lanes, formats, depths, latencies and units at random.
 
@@ -246,7 +259,7 @@ def random_engine(number) -> EngineConfig:
     needed = max(weight.width + state.frac + update_frac + 1,
                  33 + max(0, weight.frac - RATE_SHIFT), state.width + weight.width + 8)
     quick = 1 << draw.below(min(lanes, 16).bit_length())
-    return EngineConfig(
+    fields = dict(
         lanes=lanes, state=state, weight=weight, accumulator_width=min(48, needed + draw.below(4)),
         weight_depth=draw.choice([3000, 4096, 8192]),
         state_depth=draw.choice([200, 256, 512] if lanes < 8 else [40, 80, 256]),
@@ -258,3 +271,7 @@ def random_engine(number) -> EngineConfig:
         weight_ports=1 + draw.below(2), update_latency=1 + draw.below(4),
         loop_counters=draw.choice([3, 4]), update_frac=update_frac, **units,
         **learn_unit(draw, units["learning"], quick, state.frac + update_frac))
+    # Of another generator: engines without it stay as they are.
+    serial = number and table_unit(Draw(number, 0x7), units, state, weight,
+                                   state.frac + update_frac)
+    return EngineConfig(**fields | (serial or {}))
