@@ -154,12 +154,12 @@ def build_line(config: EngineConfig, network, program, board: Board | None = Non
     config : EngineConfig
         The engine that cannot.
     board : Board, optional
-        Where it is; by default the first board that can be built with that engine.
+        Where it is; by default the board that has that engine, by name if one is called like it.
     """
-    boards = [board] if board is not None else [
-        one for one in BOARDS.values()
-        if any(preset(name).hash == config.hash for name in presets_for(one))]
-    for one in boards[:1]:
+    held = next((name for name, known in PRESETS.items() if known.hash == config.hash), "")
+    boards = sorted((one for one in BOARDS.values() if held in one.targets),
+                    key=lambda one: not held.startswith(one.name))
+    for one in [board] if board is not None else boards[:1]:
         for name in presets_for(one):
             if not reasons(network, program, preset(name)):
                 chosen = "" if name == one.preset else f" --preset {name}"

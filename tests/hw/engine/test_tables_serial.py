@@ -7,12 +7,15 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Out
 from component_bench import put, simulate
+from engine_case import compare
 from test_tables import expected, values
 
 from apical.golden.errors import MisuseError
+from apical.golden.network import Matrix, Network, Population, Projection
 from apical.golden.numbers.addressed import KEY_ROUNDS
 from apical.golden.numbers.formats import Format, round_shift
 from apical.golden.numbers.tables import SLOPE
+from apical.golden.program import Clear, FlowRate, Program, Project, Sample, Update
 from apical.hw.assembler.image import table_writes
 from apical.hw.engine.product import ProductSum
 from apical.hw.engine.tables_serial import SerialTableUnit, unit_cycles
@@ -128,3 +131,31 @@ def test_a_draw_mixes_the_number_of_its_unit_before_its_chunk_is_issued():
 def test_what_the_serial_unit_cannot_do_is_refused(fields, reason):
     with pytest.raises(MisuseError, match=reason):
         EngineConfig(**{**FIELDS, **fields})
+
+
+def sampled(units):
+    """(cycles, engine) of an image that samples, finds flow rates, and moves with gate and noise.
+
+    The engine agrees with the fixed executor.
+    """
+    populations = Population("x", 2, clamped=True), Population("h", units, "logistic")
+    network = Network("sampled", populations, (Matrix("m", 2, units),),
+                      (Projection("p", "x", "h", "m"),))
+    program = Program("sampled", (
+        Clear("h"), Project("p"), Sample("h"), FlowRate("h"), Sample("h", mode="mean"),
+        Update("h", shift=1, noise=0.1)))
+    config = EngineConfig(**FIELDS | {
+        "weight_depth": 64, "state_depth": 16, "accumulator_depth": 16, "event_depth": 16,
+        "program_depth": 64, "descriptor_depth": 32, "input_banks": 1})
+    rng = np.random.default_rng(units)
+    weights = {"m": rng.integers(-9000, 9000, (2, units))}
+    differences, reports = compare(network, program, config, weights,
+                                   {"x": rng.integers(0, 4097, (1, 2))})
+    assert differences == []
+    return reports[0]["image_cycles"], config
+
+
+def test_an_engine_agrees_and_a_unit_more_takes_its_cycles_in_every_operation():
+    (few, config), (more, _) = (sampled(units) for units in (2, 4))
+    # A sample, a flow rate, a mean, a gate and a noisy update; and the rates of four new states.
+    assert more - few == 2 * 9 * unit_cycles(config)
