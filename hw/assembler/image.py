@@ -53,13 +53,16 @@ def _blocked(values, blocks, lanes):
 
 def program_writes(assembly: Assembly):
     """Instructions and descriptors, and the tables of the serial table unit where it looks up."""
-    parts = [_halves(Space.PROGRAM, assembly.instructions),
-             _halves(Space.DESCRIPTORS, assembly.descriptors)]
-    looks_up = any(opcode == Opcode.UNIT and fields["post"] not in (Post.NONE, Post.THRESHOLD)
-                   for opcode, fields in map(decode, map(int, assembly.instructions)))
-    if assembly.config.serial_tables and looks_up:
-        parts += table_writes(assembly.config)
-    return _joined(parts)
+    return _joined([_halves(Space.PROGRAM, assembly.instructions),
+                    _halves(Space.DESCRIPTORS, assembly.descriptors), *written_tables(assembly)])
+
+
+def written_tables(assembly: Assembly) -> list:
+    """The writes of :func:`table_writes` where the program looks up, else none."""
+    looks_up = assembly.config.serial_tables and any(
+        opcode == Opcode.UNIT and fields["post"] not in (Post.NONE, Post.THRESHOLD)
+        for opcode, fields in map(decode, map(int, assembly.instructions)))
+    return list(table_writes(assembly.config)) if looks_up else []
 
 
 def table_writes(config):

@@ -312,8 +312,8 @@ class EngineConfig:
 
 
 def __getattr__(name):
-    """`PRESETS` and `preset`, which :mod:`.presets` has, under the name that they had here."""
-    if name in ("PRESETS", "preset"):
+    """`PRESETS`, `preset` and `FINE`, which :mod:`.presets` has, by the names they had here."""
+    if name in ("FINE", "PRESETS", "preset"):
         from . import presets
 
         return getattr(presets, name)

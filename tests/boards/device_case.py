@@ -7,7 +7,7 @@ from apical.golden.network import layered
 from apical.golden.program.layered import inference
 from apical.golden.systems import equilibrium
 from apical.hw.assembler.assembler import config_for
-from apical.hw.interface.config import FINE
+from apical.hw.interface.presets import FINE
 
 SIZES = (12, 7, 4)
 NETWORK = layered(SIZES)
