@@ -16,7 +16,7 @@ from apical.golden import program
 from apical.golden.numbers import tables
 from apical.hw.export.verilog import markdown_table as _table
 from apical.hw.export.verilog import memory_map
-from bench import docs_blocks, docs_boards, docs_golden, docs_learn
+from bench import docs_blocks, docs_boards, docs_golden, docs_learn, docs_peers
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -87,6 +87,7 @@ def results() -> str:
                         [[_shown(r["report"].get(key)) for _, key in columns]
                          + [f"`{r['command']}`"] for r in records])
     parts += docs_boards.areas()
+    parts += docs_peers.peers(_records)
     parts += docs_learn.learning(_records, _shown)
     return "\n".join(parts).rstrip() + "\n"
 

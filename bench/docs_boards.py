@@ -163,7 +163,39 @@ def _ran():
                                  for c in report["checks"]])
         if "abuse" in report:
             parts += [_abused(report["abuse"]), ""]
-    return parts or ["Nothing is recorded yet.", ""]
+    return [*(parts or ["Nothing is recorded yet.", ""]), *_systems()]
+
+
+def _systems():
+    """Lines of the table of systems on full engines, by :mod:`bench.board_systems`."""
+    rows = [(record["report"]["config_hash"], _found(record["report"]), f"`{record['command']}`")
+            for record in _records("system-*")]
+    if not rows:
+        return []
+    return ["Every system on a full engine, by the commands of "
+            "[first board](first-board.md#every-system); the fixed executor found the same.", "",
+            *markdown_table(("engine", "found", "command"), rows)]
+
+
+def _found(report):
+    """What a command found, in words."""
+    if "repair" in report:
+        repair, samples = report["repair"], report["samples"]
+        return (f"{samples['count']} samples, signature {samples['signature']}; "
+                f"{repair['images']} images repaired, wrong pixels from "
+                f"{100 * repair['wrong_before']:.2f} % to {100 * repair['wrong_after']:.2f} %, "
+                f"signature {repair['signature']}")
+    if "cosines" in report:
+        last = ", ".join(f"{name} {values[-1]:.4f}" for name, values in report["cosines"].items())
+        return f"cosine after {len(report['signatures'])} steps: {last}"
+    if "correlation" in report:
+        return (f"correlation {report['correlation']:.4f}, amplitude {report['amplitude']:.3f}, "
+                f"of other neurons {report['control']:.3f}; signature {report['signature']}")
+    if "error_is" in report:
+        return (f"{report['error_is']}: {100 * report['test_error']:.2f} %; signature "
+                f"{report['signature']}")
+    accuracy = report.get("device_accuracy", report.get("accuracy"))
+    return f"test accuracy {100 * accuracy:.2f} %; signature {report['signature']}"
 
 
 def _engine(record):

@@ -17,10 +17,8 @@ from apical.golden.network.ghosts import hidden
 from apical.golden.numbers.formats import dequantize
 from apical.golden.program import RATE, Program, Snapshot
 from apical.golden.systems.cases import learning_case
-from apical.golden.systems.ghost_units import (
-    free_phase,
-    ghost_learning,
-)
+from apical.golden.systems.ghost_learning import ghost_learning
+from apical.golden.systems.ghost_phases import free_phase
 
 #: Exponents of the rates of V and v, and of B.
 GHOST, CANCEL = range(2, 7), range(2, 9)

@@ -13,7 +13,11 @@ def add_engine_arguments(parser):
     parser.add_argument("--preset", metavar="NAME", help="engine sized for a board: "
                         + ", ".join(PRESETS))
     parser.add_argument("--lanes", type=argument(whole("lanes", 1, 64)),
-                        help="multipliers, 1..64")
+                        help="multipliers of a tile, 1..64")
+    parser.add_argument("--tiles", type=argument(whole("tiles", 1, 8)),
+                        help="parts of the device with so many lanes each, 1..8 (default 1)")
+    parser.add_argument("--hop", type=argument(whole("hop", 1, 4)),
+                        help="registers on the way to the tiles and back, 1..4 (default 1)")
     parser.add_argument("--update-lanes", type=argument(whole("update lanes", 1, 64)),
                         help="units updated a cycle, a power of two")
     parser.add_argument("--state", metavar="FORMAT", help="format of states, such as s16.12")
@@ -32,7 +36,7 @@ def engine_changes(args) -> dict:
     """Configuration fields that the options set, without ``lanes``."""
     from ..golden.numbers.formats import Format
 
-    names = "update_lanes", "accumulator_width", "learn_unit", "table_unit"
+    names = ("update_lanes", "accumulator_width", "learn_unit", "table_unit", "tiles", "hop")
     changes = {name: getattr(args, name) for name in names
                if getattr(args, name) is not None}
     for name in ("state", "weight"):

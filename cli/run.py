@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from . import run_system
 from .common import (
     argument,
     check_writable,
@@ -16,11 +17,15 @@ from .common import (
 )
 from .device_options import add_device_arguments, open_device
 
+#: Test images where none are asked for.
+IMAGES = 100
+
 
 def add_arguments(parser):
     """Declare the options."""
     add_device_arguments(parser)
     add_workload_arguments(parser)
+    run_system.add_arguments(parser)
     parser.add_argument("--json", metavar="FILE", help="write the results there")
 
 
@@ -33,9 +38,9 @@ def add_workload_arguments(parser):
     parser.add_argument("--model", metavar="FILE.npz", help="weights (default: trained once by the "
                         "defaults and kept)")
     parser.add_argument("--images", metavar="N", type=argument(whole("images", 1, 1 << 30)),
-                        default=100, help="test images, from the first on")
-    parser.add_argument("--steps", metavar="N", type=argument(whole("steps", 0, 1000)), default=6,
-                        help="relaxation steps")
+                        help="test images, from the first on (default: 100)")
+    parser.add_argument("--steps", metavar="N", type=argument(whole("steps", 0, 1000)),
+                        help="relaxation steps (default: those of the model, or 6)")
     parser.add_argument("--seed", metavar="N", type=argument(whole("seed", 0, (1 << 32) - 1)),
                         default=0, help="of the weights and of the signature")
 
@@ -44,8 +49,9 @@ def made_workload(args, config):
     """The workload that the options name, in the formats of an engine."""
     from ..boards.host.workload import workload
 
-    return workload(config, args.data, args.layers, args.images, seed=args.seed, steps=args.steps,
-                    model=args.model, progress=show_epoch if sys.stderr.isatty() else None, say=say)
+    return workload(config, args.data, args.layers, args.images or IMAGES, seed=args.seed,
+                    steps=args.steps, model=args.model,
+                    progress=show_epoch if sys.stderr.isatty() else None, say=say)
 
 
 def report_of(device, work, results) -> dict:
@@ -65,9 +71,11 @@ def report_of(device, work, results) -> dict:
 
 def run(args) -> int:
     """Run the command; returns the exit code."""
-    for path in (args.json, args.record):
+    for path in (args.json, args.record, args.picture):
         if path is not None:
             check_writable(path)
+    if run_system.wanted(args):
+        return run_system.run(args)
     with open_device(args) as device:
         work = made_workload(args, device.config)
         device.load(work.network, work.program, work.weights, seed=args.seed,

@@ -1,13 +1,17 @@
-"""``apical sample``: draw samples of a trained Boltzmann machine."""
+"""``apical sample``: let a trained Boltzmann machine draw images, and repair corrupted ones."""
 
 from __future__ import annotations
 
 import io
-import math
+import sys
 
 from ..golden.errors import MisuseError
 from ..golden.storage.atomic import write_atomically
-from .common import argument, check_writable, whole_number
+from .common import argument, check_writable, number, whole_number, write_json
+from .device_options import add_device_arguments, open_device
+
+#: Images in a row of a picture.
+_SHOWN = 12
 
 
 def add_arguments(parser):
@@ -18,55 +22,169 @@ def add_arguments(parser):
     parser.add_argument("--steps", metavar="N", type=whole, default=1000,
                         help="Gibbs steps of each chain")
     parser.add_argument("--seed", metavar="N", type=whole, default=0, help="of the chains")
-    parser.add_argument("--save", metavar="FILE.npz",
-                        help="write arrays 'images' and 'probabilities', one row a sample")
-    parser.add_argument("--png", metavar="FILE",
-                        help="draw the pixels' probabilities as a grid (needs the extra 'plot')")
+    parser.add_argument("--repair", metavar="N", type=whole, default=0,
+                        help="corrupt the first N test images and repair them (default: none)")
+    parser.add_argument("--flips", metavar="P", type=argument(number), default=0.2,
+                        help="share of the pixels that a corruption flips")
+    parser.add_argument("--data", metavar="NAME", default="digits",
+                        help="where images to be repaired come from: digits, mnist or "
+                        "fashion-mnist")
+    parser.add_argument("--save", metavar="FILE.npz", help="write arrays 'images' and "
+                        "'probabilities' of the samples and, with --repair, 'intact', 'corrupted' "
+                        "and 'repaired', one row an image")
+    parser.add_argument("--picture", "--png", metavar="FILE.png", dest="picture",
+                        help="draw all of it (needs the extra 'plot')")
+    parser.add_argument("--json", metavar="FILE", help="write the results there")
+    add_device_arguments(parser)
 
 
 def run(args) -> int:
-    """Draw, write, print one line."""
-    import numpy as np
-
-    from ..golden.learning.sampling import sample
+    """Draw, repair, write, print a line of each."""
     from ..golden.storage.model import load_model
 
-    for path in (args.save, args.png):
+    for path in (args.save, args.picture, args.json, args.record):
         if path is not None:
             check_writable(path)
-    if args.png is not None:
-        import matplotlib.image  # noqa: F401, a missing extra is reported before the work
+    if args.picture is not None:
+        from . import figures  # noqa: F401, a missing extra is reported before the work
     if args.count < 1:
         raise MisuseError(f"count is {args.count}; draw a sample at least")
     if args.seed < 0:
         raise MisuseError(f"seed is {args.seed}; give 0 or more")
+    if args.repair < 0:
+        raise MisuseError(f"repair is {args.repair}; give a number of images")
     model = load_model(args.model)
-    drawn = sample(model.network, model.real_weights(), args.count, args.steps, args.seed)
+    if args.port is None and args.link is None:
+        arrays, report = _in_floating_point(args, model)
+    else:
+        arrays, report = _on_a_device(args, model)
+    report = {"network": model.network.name, "seed": args.seed, **report}
     if args.save is not None:
+        import numpy as np
+
         memory = io.BytesIO()
-        np.savez(memory, images=drawn.images, probabilities=drawn.probabilities)
+        np.savez(memory, **arrays)
         write_atomically(args.save, memory.getvalue())
-    if args.png is not None:
-        write_atomically(args.png, _picture(drawn.probabilities))
-    print(f"{args.count} samples of {model.network.name} after {args.steps} Gibbs steps, seed "
-          f"{args.seed}: {100 * drawn.images.mean():.1f} % of the pixels are on")
+    if args.picture is not None:
+        write_atomically(args.picture, _picture(args, arrays))
+    if args.json is not None:
+        write_json(args.json, report)
+    _tell(report)
     return 0
 
 
-def _picture(rows):
-    """PNG of square images in a grid."""
-    import numpy as np
-    from matplotlib.image import imsave
+def _in_floating_point(args, model):
+    """(arrays, report) of the float executor."""
+    from ..golden.learning.sampling import sample
+    from ..golden.network.boltzmann import check_machine
 
-    side = math.isqrt(rows.shape[1])
-    shape = (side, side) if side * side == rows.shape[1] else (1, rows.shape[1])
-    columns = math.ceil(math.sqrt(len(rows)))
-    # A line of grey between the images.
-    grid = np.full((-(-len(rows) // columns) * (shape[0] + 1) + 1,
-                    columns * (shape[1] + 1) + 1), 0.5)
-    for number, row in enumerate(rows):
-        top, left = (1 + at * (size + 1) for at, size in zip(divmod(number, columns), shape))
-        grid[top:top + shape[0], left:left + shape[1]] = row.reshape(shape)
-    memory = io.BytesIO()
-    imsave(memory, np.kron(grid, np.ones((2, 2))), cmap="gray", vmin=0, vmax=1, format="png")
-    return memory.getvalue()
+    for name in ("board", "preset", "manifest", "baud", "record"):
+        if getattr(args, name) is not None:
+            raise MisuseError(f"--{name} is for sampling on a device; name its --port, or a --link")
+    check_machine(model.network)
+    intact, corrupted = _corrupted(args, model)
+    drawn = sample(model.network, model.real_weights(), args.count, args.steps, args.seed)
+    arrays = {"images": drawn.images, "probabilities": drawn.probabilities}
+    report = {"samples": _samples(args, drawn)}
+    if args.repair:
+        from ..golden.learning.sampling import mend
+
+        chances = mend(model.network, model.real_weights(), corrupted, args.flips)
+        report["repair"] = _repaired(args, arrays, intact, corrupted, chances)
+    return arrays, report
+
+
+def _on_a_device(args, model):
+    """(arrays, report) of a device."""
+    from ..boards.host.sampling import draw, mend
+    from ..boards.host.workload import stored_weights
+    from ..golden.network.boltzmann import check_machine
+
+    check_machine(model.network)
+    if args.seed >= 1 << 32:
+        raise MisuseError(f"seed is {args.seed}; a device takes 0 to {(1 << 32) - 1}")
+    intact, corrupted = _corrupted(args, model)
+    shown = _show if sys.stderr.isatty() else None
+    with open_device(args) as device:
+        weights = stored_weights(model, device.config)
+        drawn = draw(device, model.network, weights, args.count, args.steps, args.seed, shown)
+        arrays = {"images": drawn.images, "probabilities": drawn.probabilities}
+        report = {"device": device.link.name, "config_hash": device.config.hash,
+                  "samples": {**_samples(args, drawn), "signature": f"{drawn.signature:08x}"}}
+        if args.repair:
+            found = mend(device, model.network, weights, corrupted, args.flips, args.seed,
+                         progress=shown)
+            report["repair"] = {
+                **_repaired(args, arrays, intact, corrupted, found.probabilities),
+                "signature": f"{found.signature:08x}"}
+        if shown:
+            print(file=sys.stderr)
+        report |= device.link.counters()
+    return arrays, report
+
+
+def _corrupted(args, model):
+    """Binary test images, and what a corruption makes of them; refused before the long work."""
+    if not args.repair:
+        return None, None
+    from ..golden.learning.data import load
+    from ..golden.network.boltzmann import binarize, corrupt, visible
+    from ..golden.systems.kinds import CORRUPTION_SEED
+
+    if not 0 < args.flips < 0.5:
+        raise MisuseError(f"flips is {args.flips:g}; it must be above 0 and below 0.5")
+    dataset = load(args.data)
+    width = sum(model.network.population(x).size for x, _ in visible(model.network))
+    if dataset.width != width:
+        raise MisuseError(f"data '{args.data}' have {dataset.width} pixels, machine "
+                          f"'{model.network.name}' has {width} visible units; change --data")
+    if args.repair > len(dataset.test):
+        raise MisuseError(f"{args.repair} images are to be repaired, data '{args.data}' have "
+                          f"{len(dataset.test)} test images")
+    intact = binarize(dataset.test[:args.repair])
+    return intact, corrupt(intact, args.flips, CORRUPTION_SEED)
+
+
+def _samples(args, drawn):
+    return {"count": args.count, "steps": args.steps, "on": float(drawn.images.mean())}
+
+
+def _repaired(args, arrays, intact, corrupted, chances):
+    """Add the images to the arrays; returns the report."""
+    fixed = (chances > 0.5).astype(intact.dtype)
+    arrays |= {"intact": intact, "corrupted": corrupted, "repaired": fixed}
+    return {"data": args.data, "images": args.repair, "flips": args.flips,
+            "wrong_before": float((corrupted != intact).mean()),
+            "wrong_after": float((fixed != intact).mean())}
+
+
+def _tell(report):
+    """One line of the samples and one of the repair."""
+    where = f" on {report['device']} (engine {report['config_hash']})" if "device" in report else ""
+    samples, repair = report["samples"], report.get("repair")
+
+    def signature(part):
+        return f", signature {part['signature']}" if "signature" in part else ""
+
+    print(f"{samples['count']} samples of {report['network']} after {samples['steps']} Gibbs "
+          f"steps{where}, seed {report['seed']}: {100 * samples['on']:.1f} % of the pixels are on"
+          f"{signature(samples)}")
+    if repair:
+        print(f"{repair['images']} test images of {repair['data']}, {repair['flips']:.0%} of the "
+              f"pixels flipped: {100 * repair['wrong_before']:.2f} % are wrong, after repair "
+              f"{100 * repair['wrong_after']:.2f} %{signature(repair)}")
+
+
+def _picture(args, arrays):
+    """PNG of samples as a grid, and of repairs as rows."""
+    from .figures import panels
+
+    parts = [("chance of each pixel in the samples", [("", arrays["probabilities"])])]
+    if args.repair:
+        parts.append(("repair", [(name, arrays[name][:_SHOWN])
+                                 for name in ("intact", "corrupted", "repaired")]))
+    return panels(parts)
+
+
+def _show(done, reported):
+    print(f"\rimage {done} ", end="", file=sys.stderr, flush=True)

@@ -63,6 +63,9 @@ def add_arguments(parser):
     parser.add_argument("--rule", "--system", default="ep", metavar="NAME",
                         help=f"what learns: {', '.join(trainer_names())}; or package.module:NAME, "
                         "a system of another package")
+    parser.add_argument("--mode", metavar="NAME",
+                        help="variant of a rule: --rule ghost --mode online is --rule ghost-online "
+                        "(ghost: duplicate, learned, online, random-feedback, learned-feedback)")
     parser.add_argument("--executor", choices=("float", "fixed"), default="float",
                         help="float: real numbers, batches; fixed: raw integers, image by image, "
                              "bit for bit what an engine does (default: float)")
@@ -116,15 +119,29 @@ def add_arguments(parser):
 
 
 def chosen_system(args):
-    """The system that ``--rule`` names; with ``--lateral`` its variant with lateral couplings."""
+    """The system that ``--rule`` names, or its variant of ``--mode`` or ``--lateral``."""
     from ..golden.systems.registry import system, trainer
 
     found = trainer(args.rule)
+    if args.mode is not None:
+        found = _variant(args.rule, args.mode)
     if not args.lateral:
         return found
     if found.rule != "flow":
         raise MisuseError(f"option --lateral belongs to the rule flow, not to {args.rule}")
     return system("flow-dbm-lateral")
+
+
+def _variant(rule, mode):
+    """The system ``rule-mode``."""
+    from ..golden.systems.registry import system, trainer_names
+
+    modes = [name.removeprefix(f"{rule}-") for name in trainer_names()
+             if name.startswith(f"{rule}-")]
+    if mode not in modes:
+        known = f"its modes: {', '.join(modes)}" if modes else "leave --mode out"
+        raise MisuseError(f"rule {rule} has no mode '{mode}'; {known}")
+    return system(f"{rule}-{mode}")
 
 
 def changes(args, system, executor) -> dict:

@@ -97,12 +97,12 @@ def build(board: Board, output, *, seed=1, tries=1, every=False, jobs=1, native=
         check_writable(path)
     work = Path(tempfile.mkdtemp(prefix=f".{board.name}-", dir=output))
     try:
-        say(f"{board.name}: engine {config.hash}, {config.lanes} lanes")
+        say(f"{board.name}: engine {config.hash}, {config.width} lanes")
         say(f"synthesis: {tools['yosys'].version}")
         synthesize_board(board, config, work, native)
         attempts = try_seeds(board, work, range(seed, seed + tries), tools[family.router],
                              jobs=jobs, until=None if every else board.clock / 1e6,
-                             lanes=config.lanes, say=say)
+                             lanes=config.width, say=say)
         chosen = best(attempts)
         timing = {"seed": chosen and chosen.seed,
                   "fmax_by_seed": {str(one.seed): one.fmax for one in attempts}}
@@ -114,13 +114,14 @@ def build(board: Board, output, *, seed=1, tries=1, every=False, jobs=1, native=
         chosen.folder.rmdir()
         figures = chosen.figures
         say(f"packing: {figures['fmax_mhz']} MHz of {board.clock / 1e6:g} needed")
-        run_tool(tools[family.packer], family.pack_arguments(config.hash), work, "pack.out")
+        run_tool(tools[family.packer],
+                 [*board.device.packer, *family.pack_arguments(config.hash)], work, "pack.out")
         bits = (work / family.bitstream_file).read_bytes()
         manifest = {
             "board": board.name, "preset": board.preset, "config_hash": config.hash,
             "engine_version": ENGINE_VERSION, "config": config.to_dict(),
-            "clock_mhz": board.clock / 1e6, "baud": board.baud, **figures, "lanes": config.lanes,
-            "multipliers": config.lanes,
+            "clock_mhz": board.clock / 1e6, "baud": board.baud, **figures, "lanes": config.width,
+            "multipliers": config.width,
             "idle_multipliers": board.device.multipliers - figures["dsps"],
             "device": board.device.name, "device_luts": board.device.luts,
             "device_rams": board.device.rams, **timing,

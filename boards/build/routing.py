@@ -40,8 +40,8 @@ def place_and_route(board: Board, folder: Path, seed: int, native=False, tool=No
     tool = tool or find_tool(family.router, native)
     log = folder / LOG
     log.unlink(missing_ok=True)
-    run_tool(tool, [*board.device.nextpnr, "--json", "top.json", family.constraints[0],
-                    family.constraints_file, *(["--pack-only"] if pack_only else family.routed),
+    run_tool(tool, [*board.device.nextpnr, "--json", "top.json", *family.constraints_arguments,
+                    *(["--pack-only"] if pack_only else family.routed),
                     *(["--detailed-timing-report"] if detailed else []),
                     "--seed", str(seed), "--freq", f"{board.clock / 1e6:g}", "--report",
                     "report.json", "--timing-allow-fail", "--log", LOG, "-q"],
@@ -83,7 +83,8 @@ def read_report(folder: Path, family: Family) -> dict:
     clocks = [clock["achieved"] for clock in report["fmax"].values()]
     # The engine's clock is the one of the PLL; where several are reported, the slowest counts.
     figures = {"fmax_mhz": round(min(clocks), 2) if clocks else None, "spram": 0}
-    figures |= {key: used.get(cell, 0) for key, cell in family.cells.items()}
+    figures |= {key: sum(used.get(cell, 0) for cell in cells.split())
+                for key, cells in family.cells.items()}
     if family.flip_flops is not None:
         # Packed into logic cells: only the netlist shows how many.
         text = (folder / "top.json").read_text()

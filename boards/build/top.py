@@ -58,7 +58,7 @@ class SerialEngine(wiring.Component):
         m = Module()
         # The unpacker does not hold its requests and is too far from the memories.
         engine = Engine(self.config, held=not unpacks(self.config))
-        m.submodules.host = host = Endpoint(self.config.lanes, self.config.primitives)
+        m.submodules.host = host = Endpoint(self.config.width, self.config.primitives)
         stop = Signal()
         m.d.sync += stop.eq(host.stop)
         m.submodules.engine = ResetInserter(stop)(engine)
@@ -130,7 +130,7 @@ class BoardTop(Elaboratable):
         clock = platform.request(platform.default_clk, dir="-")
         m.domains.sync = domain = ClockDomain("sync")
         m.domains.start = start = ClockDomain("start", reset_less=True, local=True)
-        made, locked = board.device.family.make_pll()(m, clock, board.clock_in, board.clock)
+        made, locked = board.make_pll()(m, clock, board.clock_in, board.clock)
         start_up = StartUp()
         m.submodules.start_up = DomainRenamer("start")(start_up)
         m.d.comb += [domain.clk.eq(made), start.clk.eq(made), start_up.locked.eq(locked),

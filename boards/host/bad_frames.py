@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ...hw.assembler.readback import word_addresses
-from ...hw.interface.isa import LANE_BITS, REGISTERS, Space, address
+from ...hw.interface.isa import REGISTERS, Space, address, lane_bits
 from ...hw.interface.protocol import (
     FLAG,
     PACKED,
@@ -72,7 +72,7 @@ class _Maker:
     """Makes byte strings; knows the session and what was sent before."""
 
     def __init__(self, rng, config):
-        self.rng, self.lanes, self.tag, self.history = rng, config.lanes, 0, []
+        self.rng, self.lanes, self.tag, self.history = rng, config.width, 0, []
         self.places = [address(Space.STATE), address(Space.WEIGHTS), _SEED]
         if unpacks(config):
             self.places.append(PACKED)
@@ -87,7 +87,7 @@ class _Maker:
         if place == _SEED:
             most, wide = 1, Part.WIDE
         else:
-            place |= rng.randrange(16) << LANE_BITS | rng.randrange(self.lanes)
+            place |= rng.randrange(16) << lane_bits(self.lanes) | rng.randrange(self.lanes)
             most, wide = PAYLOAD // 2, Part(0)
         count = rng.choice((1, 1, 2, 3, rng.randrange(1, most + 1))) if most > 1 else 1
         size = 4 if wide else 2
@@ -147,9 +147,9 @@ def send_bad_frames(device: Device, count: int, seed=0, full=False, progress=Non
     words = [(Space.STATE, 0, config.state_depth)]
     part = config.weight_depth if full else min(_WEIGHT_WORDS, config.weight_depth)
     words += [(Space.WEIGHTS, first, part) for first in {0, config.weight_depth - part}]
-    places = np.concatenate([word_addresses(*run, config.lanes) for run in words])
+    places = np.concatenate([word_addresses(*run, config.width) for run in words])
     start = np.random.default_rng(seed).integers(0, 1 << config.weight.width, len(places))
-    model = SoftwareEndpoint(GoldenPort(config), config.lanes, SoftwareUnpacker.of(config))
+    model = SoftwareEndpoint(GoldenPort(config), config.width, SoftwareUnpacker.of(config))
     link.stop()
     link.write(places, start)
     model.port.write(places, start)

@@ -5,7 +5,7 @@ The same driver runs over every link: the fixed executor, the simulators, a seri
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -49,6 +49,8 @@ class Results:
         Of the image alone: differences of the registers, which run on (signatures modulo 2**32).
     signature : int
         The register after the last image.
+    states : dict of (population, slot) to ndarray of shape (images, n)
+        Vectors that were read back after each image.
     """
 
     predictions: np.ndarray
@@ -58,6 +60,7 @@ class Results:
     writes: np.ndarray
     saturations: np.ndarray
     signature: int
+    states: dict = field(default_factory=dict)
 
 
 class Device:
@@ -115,10 +118,10 @@ class Device:
         if int(config.hash, 16) != found:
             raise MisuseError(f"the engine at {link.name} has configuration {found:08x} "
                               f"({_lanes(shape)}{_named(known)}), wanted is {config.hash} "
-                              f"({_lanes(config.lanes | config.update_lanes << 8)}"
+                              f"({_lanes(config.width | config.update_lanes << 8)}"
                               f"{_named(config)}); load the right bitstream (apical flash) or name "
                               "the right board")
-        link.lanes = config.lanes
+        link.lanes = config.width
         if hasattr(link.record, "engine"):
             link.record.engine(config)
         return cls(link, config)
@@ -194,7 +197,7 @@ class Device:
         if found:
             self.link.write(*rate_writes(self.assembly, found))
 
-    def run(self, inputs, progress=None) -> Results:
+    def run(self, inputs, progress=None, read=()) -> Results:
         """Run the loaded program on images, in order.
 
         Parameters
@@ -203,8 +206,12 @@ class Device:
             Raw states of the clamped populations.
         progress : callable, optional
             Called as ``progress(images done, results of the last)``.
+        read : sequence of (population, slot)
+            Vectors to be read back after each image.
         """
         assembly = self._loaded()
+        self._check_readable(read)
+        states = {pair: [] for pair in read}
         count = len(next(iter(inputs.values()))) if inputs else 1
         rows = np.zeros((count, len(RESULTS)), np.int64)
         before = np.array(list(self._reported.values()))
@@ -228,6 +235,8 @@ class Device:
             self._reported = reported
             self.images += 1
             self._bank ^= 1
+            for pair, found in states.items():
+                found.append(self.state(*pair))
             if progress is not None:
                 progress(image + 1, reported)
         steps = np.diff(np.vstack([before, rows]), axis=0) & 0xFFFFFFFF
@@ -235,7 +244,13 @@ class Device:
         return Results(rows[:, column["prediction"]], rows[:, column["image_steps"]],
                        rows[:, column["image_cycles"]], steps[:, column["signature"]],
                        steps[:, column["writes"]], steps[:, column["saturations"]],
-                       self._reported["signature"])
+                       self._reported["signature"],
+                       {pair: np.array(found) for pair, found in states.items()})
+
+    def _check_readable(self, read):
+        """Refuse, before anything runs, vectors that are gone at the end of an image."""
+        for population, slot in read:
+            state_addresses(self.assembly, population, slot)
 
     def _choose_scale(self, inputs):
         """Choose a scale by which the images can be packed, if there is one."""
@@ -247,7 +262,7 @@ class Device:
             return
         scale = scale_for(inputs[first])
         if scale is not None:
-            self._packer = Packer(scale, self.config.lanes)
+            self._packer = Packer(scale, self.config.width)
             self.link.write(np.array([SCALE]), np.array([scale]))
 
     def _pack(self, values):

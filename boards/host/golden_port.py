@@ -18,7 +18,7 @@ from ...golden.executors.fixed.executor import FixedExecutor
 from ...golden.program import RATE_SHIFT
 from ...hw.assembler.image import weight_words, weights_from, written_tables
 from ...hw.interface.config import ENGINE_VERSION, EngineConfig
-from ...hw.interface.isa import EVENT, IDENTITY, LANE_BITS, REGISTERS, SPACE_LOW, Kind, Space
+from ...hw.interface.isa import EVENT, IDENTITY, REGISTERS, SPACE_LOW, Kind, Space, lane_bits
 
 _NUMBERS = {register.number: name for name, register in REGISTERS.items()}
 _MASK = 0xFFFFFFFF
@@ -34,13 +34,13 @@ class GoldenPort:
 
     def __init__(self, config: EngineConfig):
         self.config, self.assembly = config, None
-        lanes = config.lanes
+        lanes = config.width
         self._code = {Space.PROGRAM: np.zeros(2 * config.program_depth, np.int64),
                       Space.DESCRIPTORS: np.zeros(2 * config.descriptor_depth, np.int64),
                       Space.EVENTS: np.zeros(config.input_banks * config.event_depth, np.int64)}
         self._words = {Space.STATE: np.zeros((config.state_depth, lanes), np.int64),
                        Space.WEIGHTS: np.zeros((config.weight_words, lanes), np.int64)}
-        self._staged = np.zeros(lanes, np.int64)
+        self._staged = np.zeros((config.tiles, config.lanes), np.int64)
         self._executor = None
         self.stop()
 
@@ -54,7 +54,7 @@ class GoldenPort:
         self._held = dict.fromkeys(REGISTERS, 0)
         self._held |= {"identity": IDENTITY, "version": ENGINE_VERSION,
                        "config_hash": int(self.config.hash, 16),
-                       "shape": self.config.lanes | self.config.update_lanes << 8}
+                       "shape": self.config.width | self.config.update_lanes << 8}
         self._left, self._bank, self._committed = 0, 0, 0
 
     def write(self, addresses, data):
@@ -80,10 +80,12 @@ class GoldenPort:
                 self._store_weights()
             words, lanes, inside = self._places(space, offsets)
             for word, lane, value in zip(words[inside], lanes[inside], _signed(data[inside])):
-                # Lanes shift in, whatever their numbers; the last one stores the word.
-                self._staged = np.append(self._staged[1:], value)
-                if lane == self.config.lanes - 1:
-                    self._words[space][word] = self._narrow(self._staged)
+                # Lanes shift in, whatever their numbers; the last one of a tile stores those of it.
+                tile, place = divmod(int(lane), self.config.lanes)
+                self._staged[tile] = np.append(self._staged[tile, 1:], value)
+                if place == self.config.lanes - 1:
+                    self._words[space][word, lane - place:lane + 1] = self._narrow(
+                        self._staged[tile])
             self._executor = None
 
     def _narrow(self, values):
@@ -91,8 +93,9 @@ class GoldenPort:
         return (values + half & 2 * half - 1) - half
 
     def _places(self, space, offsets):
-        words, lanes = offsets >> LANE_BITS, offsets & (1 << LANE_BITS) - 1
-        return words, lanes, (lanes < self.config.lanes) & (words < len(self._words[space]))
+        bits = lane_bits(self.config.width)
+        words, lanes = offsets >> bits, offsets & (1 << bits) - 1
+        return words, lanes, (lanes < self.config.width) & (words < len(self._words[space]))
 
     def _write_register(self, name, value):
         if name == "start":
@@ -128,9 +131,8 @@ class GoldenPort:
         if space in self._words:
             if space == Space.WEIGHTS and self._executor is not None:
                 self._store_weights()
-            word, lane = offset >> LANE_BITS, offset & (1 << LANE_BITS) - 1
-            memory = self._words[space]
-            return int(memory[word, lane]) if word < len(memory) and lane < self.config.lanes else 0
+            (word,), (lane,), (inside,) = self._places(space, np.array([offset]))
+            return int(self._words[space][word, lane]) if inside else 0
         return 0
 
     def image(self):
@@ -156,7 +158,7 @@ class GoldenPort:
         for key, place in assembly.placement.vectors.items():
             if (place.kind == Kind.STATE and not place.banked and key in result.states
                     and key not in assembly.placement.overwritten):
-                values = np.zeros(place.blocks * self.config.lanes, np.int64)
+                values = np.zeros(place.blocks * self.config.width, np.int64)
                 values[:place.size] = result.states[key][0]
                 memory = self._words[Space.STATE]
                 rows = values.reshape(place.blocks, -1)

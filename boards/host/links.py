@@ -81,7 +81,7 @@ class Link:
     @classmethod
     def over_port(cls, port, config, name, **options):
         """A link to a host port of an engine of this configuration, in this process."""
-        endpoint = SoftwareEndpoint(port, config.lanes, SoftwareUnpacker.of(config))
+        endpoint = SoftwareEndpoint(port, config.width, SoftwareUnpacker.of(config))
         return cls(Loop(endpoint, name), **options)
 
     @classmethod

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...hw.assembler.image import event_words
 from ...hw.interface.config import EngineConfig
-from ...hw.interface.isa import EVENT, LANE_BITS, REGISTERS, SPACE_LOW, Space, address
+from ...hw.interface.isa import EVENT, REGISTERS, SPACE_LOW, Space, address, lane_bits
 from ...hw.interface.protocol import PACKED, PAYLOAD, SCALE, SCALE_BITS, SCALE_FRAC, unpacks
 from .frames import frame, pack
 
@@ -94,7 +94,7 @@ class Packer:
             return None
         words = np.frombuffer(payload, "<u2").astype(np.uint32)
         number = np.arange(len(words))
-        places = number // self.lanes << LANE_BITS | number % self.lanes
+        places = number // self.lanes << lane_bits(self.lanes) | number % self.lanes
         return (PACKED | places).astype(np.uint32), words
 
 

@@ -74,7 +74,7 @@ def selftest(device: Device, full=False, images=3, say=lambda check: None,
 def _identity(device):
     reported = device.registers()
     config = device.config
-    return Check("identity", True, f"engine {reported['config_hash']:08x}, {config.lanes} lanes, "
+    return Check("identity", True, f"engine {reported['config_hash']:08x}, {config.width} lanes, "
                                    f"protocol counted {device.link.refused} refusals")
 
 
@@ -84,7 +84,7 @@ def _memory_checks(device, full):
               ("weight memory", Space.WEIGHTS,
                np.arange(0, config.weight_depth, 1 if full else STRIDE), config.weight.width)]
     for name, space, words, bits in spaces:
-        places = np.concatenate([word_addresses(space, int(word), 1, config.lanes)
+        places = np.concatenate([word_addresses(space, int(word), 1, config.width)
                                  for word in words])
         yield lambda device, name=name, places=places, bits=bits: _march(device, name, places, bits)
     if config.diagnostics:

@@ -47,8 +47,19 @@ class DeviceExecutor:
         self.device, self.network, self.progress = device, network, progress
         self._first, self._program, self._rates, self._next = weights, None, None, None
 
-    def run(self, program, inputs, seed=0, first_image=0, rates=None, collect=False) -> FixedResult:
-        """Run a program on images, in order; the states of an image are not read back."""
+    def run(self, program, inputs, seed=0, first_image=0, rates=None, collect=False,
+            read=()) -> FixedResult:
+        """Run a program on images, in order.
+
+        Parameters
+        ----------
+        program, inputs, seed, first_image, rates
+            As for :meth:`apical.golden.executors.fixed.executor.FixedExecutor.run`.
+        collect : bool
+            Not used: every vector that is wanted takes time on the line, so they are named.
+        read : sequence of (population, slot)
+            Vectors to be read back after each image, the states of the result.
+        """
         device = self.device
         if program is not self._program:
             weights = self._first if self._program is None else device.weights()
@@ -60,9 +71,9 @@ class DeviceExecutor:
             self._rates = rates
         if self._next not in (None, first_image):
             device.set_register("image", first_image)
-        found = device.run(inputs, self.progress)
+        found = device.run(inputs, self.progress, read)
         self._next = first_image + len(found.steps)
-        return FixedResult({}, found.predictions, found.steps, None, found.writes,
+        return FixedResult(found.states, found.predictions, found.steps, None, found.writes,
                            found.saturations, found.signatures)
 
     @property

@@ -12,14 +12,18 @@ from ...golden.learning.fixed import raw_values
 from ...golden.learning.pretrained import trained_model
 from ...golden.network import Network, layered
 from ...golden.numbers.quantize import quantize_network
-from ...golden.program import Program
+from ...golden.program import Program, walk
 from ...golden.program.layered import inference
-from ...golden.storage.model import load_model
+from ...golden.storage.model import Model, load_model
 from ...hw.assembler.assembler import assemble
 from ...hw.interface.config import EngineConfig
 
 #: Layers where none are given, by data.
 LAYERS = {"digits": (64, 32, 10), "mnist": (784, 64, 10), "fashion-mnist": (784, 64, 10)}
+
+
+#: Relaxation steps where neither a model nor a user says how many.
+STEPS = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +75,34 @@ def dataset_for(layers, name) -> Dataset:
     return dataset
 
 
-def workload(config: EngineConfig, data="digits", layers=None, images=100, *, seed=0, steps=6,
+def stored_weights(stored: Model, config: EngineConfig) -> dict:
+    """Raw weights of a model in the formats of an engine: dict of ndarray of int64."""
+    if stored.quantized and stored.formats == (config.state, config.weight):
+        return {name: np.asarray(w, np.int64) for name, w in stored.weights.items()}
+    return quantize_network(stored.network, stored.real_weights(), config.state,
+                            config.weight).weights
+
+
+def _labelled(stored, path):
+    """Layers of a model that puts images into classes."""
+    network = stored.network
+    names = [p.name for p in network.populations]
+    if "x" not in names or "y" not in names:
+        raise MisuseError(f"model '{path}' puts no images into classes (it has no outputs 'y'); a "
+                          "Boltzmann machine draws and repairs images: apical sample")
+    # Ghosts are beside the layers.
+    return (network.population("x").size,
+            *(p.size for p in network.free if not p.name.startswith("g")))
+
+
+def _puts_into_classes(stored):
+    """Whether the program of a model, if it has one, needs nothing but images and decides."""
+    program = stored.program
+    return (program is not None and set(program.inputs(stored.network)) == {"x"}
+            and any(op.decides for op in walk(program.ops)))
+
+
+def workload(config: EngineConfig, data="digits", layers=None, images=100, *, seed=0, steps=None,
              model=None, progress=None, say=lambda text: None) -> Workload:
     """Test images of a data set with trained weights.
 
@@ -85,8 +116,8 @@ def workload(config: EngineConfig, data="digits", layers=None, images=100, *, se
     images : int
     seed : int
         Of the default weights.
-    steps : int
-        Relaxation steps.
+    steps : int, optional
+        Relaxation steps of layers; by default the program of the model runs, or `STEPS`.
     model : path, optional
         A model file; without it, weights are trained once by the defaults and kept.
     progress, say : callable, optional
@@ -95,19 +126,16 @@ def workload(config: EngineConfig, data="digits", layers=None, images=100, *, se
     if data not in LAYERS:
         raise MisuseError(f"unknown data '{data}'; known: {', '.join(LAYERS)}")
     state, weight = config.state, config.weight
-    raw = None
+    raw = program = None
     if model is not None:
         stored = load_model(model)
-        network = stored.network
-        sizes = (network.population("x").size, *(p.size for p in network.free))
+        network, sizes = stored.network, _labelled(stored, model)
         if layers is not None and tuple(layers) != sizes:
             raise MisuseError(f"model '{model}' has layers {'-'.join(map(str, sizes))}, requested "
                               f"are {'-'.join(map(str, layers))}")
         dataset = dataset_for(sizes, data)
-        if stored.quantized and stored.formats == (state, weight):
-            raw = {name: np.asarray(w, np.int64) for name, w in stored.weights.items()}
-        else:
-            raw = quantize_network(network, stored.real_weights(), state, weight).weights
+        raw = stored_weights(stored, config)
+        program = stored.program if steps is None and _puts_into_classes(stored) else None
     else:
         sizes = tuple(layers or LAYERS[data])
         dataset = dataset_for(sizes, data)
@@ -116,7 +144,7 @@ def workload(config: EngineConfig, data="digits", layers=None, images=100, *, se
         raise MisuseError(f"{images} images are requested; data '{data}' have 1 to "
                           f"{len(dataset.test)} test images")
     inputs = {"x": raw_values(dataset.test[:images], state).astype(np.int64)}
-    program = inference(network, steps)
+    program = program or inference(network, STEPS if steps is None else steps)
     if raw is None:
         # Refuses what does not fit before minutes go by.
         assemble(network, program, config, density(inputs))

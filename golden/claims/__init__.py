@@ -1,21 +1,28 @@
 """Claims of the papers as checks: each yields rows of (value, tolerance, verdict).
 
 Each system has a module with ``GROUPS``, a tuple of functions ``group(seed)`` that yield a `Row`
-for each line of the check table and a `Figure` for each plot.  :func:`reproduce` runs them in
-order.  A group can also be called alone, as quick tests do.
+for each line of the check table and a `Figure` for each plot; ``FULL``, where there is one, holds
+further groups of MNIST size, which run only on request.  :func:`reproduce` runs them in order.  A
+group can also be called alone, as quick tests do.
+
+A row says why its bound is what it is.  Either it gives a `reason`, which begins with "claim": the
+bound is a claim of the paper, or follows from theory.  Or it gives none, and its bound is the worst
+of the recorded seeds plus three standard deviations (:mod:`apical.golden.claims.bounds`), unless
+the tolerance in the code is tighter.
 """
 
 from __future__ import annotations
 
 import importlib
-import operator
-import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ..errors import ApicalError, MisuseError
+from .bounds import Bounds, holds
+
+__all__ = ["EXECUTORS", "SYSTEMS", "Figure", "Row", "groups", "holds", "reproduce", "run_group"]
 
 #: System -> module.
 SYSTEMS = {
@@ -26,9 +33,6 @@ SYSTEMS = {
     "early-inference": ".early_inference",
     "equilibrium-propagation": ".equilibrium_propagation",
 }
-
-_COMPARE = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
-            "=": operator.eq}
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,14 @@ class Row:
         joined by ``" and "``; ``"last < 0.1"`` looks at the last value only.
     source : str
         Where the claim is stated.
+    reason : str
+        Why the bound is what it is: ``"claim: ..."``; empty, if recorded seeds set it.
+    name : str
+        Short name of the row, in words and hyphens; empty for most rows.
+    group : str
+        Name of the function that yielded it; :func:`run_group` fills it in.
+    limit : str
+        The tolerance in the code, where recorded seeds can tighten it; filled in with the bound.
     """
 
     system: str
@@ -56,6 +68,10 @@ class Row:
     value: float | tuple[float, ...]
     tolerance: str
     source: str
+    reason: str = ""
+    name: str = ""
+    group: str = ""
+    limit: str = ""
 
     def __post_init__(self):
         values = np.atleast_1d(np.asarray(self.value, np.float64))
@@ -69,37 +85,10 @@ class Row:
 
     def as_dict(self) -> dict:
         """The row as JSON values."""
-        return {"system": self.system, "check": self.check, "value": self.value,
-                "tolerance": self.tolerance, "passed": self.passed, "source": self.source}
-
-
-def holds(value, tolerance: str) -> bool:
-    """Whether a value, or each of several, is inside a tolerance; see `Row`.
-
-    Raises
-    ------
-    ValueError
-        For a tolerance that cannot be read.
-    """
-    values = np.atleast_1d(np.asarray(value, np.float64))
-    return all(_holds(values, part.strip()) for part in tolerance.split(" and "))
-
-
-def _holds(values, tolerance):
-    if not (values.size and np.isfinite(values).all()):
-        return False
-    if tolerance == "decreasing":
-        return bool((np.diff(values) < 0).all())
-    if tolerance == "increasing":
-        return bool((np.diff(values) > 0).all())
-    if tolerance.startswith("last "):
-        return _holds(values[-1:], tolerance.removeprefix("last "))
-    number = r"([-+]?[0-9.]+(?:e[-+]?[0-9]+)?)"
-    if found := re.fullmatch(rf"(<=|>=|<|>|=) {number}", tolerance):
-        return bool(_COMPARE[found[1]](values, float(found[2])).all())
-    if found := re.fullmatch(rf"{number} \.\. {number}", tolerance):
-        return bool(((values >= float(found[1])) & (values <= float(found[2]))).all())
-    raise ValueError(f"tolerance '{tolerance}' cannot be read")
+        return {"system": self.system, "group": self.group, "name": self.name,
+                "check": self.check, "value": self.value, "tolerance": self.tolerance,
+                "limit": self.limit, "reason": self.reason, "passed": self.passed,
+                "source": self.source}
 
 
 @dataclass(frozen=True)
@@ -137,8 +126,13 @@ class Figure:
 EXECUTORS = {"float": "", "fixed": "_fixed"}
 
 
-def groups(name: str, executor="float") -> tuple[Callable, ...]:
+def groups(name: str, executor="float", full=False) -> tuple[Callable, ...]:
     """The groups of checks of a system, by a key of `EXECUTORS`.
+
+    Parameters
+    ----------
+    full : bool
+        With those of MNIST size.
 
     Raises
     ------
@@ -149,10 +143,28 @@ def groups(name: str, executor="float") -> tuple[Callable, ...]:
         raise MisuseError(f"unknown system '{name}'; known: {', '.join(SYSTEMS)}, all")
     if executor not in EXECUTORS:
         raise MisuseError(f"unknown executor '{executor}'; known: {', '.join(EXECUTORS)}")
-    return importlib.import_module(SYSTEMS[name] + EXECUTORS[executor], __package__).GROUPS
+    module = importlib.import_module(SYSTEMS[name] + EXECUTORS[executor], __package__)
+    return module.GROUPS + (getattr(module, "FULL", ()) if full else ())
 
 
-def reproduce(name: str, seed: int = 0, executor="float") -> Iterator[Row | Figure]:
+def run_group(system: str, group: Callable, seed: int, executor="float") -> Iterator[Row | Figure]:
+    """Run one group of checks; its rows have the bounds of the recorded seeds and say so.
+
+    Raises
+    ------
+    ApicalError
+        Naming the group, if a run in it failed.
+    """
+    bounds = Bounds(executor, system, group.__name__)
+    try:
+        for item in group(seed):
+            yield (bounds.applied(replace(item, group=group.__name__)) if isinstance(item, Row)
+                   else item)
+    except ApicalError as error:
+        raise ApicalError(f"{system}, {group.__name__}: {error}") from error
+
+
+def reproduce(name: str, seed: int = 0, executor="float", full=False) -> Iterator[Row | Figure]:
     """Run the checks of a system, or of ``"all"``.
 
     Parameters
@@ -163,6 +175,8 @@ def reproduce(name: str, seed: int = 0, executor="float") -> Iterator[Row | Figu
         Decides everything that is random.
     executor : str
         A key of `EXECUTORS`.
+    full : bool
+        With the groups of MNIST size.
 
     Yields
     ------
@@ -170,8 +184,5 @@ def reproduce(name: str, seed: int = 0, executor="float") -> Iterator[Row | Figu
         As they are computed.
     """
     for system in SYSTEMS if name == "all" else (name,):
-        for group in groups(system, executor):
-            try:
-                yield from group(seed)
-            except ApicalError as error:
-                raise ApicalError(f"{system}, {group.__name__}: {error}") from error
+        for group in groups(system, executor, full):
+            yield from run_group(system, group, seed, executor)

@@ -19,15 +19,22 @@ from ..program import STATE, Program, Relax
 from ..program.layered import drive, inference, nudged, start_state, step
 from ..references.gradients import cosine, finite_differences, layers_of, through_time
 from ..systems import equilibrium
-from . import Figure, Row
+from . import Figure, Row, equilibrium_rules
 
 SYSTEM = "equilibrium-propagation"
 SOURCE = "Frontiers in Computational Neuroscience 11:24"
 SIZES = (12, 10, 8, 4)
+#: Estimators that learn digits; a nudge away from the target alone loses whole classes.
+LEARNING = ("random-sign", "one-sided", "centred")
 
 
-def _row(check, value, tolerance, source=SOURCE):
-    return Row(SYSTEM, check, value, tolerance, source)
+#: Reasons of bounds that are claims.
+TENDS = "claim: the contrast tends to the gradient as beta goes to 0"
+FALLS = "claim: a step lowers the energy, up to rounding of float64"
+
+
+def _row(check, value, tolerance, source=SOURCE, reason=""):
+    return Row(SYSTEM, check, value, tolerance, source, reason)
 
 
 def _problem(seed):
@@ -63,7 +70,8 @@ def gradients(seed):
     for estimator in equilibrium.ESTIMATORS:
         found = _update(problem, estimator, 10, 300)
         yield _row(f"{estimator}, beta 2**-10: cosine with finite differences, layers 1 2 3",
-                   [cosine(f, g) for f, g in zip(found, true, strict=True)], "> 0.9999")
+                   [cosine(f, g) for f, g in zip(found, true, strict=True)], "> 0.9999",
+                   reason=TENDS)
     shifts, curves = (0, 1, 2, 3, 4), {}
     for name, estimator, signs in (("one-sided", "one-sided", (1,)),
                                    ("mean of both signs", "random-sign", (1, -1)),
@@ -77,12 +85,13 @@ def gradients(seed):
         order = np.log2(misses[-2] / misses[-1])
         yield _row(f"{name}: order in beta of the distance from the gradient", order,
                    "0.7 .. 1.3" if name == "one-sided" else "1.7 .. 2.3",
-                   "Laborieux et al. 2021")
+                   "Laborieux et al. 2021", "claim: errors of first order in beta, and of second")
     yield _row("centred over one-sided distance at beta 1/4", curves["centred"][2]
                / curves["one-sided"][2], "< 0.5", "Laborieux et al. 2021")
     still = _update(problem, "one-sided", 10, 1)
     yield _row("control, one nudged step (the signal reaches no hidden layer): change of W1",
-               np.abs(still[0]).max(), "< 1e-6")
+               np.abs(still[0]).max(), "< 1e-6",
+               reason="claim: a signal needs a step for each layer")
     yield Figure("equilibrium-propagation-order", "Distance from the gradient", "beta",
                  "relative distance", {name: ([2.0 ** -s for s in shifts], values)
                                        for name, values in curves.items()}, log_x=True, log_y=True)
@@ -99,7 +108,7 @@ def truncated(seed):
         curves.append([cosine(f, g) for f, g in zip(found, true, strict=True)])
     yield _row("centred, beta 2**-10, 3 4 6 10 20 nudged steps: smallest cosine with "
                "backpropagation through as many steps", np.min(curves, axis=1), "> 0.9999",
-               "Ernoult et al. 2019")
+               "Ernoult et al. 2019", "claim: the gradient through as many steps")
     other = [-g for g, _ in through_time(layers_of(weights), x, d, "logistic", 20)]
     yield _row("control, 3 nudged steps against 20 steps through time: relative distance",
                _miss(_update(problem, "centred", 10, 3), other), "> 0.05", "Ernoult et al. 2019")
@@ -128,7 +137,7 @@ def descent(seed):
             Program(name, (*ops, Relax(40, step(network, nudges=nudges)))), inputs, on_step=watch)
         curves[name] = np.array(seen)
         yield _row(f"{name}: greatest rise in a step, 50 digits", np.diff(seen, axis=0).max(),
-                   "< 1e-9")
+                   "< 1e-9", reason=FALLS)
     yield _row("control, the energy without the cost along the nudged run: greatest rise",
                _rise_without_cost(network, weights, inputs, ops), "> 1e-6")
     yield Figure("equilibrium-propagation-energy", "Energy during relaxation", "step", "energy",
@@ -148,7 +157,7 @@ def digits(seed):
     """All estimators learn digits; wrong targets teach nothing."""
     data, network = load("digits"), layered((64, 32, 10))
     targets, curves, epochs = one_hot(data.train_labels, 10), {}, 20
-    for name in (*equilibrium.ESTIMATORS, "control"):
+    for name in (*LEARNING, "control"):
         estimator = "random-sign" if name == "control" else name
         executor = FloatExecutor(network, starting_weights(network, TrainingConfig(seed=seed)))
         program = equilibrium.training(network, 10, 8, 0, estimator=estimator)
@@ -173,4 +182,4 @@ def digits(seed):
                  {name: (np.arange(1, epochs + 1), e) for name, e in curves.items()}, log_y=True)
 
 
-GROUPS = gradients, truncated, descent, digits
+GROUPS = gradients, truncated, descent, digits, *equilibrium_rules.GROUPS

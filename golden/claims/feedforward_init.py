@@ -21,6 +21,10 @@ from ..program import STATE, Program, Relax
 from ..program.layered import drive, start_state, step, sweep
 from ..systems.feedforward_init import branch_errors, exact_weights, learn_branches
 from . import Figure, Row
+from .feedforward_init_attractors import attractors, attractors_mnist
+from .feedforward_init_machine import stochastic_initialization
+from .feedforward_init_mnist import auto_encoder_mnist, positive_phase_mnist
+from .feedforward_init_positive import positive_phase
 
 SYSTEM = "feedforward-init"
 SOURCE = "arXiv 1606.01651"
@@ -206,4 +210,6 @@ def nearly_perfect(seed):
                f"({taken['sweep']} / {taken['zero']})", taken["sweep"] / taken["zero"], "< 0.25")
 
 
-GROUPS = exact_instance, exact_instance_fixed, trained, nearly_perfect
+GROUPS = (exact_instance, exact_instance_fixed, trained, nearly_perfect, positive_phase,
+          stochastic_initialization, attractors)
+FULL = auto_encoder_mnist, positive_phase_mnist, attractors_mnist

@@ -11,18 +11,12 @@ from ..network.ghosts import ghost_network, ghost_weights, hidden
 from ..numbers.formats import Format, quantize
 from ..program import RATE, STATE, Program, Snapshot
 from ..references.gradients import backprop, cosine, layers_of, logistic
-from ..systems.ghost_units import (
-    current_form,
-    free_phase,
-    ghost_learning,
-    inference,
-    learning_rates,
-    training,
-)
+from ..systems.ghost_learning import ghost_learning
+from ..systems.ghost_phases import free_phase, inference
+from ..systems.ghost_units import current_form, learning_rates, training
 from . import Figure, Row
+from .ghost_units_learning import SOURCE, SYSTEM, dale, modes, modes_mnist, random_feedback
 
-SYSTEM = "ghost-units"
-SOURCE = "arXiv 1911.08585"
 SIZES, BATCH = (64, 40, 30, 10), 20
 #: eps = 1/4 (the reference has 0.3).
 SHIFT = 2
@@ -269,4 +263,5 @@ def learned_ghosts(seed):
 
 
 GROUPS = (cancellation, cancellation_fixed, gradients, ghost_learning_from_random, digits,
-          learned_ghosts)
+          learned_ghosts, modes, random_feedback, dale)
+FULL = (modes_mnist,)

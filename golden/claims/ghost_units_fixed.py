@@ -12,14 +12,9 @@ from ..learning.data import load, one_hot
 from ..network.ghosts import ghost_network, ghost_weights, hidden
 from ..program import RATE, STATE, Program, Snapshot
 from ..references.gradients import backprop, cosine, layers_of
-from ..systems.ghost_units import (
-    free_phase,
-    ghost_learning,
-    ghost_program,
-    inference,
-    learning_rates,
-    training,
-)
+from ..systems.ghost_learning import ghost_learning, ghost_program
+from ..systems.ghost_phases import free_phase, inference
+from ..systems.ghost_units import learning_rates, training
 from . import Figure, Row
 from .ghost_units import SHIFT, SIZES, SOURCE, SYSTEM, _batch, _learned_weights
 from .raw import (

@@ -13,9 +13,8 @@ from ..references.gradients import cosine, finite_differences, layers_of
 from ..systems import equilibrium
 from ..systems.stdp import pair_rule_on_ramps, timing_curve, timing_window, training
 from . import Figure, Row
+from .stdp_network import SOURCE, SYSTEM, network_window
 
-SYSTEM = "stdp"
-SOURCE = "Neural Computation 29:555, arXiv 1509.05936"
 CONTRAST_SIZES = (12, 10, 8, 4)
 
 
@@ -168,4 +167,4 @@ def telescoping(seed):
     yield _row("control, the one-way rule: the same", far("one-way"), "> 1e-3")
 
 
-GROUPS = window, pairs, contrast_gradient, telescoping, digits
+GROUPS = window, network_window, pairs, contrast_gradient, telescoping, digits

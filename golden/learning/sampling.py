@@ -14,7 +14,7 @@ from ..executors.float.executor import FloatExecutor
 from ..network import Network
 from ..network.boltzmann import check_machine, hidden, join, split, visible
 from ..program import STATE
-from ..systems import probability_flow
+from ..systems import probability_flow, repair
 
 #: Images that run at a time.
 _BATCH = 500
@@ -106,6 +106,32 @@ def reconstruct(network: Network, weights, images, sweeps=probability_flow.SWEEP
     found = [join(network, executor.run(program, inputs).states)
              for inputs in images_by_part(network, images)]
     return np.concatenate(found)
+
+
+def mend(network: Network, weights, corrupted, share, sweeps=repair.SWEEPS):
+    """Chances of the visible units after a repair, see :mod:`apical.golden.systems.repair`.
+
+    Parameters
+    ----------
+    network : Network
+        The machine, without evidence.
+    weights : dict of str to ndarray
+    corrupted : ndarray of shape (images, width)
+        Binary.
+    share : float
+        Share of pixels that were flipped, above 0 and below 1/2.
+    sweeps : int
+
+    Returns
+    -------
+    ndarray of shape (images, width), float32
+        Above 1/2 means 1.
+    """
+    whole = repair.evidence_network(network)
+    executor = FloatExecutor(whole, {**weights, **repair.evidence_weights(network, share, 1)})
+    program = repair.repair(whole, 1, sweeps)
+    return np.concatenate([join(network, executor.run(program, inputs).states)
+                           for inputs in images_by_part(network, corrupted)])
 
 
 def reconstruction_error(network: Network, weights, images, corrupted,

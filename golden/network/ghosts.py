@@ -10,7 +10,9 @@ import numpy as np
 from ..errors import MisuseError
 from .description import Matrix, Network, Population, Projection, layer_names, layer_sizes
 
-MODES = ("duplicate", "learned", "online", "none")
+#: Modes with feedback weights F of their own, instead of the transposed forward weights.
+SEPARATE = ("random-feedback", "learned-feedback")
+MODES = ("duplicate", "learned", "online", *SEPARATE, "none")
 
 
 def ghost_network(sizes, mode="duplicate") -> Network:
@@ -21,7 +23,8 @@ def ghost_network(sizes, mode="duplicate") -> Network:
     sizes : sequence of int
         Units of each layer from the input to the output.
     mode : str
-        One of `MODES`; ``"online"`` and ``"none"`` have no ghosts.
+        One of `MODES`; ``"online"`` and ``"none"`` have no ghosts.  In the modes of `SEPARATE`,
+        matrices ``F2`` .. (rows: the layer above) carry the feedback and what cancels it.
     """
     check_mode(mode)
     sizes = layer_sizes(sizes)
@@ -36,12 +39,19 @@ def ghost_network(sizes, mode="duplicate") -> Network:
         projections += [Projection(f"up{k}", names[k - 1], names[k], f"W{k}"),
                         Projection(f"bias{k}", "one", names[k], f"b{k}")]
         if k > 1:
-            projections.append(Projection(f"down{k}", names[k], names[k - 1], f"W{k}", True))
-    if mode in ("duplicate", "learned"):
+            back = f"W{k}"
+            if mode in SEPARATE:
+                back = f"F{k}"
+                matrices.append(Matrix(back, sizes[k], sizes[k - 1]))
+            projections.append(Projection(f"down{k}", names[k], names[k - 1], back,
+                                          back[0] == "W"))
+    if mode in ("duplicate", "learned", *SEPARATE):
         for k in range(1, last):
             ghost = f"g{k}"
             populations.append(Population(ghost, sizes[k + 1], "logistic"))
             up, bias, back, turned = f"W{k + 1}", f"b{k + 1}", f"W{k + 1}", True
+            if mode in SEPARATE:
+                back, turned = f"F{k + 1}", False
             if mode == "learned":
                 up, bias, back, turned = f"V{k}", f"v{k}", f"B{k}", False
                 matrices += [Matrix(up, sizes[k], sizes[k + 1]), Matrix(bias, 1, sizes[k + 1]),
@@ -75,8 +85,18 @@ def ghosts(network: Network) -> list[str]:
     return [p.name for p in network.populations if p.name[0] == "g"]
 
 
+def interneurons(network: Network) -> list[str]:
+    """Names of the interneurons, in the order in which a feedforward pass reaches them.
+
+    Only the networks of :mod:`apical.golden.network.dale` have some.
+    """
+    return [p.name for p in network.populations if p.name[0] in "ij"]
+
+
 def ghost_weights(network: Network, seed=0, gain=1.5) -> dict:
     """First weights: normal with deviation ``gain / sqrt(fan-in)``, biases 0.
+
+    Separate feedback weights have the deviation of the forward weights that they stand for.
 
     Returns
     -------
@@ -85,6 +105,7 @@ def ghost_weights(network: Network, seed=0, gain=1.5) -> dict:
     rng = np.random.default_rng(seed)
     weights = {}
     for matrix in network.matrices:
-        scale = 0.0 if matrix.rows == 1 else gain / np.sqrt(matrix.rows)
+        inputs = matrix.cols if matrix.name[0] == "F" else matrix.rows
+        scale = 0.0 if matrix.name[0] in "bv" else gain / np.sqrt(inputs)
         weights[matrix.name] = scale * rng.normal(size=matrix.shape)
     return weights

@@ -29,22 +29,22 @@ BETA_SHIFT = 1
 #: Default lengths of the two phases, after the sweep.
 FREE_STEPS, NUDGE_STEPS = 6, 3
 #: Ways to estimate the gradient from nudged phases.
-ESTIMATORS = ("random-sign", "one-sided", "centred")
+ESTIMATORS = ("random-sign", "one-sided", "centred", "negative")
 #: Slots of the free fixed point and of the change that the nudge makes.
 FREE, DELTA = "free", "delta"
 
 
-def _rate_slot(network, name):
+def rate_slot(network, name):
     """Slot that holds the rate of a population: of hard units that is the state itself."""
     return RATE if network.population(name).rate == "logistic" else STATE
 
 
 def remember(network: Network, slot=FREE):
     """Operations that copy the rates of all settling populations to a slot."""
-    return [Snapshot(p.name, slot, _rate_slot(network, p.name)) for p in network.free]
+    return [Snapshot(p.name, slot, rate_slot(network, p.name)) for p in network.free]
 
 
-def contrast(network: Network, first=FREE, by_sign=True):
+def contrast(network: Network, first=FREE, by_sign=True, side=1):
     """Snapshot differences and learning operations of the contrast between the two phases.
 
     A matrix whose rates on one side never change (inputs, the constant 1) needs one product, with
@@ -56,6 +56,8 @@ def contrast(network: Network, first=FREE, by_sign=True):
         Slot that holds the rates of the phase that is subtracted (:func:`remember`).
     by_sign : bool
         Multiply by the random sign of beta.
+    side : int
+        -1 for a nudge away from the target, whose contrast is along the gradient.
 
     Returns
     -------
@@ -71,7 +73,7 @@ def contrast(network: Network, first=FREE, by_sign=True):
         if (projection.matrix, rows, cols) in seen:
             continue
         seen.add((projection.matrix, rows, cols))
-        sign, now = projection.sign, {name: _rate_slot(network, name) for name in pair}
+        sign, now = side * projection.sign, {name: rate_slot(network, name) for name in pair}
         if network.population(rows).fixed_rate:
             differences.setdefault(cols, Difference(cols, DELTA, now[cols], first))
             terms = [Outer((rows, now[rows]), (cols, DELTA), sign)]
@@ -110,7 +112,8 @@ def training(network: Network, steps=FREE_STEPS, nudge_steps=NUDGE_STEPS, beta_s
         Population that is nudged and the clamped population it is pulled to.
     estimator : str
         One of `ESTIMATORS`: ``"random-sign"`` takes the sign of beta that the run is given;
-        ``"one-sided"`` nudges towards the target only; ``"centred"`` contrasts nudges of both
+        ``"one-sided"`` nudges towards the target only, ``"negative"`` away from it only;
+        ``"centred"`` contrasts nudges of both
         signs from the same free state, which removes the error of first order in beta (Laborieux
         et al. 2021) and needs half the rates (:func:`learning_rates`).
     """
@@ -127,15 +130,16 @@ def training(network: Network, steps=FREE_STEPS, nudge_steps=NUDGE_STEPS, beta_s
     if estimator == "centred":
         first = "away"
         # The free states themselves, to go back to; the same as the rates of hard units.
-        saved = {p.name: FREE if _rate_slot(network, p.name) == STATE else "saved"
+        saved = {p.name: FREE if rate_slot(network, p.name) == STATE else "saved"
                  for p in network.free}
         ops += [Snapshot(name, slot) for name, slot in saved.items() if slot != FREE]
         ops.append(Relax(nudge_steps, step(network, shift, nudged(target, output, beta_shift, -1))))
         ops += remember(network, first)
         ops += [Snapshot(name, STATE, slot) for name, slot in saved.items()]
-    nudges = nudged(target, output, beta_shift, random_sign=by_sign)
+    side = -1 if estimator == "negative" else 1
+    nudges = nudged(target, output, beta_shift, side, random_sign=by_sign)
     ops.append(Relax(nudge_steps, step(network, shift, nudges)))
-    ops += contrast(network, first, by_sign)
+    ops += contrast(network, first, by_sign, side)
     name = "" if by_sign else f"-{estimator}"
     program = Program(f"equilibrium{name}-{start}-{steps}-{nudge_steps}", tuple(ops))
     program.check(network)

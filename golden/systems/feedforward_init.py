@@ -15,6 +15,8 @@ matrix learns as an auto-encoder of the clamped input: its top-down branch predi
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ..errors import MisuseError
@@ -29,11 +31,24 @@ from .kinds import UNLABELLED
 from .problems import Problem, prototypes, raw, seed_of
 from .system import System, glorot_weights
 
-#: Population that holds the prediction of the input by the first hidden one.
-PREDICTED = "x_predicted"
+#: Populations that hold predictions of clamped ones: of the input by the first hidden population,
+#: of a clamped output by the last hidden one.
+PREDICTED, OUTPUT_PREDICTED = "x_predicted", "y_predicted"
 
 
-def branch_network(sizes, rate="hard-tanh") -> Network:
+def clamped_network(sizes, rate="hard-tanh") -> Network:
+    """A layered network whose output is clamped as its input is: the positive phase.
+
+    Its matrices are those of :func:`~apical.golden.network.layered`.  The sweep then has both
+    groups of inputs of the last hidden population.
+    """
+    plain = layered(sizes, rate)
+    return Network(f"{plain.name}-clamped", tuple(
+        replace(p, clamped=True) if p.name == "y" else p for p in plain.populations
+        if p.name != "d"), plain.matrices, tuple(p for p in plain.projections if p.target != "y"))
+
+
+def branch_network(sizes, rate="hard-tanh", clamped=False) -> Network:
     """A layered network with a population for the prediction of its input.
 
     Its matrices are those of :func:`~apical.golden.network.layered`, so weights learned with it
@@ -43,26 +58,39 @@ def branch_network(sizes, rate="hard-tanh") -> Network:
     ----------
     sizes : sequence of int
         Three layers at least.
+    clamped : bool
+        Whether the output is clamped; it then has a prediction too.
     """
-    plain = layered(sizes, rate)
+    plain = clamped_network(sizes, rate) if clamped else layered(sizes, rate)
     if len(sizes) < 3:
         raise MisuseError("branch prediction needs a hidden layer; write layers as 64-32-10")
-    return Network(plain.name, (*plain.populations, Population(PREDICTED, sizes[0], rate)),
-                   plain.matrices,
-                   (*plain.projections, Projection("down1", "h1", PREDICTED, "W1", True)))
+    more, projections, last = [], [Projection("down1", "h1", PREDICTED, "W1", True)], len(sizes) - 1
+    if clamped:
+        more.append(Population(OUTPUT_PREDICTED, sizes[-1], rate))
+        projections += [Projection(f"up{last}", f"h{last - 1}", OUTPUT_PREDICTED, f"W{last}"),
+                        Projection(f"bias{last}", "one", OUTPUT_PREDICTED, f"b{last}")]
+    return Network(plain.name, (*plain.populations, Population(PREDICTED, sizes[0], rate), *more),
+                   plain.matrices, (*plain.projections, *projections))
 
 
-def _branch_ops(sizes, rate, steps, shift):
+def _branch_ops(sizes, rate, steps, shift, clamped=False):
     """(operations that leave the errors of all branches, terms of learning by matrix)."""
-    plain = layered(sizes, rate)
-    names, last = ["x"] + [p.name for p in plain.free], len(sizes) - 1
+    plain = clamped_network(sizes, rate) if clamped else layered(sizes, rate)
+    names, last = ["x", *(f"h{k}" for k in range(1, len(sizes) - 1)), "y"], len(sizes) - 1
     ops = drive(plain) + sweep(plain)
     if steps:
         ops.append(Relax(steps, step(plain, shift)))
     ops += [Project("down1", "branch"), Update(PREDICTED, "branch", shift=0, leak=False),
             Difference(PREDICTED, "error", ("x", STATE), STATE)]
     terms = {"W1": [Outer((PREDICTED, "error"), ("h1", STATE))]}
-    for k in range(1, last + 1):
+    if clamped:
+        ops += [Project(f"bias{last}", "branch"), Project(f"up{last}", "branch", "branch"),
+                Update(OUTPUT_PREDICTED, "branch", shift=0, leak=False),
+                Difference(OUTPUT_PREDICTED, "error", ("y", STATE), STATE)]
+        error = (OUTPUT_PREDICTED, "error")
+        terms[f"W{last}"] = [Outer((names[last - 1], STATE), error)]
+        terms[f"b{last}"] = [Outer(("one", STATE), error)]
+    for k in range(1, last if clamped else last + 1):
         share = int(k < last)  # two groups of inputs, or one
         branches = [("down_error", f"down{k + 1}", f"W{k + 1}")] if share else []
         branches.append(("up_error", f"up{k}", f"W{k}"))
@@ -78,7 +106,8 @@ def _branch_ops(sizes, rate, steps, shift):
     return ops, terms
 
 
-def branch_prediction(sizes, rate="hard-tanh", steps=0, shift=EPS_SHIFT) -> Program:
+def branch_prediction(sizes, rate="hard-tanh", steps=0, shift=EPS_SHIFT,
+                      clamped=False) -> Program:
     """Learn every branch of one image (or batch) from the state after the sweep.
 
     Parameters
@@ -91,11 +120,13 @@ def branch_prediction(sizes, rate="hard-tanh", steps=0, shift=EPS_SHIFT) -> Prog
         units that were clipped, and it is the top-down branches that learn.
     shift : int
         Their step, eps = 2**-shift.
+    clamped : bool
+        Whether the output is clamped.
     """
-    ops, terms = _branch_ops(sizes, rate, steps, shift)
+    ops, terms = _branch_ops(sizes, rate, steps, shift, clamped)
     ops += [Learn(matrix, tuple(found)) for matrix, found in terms.items()]
-    program = Program(f"branch-prediction-{steps}", tuple(ops))
-    program.check(branch_network(sizes, rate))
+    program = Program(f"branch-prediction-{steps}{'-clamped' if clamped else ''}", tuple(ops))
+    program.check(branch_network(sizes, rate, clamped))
     return program
 
 
@@ -130,7 +161,7 @@ def branch_score(network: Network, states, images):
 
 
 def learn_branches(sizes, weights, images, seed=0, epochs=60, batch=20, rate=0.02, steps=0,
-                   progress=None) -> dict:
+                   progress=None, outputs=None) -> dict:
     """Train a layered hard-tanh network by branch prediction.
 
     Parameters
@@ -149,21 +180,26 @@ def learn_branches(sizes, weights, images, seed=0, epochs=60, batch=20, rate=0.0
         As for :func:`branch_prediction`.
     progress : callable, optional
         Called after every epoch as ``progress(epoch, weights)``; the weights are live.
+    outputs : ndarray of shape (images, sizes[-1]), optional
+        In -1..1: what the output is clamped to.  Without, it is free.
 
     Returns
     -------
     dict of str to ndarray, float64
     """
-    network = branch_network(sizes)
-    program = branch_prediction(sizes, steps=steps)
+    clamped = outputs is not None
+    inputs = {"x": images, "y": outputs} if clamped else {"x": images}
+    network = branch_network(sizes, clamped=clamped)
+    program = branch_prediction(sizes, steps=steps, clamped=clamped)
     executor = FloatExecutor(network, weights, np.float64)
     rates = {matrix.name: rate for matrix in network.matrices}
     rng = np.random.default_rng(seed)
     for epoch in range(epochs):
         order = rng.permutation(len(images))
         for begin in range(0, len(order), batch):
-            executor.run(program, {"x": images[order[begin:begin + batch]]}, rates=rates,
-                         collect=False)
+            chosen = order[begin:begin + batch]
+            executor.run(program, {name: values[chosen] for name, values in inputs.items()},
+                         rates=rates, collect=False)
         if progress is not None:
             progress(epoch + 1, executor.weights)
     return {name: values.copy() for name, values in executor.weights.items()}

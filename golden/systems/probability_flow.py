@@ -248,7 +248,7 @@ def mean_field(network: Network, sweeps=SWEEPS) -> Program:
     return checked(f"mean-field-{sweeps}", network, e_step(network, sweeps, "mean"))
 
 
-def gibbs(network: Network, steps) -> Program:
+def gibbs(network: Network, steps, from_image=False) -> Program:
     """Block Gibbs chains of the free machine: each step draws hidden, then visible groups.
 
     The last visible states stay in slot ``"drawn"``, their probabilities in the states.
@@ -257,6 +257,9 @@ def gibbs(network: Network, steps) -> Program:
     ----------
     steps : int
         1 at least.
+    from_image : bool
+        Whether the chain begins at the clamped image, its hidden units at 0, or at the states there
+        are.
     """
     check_machine(network)
     if steps < 1:
@@ -265,7 +268,10 @@ def gibbs(network: Network, steps) -> Program:
     twins = [v for _, v in visible(network)]
     for name in [*hidden(network), *twins]:
         body += [*accumulate(network, name, free | {"one"}, "field"), Sample(name, "field")]
-    ops = [Relax(steps, tuple(body))]
+    ops = []
+    if from_image:
+        ops += [*copy_image(network), *(Clear(name) for name in hidden(network))]
+    ops.append(Relax(steps, tuple(body)))
     ops += [Snapshot(v, DRAWN) for v in twins]
     ops += [Sample(v, "field", "mean") for v in twins]
     return checked(f"gibbs-{steps}", network, ops)

@@ -66,7 +66,7 @@ def positive_weights(network, rng, gain=1.0, bias=0.0) -> dict:
                 for name, values in weights.items()})
 
 
-def layered_problem(rng, sizes, program, rates, images=30, passes=4) -> Problem:
+def layered_problem(rng, sizes, program, rates, images=30, passes=4, make=layered) -> Problem:
     """A problem of a layered network of hard-sigmoid units with labelled images.
 
     Parameters
@@ -75,8 +75,10 @@ def layered_problem(rng, sizes, program, rates, images=30, passes=4) -> Problem:
     sizes : sequence of int
     program, rates : callable
         Of the network: the program that learns, and the rates by matrix.
+    make : callable
+        ``make(sizes)``: the network.
     """
-    network = layered(sizes)
+    network = make(sizes)
     weights = positive_weights(network, rng, 0.5, 0.35)
     inputs = pairs(rng, images, sizes[0], sizes[-1])
     return Problem(network, program(network), weights, inputs, rates(network), passes)

@@ -9,7 +9,7 @@ import numpy as np
 from ...golden.errors import DoesNotFitError
 from ...golden.network import Network
 from ...golden.program import Program
-from ..interface.config import EngineConfig
+from ..interface.config import EngineConfig, most_words
 from ..interface.isa import Opcode, encode
 from .capability import units_needed
 from .hazards import mark_overlaps
@@ -106,7 +106,8 @@ def config_for(network: Network, program: Program, lanes: int, density=None, **f
     fields.setdefault("update_lanes", min(4, 1 << max(1, lanes).bit_length() - 1))
     # Samples of the serial table unit are beside the weights.
     serial = fields.get("table_unit") == "serial" and fields["smooth"]
-    wide = EngineConfig(lanes=lanes, weight_depth=(1 << 15) - (serial << 11), state_depth=1 << 12,
+    words = most_words(lanes * fields.get("tiles", 1)) - (serial << 11)
+    wide = EngineConfig(lanes=lanes, weight_depth=words, state_depth=1 << 12,
                         accumulator_depth=1 << 12, event_depth=1 << 14,
                         program_depth=1 << 12, descriptor_depth=256, **fields)
     made = assemble(network, program, wide, density)

@@ -128,9 +128,9 @@ def _uncountable(network, program, config):
     """Counts that the encoding and the counters of the engine do not hold."""
     reasons = []
     for name in sorted({name for name, _ in vectors(network, program)}):
-        blocks = blocks_of(network.population(name).size, config.lanes)
+        blocks = blocks_of(network.population(name).size, config.width)
         if blocks >= 1 << VECTOR.fields["blocks"].width:
-            reasons.append(f"population '{name}' takes {blocks} words of {config.lanes}, the "
+            reasons.append(f"population '{name}' takes {blocks} words of {config.width}, the "
                            f"engine counts to {(1 << VECTOR.fields['blocks'].width) - 1}: use "
                            "more lanes")
     number = len(vectors(network, program))
@@ -152,9 +152,9 @@ def _uncountable(network, program, config):
 
 def too_deep(config, used):
     """Memories that are too shallow for what is used of them, in words."""
-    words = {"weight_depth": f"weight words of {config.lanes}",
-             "state_depth": f"state words of {config.lanes}",
-             "accumulator_depth": f"accumulator words of {config.lanes}",
+    words = {"weight_depth": f"weight words of {config.width}",
+             "state_depth": f"state words of {config.width}",
+             "accumulator_depth": f"accumulator words of {config.width}",
              "event_depth": "input events an image"}
     return [f"needs {used[key]} {what}, the engine has {getattr(config, key)}"
             for key, what in words.items() if used[key] > getattr(config, key)]

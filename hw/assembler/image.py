@@ -13,7 +13,6 @@ from ...golden.numbers.tables import all_samples
 from ..interface.config import TABLE_STRIDE
 from ..interface.isa import (
     EVENT,
-    LANE_BITS,
     REGISTERS,
     Kind,
     Opcode,
@@ -21,6 +20,7 @@ from ..interface.isa import (
     Space,
     address,
     decode,
+    lane_bits,
 )
 from .assembler import Assembly
 
@@ -40,7 +40,7 @@ def _halves(space, words):
 def _lanes(space, base, values):
     """Writes of whole words: `values` has shape (words, lanes)."""
     words, lanes = values.shape
-    places = (base + np.arange(words))[:, None] << LANE_BITS | np.arange(lanes)
+    places = (base + np.arange(words))[:, None] << lane_bits(lanes) | np.arange(lanes)
     return address(space) | places, values & 0xFFFF
 
 
@@ -87,7 +87,7 @@ def weight_words(assembly: Assembly, weights) -> np.ndarray:
     ndarray of shape (words, lanes), int64
         Padding lanes are 0.
     """
-    lanes = assembly.config.lanes
+    lanes = assembly.config.width
     memory = np.zeros((assembly.placement.used["weight_depth"], lanes), np.int64)
     for name, place in assembly.placement.matrices.items():
         raw = np.asarray(weights[name])
@@ -102,7 +102,7 @@ def weight_place(assembly: Assembly, matrix: str, row: int, col: int):
     """(word, lane) of one weight."""
     place = assembly.placement.matrices[matrix]
     scalar, along = (row, col) if place.lanes_are_cols else (col, row)
-    block, lane = divmod(along, assembly.config.lanes)
+    block, lane = divmod(along, assembly.config.width)
     return place.base + block * place.rows + scalar, lane
 
 
@@ -178,7 +178,7 @@ def input_writes(assembly: Assembly, inputs, image: int, bank: int, packed=None)
             shorter = packed(values) if packed is not None and place.base == 0 else None
             parts.append(shorter or (start + np.arange(len(words)), words))
         else:
-            words = _blocked(values, place.blocks, config.lanes)
+            words = _blocked(values, place.blocks, config.width)
             parts.append(_lanes(Space.STATE, place.base + bank * place.blocks, words))
     return _joined(parts)
 

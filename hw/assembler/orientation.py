@@ -79,11 +79,11 @@ def choose_orientations(network: Network, program: Program, config: EngineConfig
             for one in op.sums():
                 projection = network.projection(one.projection)
                 cycles[projection.matrix][side] += times * projection_cycles(
-                    network, projection, side, config.lanes, density)
+                    network, projection, side, config.width, density)
             for learn in op.learns():
                 cycles[learn.matrix][side] += times * update_cycles(
-                    network, learn, side, config.lanes, density)
-    words = {m.name: {side: matrix_words(m, side, config.lanes) for side in (True, False)}
+                    network, learn, side, config.width, density)
+    words = {m.name: {side: matrix_words(m, side, config.width) for side in (True, False)}
              for m in network.matrices}
     fixed = {name: max(sides) for name, sides in wanted_sides(network, program).items()}
     chosen = {}

@@ -134,8 +134,8 @@ def place(network: Network, program: Program, config: EngineConfig, density=None
             continue
         cols = orientation[matrix.name]
         side, other = (matrix.cols, matrix.rows) if cols else (matrix.rows, matrix.cols)
-        blocks = blocks_of(side, config.lanes)
-        matrices[matrix.name] = MatrixPlace(weight_words, blocks, tail_of(side, config.lanes),
+        blocks = blocks_of(side, config.width)
+        matrices[matrix.name] = MatrixPlace(weight_words, blocks, tail_of(side, config.width),
                                             cols, other)
         weight_words += blocks * other
     states = _place_vectors(network, program, config, orientation)
@@ -143,14 +143,14 @@ def place(network: Network, program: Program, config: EngineConfig, density=None
     sums, sum_words = {}, 0
     for name, slot in accumulators(network, program):
         size = network.population(name).size
-        blocks = blocks_of(size, config.lanes)
-        sums[name, slot] = Words(sum_words, blocks, tail_of(size, config.lanes))
+        blocks = blocks_of(size, config.width)
+        sums[name, slot] = Words(sum_words, blocks, tail_of(size, config.width))
         sum_words += blocks
     own = _engine_only(network, program, "accumulators")
     for name, slot in own:
         size = network.population(name).size
-        sums[name, slot] = Words(sum_words, blocks_of(size, config.lanes),
-                                 tail_of(size, config.lanes))
+        sums[name, slot] = Words(sum_words, blocks_of(size, config.width),
+                                 tail_of(size, config.width))
     sum_words += max((sums[pair].blocks for pair in own), default=0)
     used = {"weight_depth": weight_words, "state_depth": state_words,
             "accumulator_depth": sum_words, "event_depth": events}
@@ -179,7 +179,7 @@ def _place_vectors(network, program, config, orientation):
         if population.constant or (population.clamped and slot == STATE and name not in read):
             continue
         size, kept = population.size, slot in (STATE, RATE)
-        blocks, tail = blocks_of(size, config.lanes), tail_of(size, config.lanes)
+        blocks, tail = blocks_of(size, config.width), tail_of(size, config.width)
         clamped = population.clamped and slot == STATE
         if clamped and name not in in_words:
             places[name, slot] = VectorPlace(events, blocks, tail, Kind.EVENT, True, size, number)
@@ -191,7 +191,7 @@ def _place_vectors(network, program, config, orientation):
             slots[name, slot] = number
     living = lives(network, program)
     slots |= dict.fromkeys(_engine_only(network, program, "vectors"), 0)
-    blocks = {pair: blocks_of(network.population(pair[0]).size, config.lanes) for pair in slots}
+    blocks = {pair: blocks_of(network.population(pair[0]).size, config.width) for pair in slots}
     end, bases = words, {}
     for pair, count in blocks.items():
         bases[pair], end = end, end + count
@@ -200,6 +200,6 @@ def _place_vectors(network, program, config, orientation):
         bases, end = shared, least
     for pair, number in slots.items():
         size = network.population(pair[0]).size
-        places[pair] = VectorPlace(bases[pair], blocks[pair], tail_of(size, config.lanes),
+        places[pair] = VectorPlace(bases[pair], blocks[pair], tail_of(size, config.width),
                                    Kind.STATE, False, size, number)
     return places, end, events, overwritten(blocks, living, bases), least

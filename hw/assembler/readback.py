@@ -5,26 +5,26 @@ from __future__ import annotations
 import numpy as np
 
 from ...golden.errors import MisuseError
-from ..interface.isa import LANE_BITS, Kind, Space, address
+from ..interface.isa import Kind, Space, address, lane_bits
 from .assembler import Assembly
 from .image import weights_from
 
 
 def word_addresses(space: Space, base: int, words: int, lanes: int) -> np.ndarray:
     """Addresses of all lanes of whole words, in order."""
-    places = (base + np.arange(words))[:, None] << LANE_BITS | np.arange(lanes)
+    places = (base + np.arange(words))[:, None] << lane_bits(lanes) | np.arange(lanes)
     return address(space) | places.ravel()
 
 
 def weight_addresses(assembly: Assembly) -> np.ndarray:
     """Addresses of the weight memory that an assembly uses."""
     return word_addresses(Space.WEIGHTS, 0, assembly.placement.used["weight_depth"],
-                          assembly.config.lanes)
+                          assembly.config.width)
 
 
 def weights_read(assembly: Assembly, words) -> dict:
     """Raw weights by matrix from the words at :func:`weight_addresses`."""
-    return weights_from(assembly, np.asarray(words).reshape(-1, assembly.config.lanes))
+    return weights_from(assembly, np.asarray(words).reshape(-1, assembly.config.width))
 
 
 def state_addresses(assembly: Assembly, population: str, slot: str, bank=0) -> np.ndarray:
@@ -45,7 +45,7 @@ def state_addresses(assembly: Assembly, population: str, slot: str, bank=0) -> n
                           "image: the state memory is too small to keep it; use an engine with "
                           "more words of states")
     base = place.base + (bank * place.blocks if place.banked else 0)
-    return word_addresses(Space.STATE, base, place.blocks, assembly.config.lanes)[:place.size]
+    return word_addresses(Space.STATE, base, place.blocks, assembly.config.width)[:place.size]
 
 
 def signed(words) -> np.ndarray:

@@ -9,36 +9,30 @@ Rules
 3. Program, descriptors, weights, and reads of states wait while an image runs (``host_ready`` stays
    low); registers, events and writes of states do not, so the next input bank loads while an
    image runs (with one input bank they wait too, until the started images are done).
-4. The lanes of a weight word are written in order; the last lane stores the word.
+4. The lanes of a weight word are written in order; the last lane of a tile stores those of the
+   tile.
 5. Unknown addresses are ignored when written and read as 0.
 """
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import ceil_log2
 
 from ..interface.config import EngineConfig
-from ..interface.isa import LANE_BITS, SPACE_LOW, WORD, Space
-from ..primitives import family
-from ..primitives.portable import delayed, select_chunk
+from ..interface.isa import SPACE_LOW, Space, lane_bits
 from .ports import (
     CodeAccessSignature,
     HostSignature,
-    LaneAccessSignature,
-    LaneWordSignature,
+    LaneSignature,
     RegisterSignature,
-    SampleSignature,
     Widths,
     WriteSignature,
 )
 
-#: Cycles from address to data that a read of any memory is given.
+#: Cycles from address to data that a read of any memory is given; the way to tiles comes on top.
 READ_WAIT = 7
-#: With more lanes than that one is selected in two steps.
-FAR = 8
 
 
 class HostPort(wiring.Component):
@@ -63,12 +57,8 @@ class HostPort(wiring.Component):
         The committed inputs are in use, or will be.
     registers : Out(RegisterSignature), code : Out(CodeAccessSignature)
     events : Out(WriteSignature)
-    states, weights : Out(LaneAccessSignature)
-        Of states one is written at a time, of weights a whole word, with its last lane.
-    update : In(LaneWordSignature)
-        Serial units only: weights are read for them, and words put together for that of weights.
-    samples : In(SampleSignature)
-        Serial table unit only: a lane of the word that is read.
+    states, weights : Out(LaneSignature)
+        One lane at a time; of weights the last lane of a tile stores the lanes of the tile.
     reading : Out(1)
         Memory ports are used by the host; no image may begin.
     """
@@ -80,9 +70,7 @@ class HostPort(wiring.Component):
             "port": In(HostSignature()), "active": In(1), "begin": In(1), "state_taken": In(1),
             "inputs_taken": In(1), "registers": Out(RegisterSignature()),
             "code": Out(CodeAccessSignature()), "events": Out(WriteSignature(widths.events, 32)),
-            "states": Out(LaneAccessSignature(WORD, widths.chunk)),
-            "weights": Out(LaneAccessSignature(widths.word, widths.word)),
-            "update": In(LaneWordSignature(config)), "samples": In(SampleSignature(config)),
+            "states": Out(LaneSignature(config)), "weights": Out(LaneSignature(config)),
             "reading": Out(1)})
 
     def elaborate(self, platform):
@@ -105,23 +93,24 @@ class HostPort(wiring.Component):
                 m.d.comb += free.eq(Mux(write, ~(self.state_taken | fixed), self.reading))
             with m.Default():
                 m.d.comb += free.eq(Mux(write, ~self.active, self.reading))
-        wait = Signal(range(READ_WAIT + 1))
+        read_wait = READ_WAIT + 2 * config.hops
+        wait = Signal(range(read_wait + 1))
         pending = Signal()
         m.d.comb += [go.eq(valid & free & ~pending), self.registers.number.eq(address),
                      self.registers.data.eq(data), self.code.address.eq(address),
                      self.code.data.eq(data), self.code.descriptor.eq(space == Space.DESCRIPTORS),
                      self.events.address.eq(address), self.events.data.eq(data)]
         for access in (self.states, self.weights):
-            m.d.comb += [access.lane.eq(address[:LANE_BITS]),
-                         access.address.eq(address[LANE_BITS:]), access.reading.eq(self.reading)]
+            m.d.comb += [access.address.eq(address[lane_bits(config.width):]),
+                         access.reading.eq(self.reading), access.data.eq(data)]
         # A read that waits must not take the memories of the image that runs.
         m.d.sync += self.reading.eq(valid & ~write & ~self.active & ~self.begin
                                     & (space != Space.REGISTERS) & (space != Space.EVENTS))
-        there, lane = self._known(m), port.address[:LANE_BITS]
+        there, stored = self._known(m), self._place(m, address)
         weights, state = (there & port.write & (port.address[SPACE_LOW:] == wanted)
                           for wanted in (Space.WEIGHTS, Space.STATE))
         found = [known.eq(there), shifts.eq(weights), states.eq(state),
-                 stores.eq(weights & (lane == config.lanes - 1))]
+                 stores.eq(weights & stored)]
         with m.If(go & write):
             m.d.sync += valid.eq(0)
         if self.held:
@@ -133,19 +122,18 @@ class HostPort(wiring.Component):
             m.d.comb += port.ready.eq(~valid | (go & write))
             with m.If(port.valid & port.ready):
                 m.d.sync += [valid.eq(1), *request, *found]
-        self._writes(m, go & write & known, space, data, valid & ~self.active, shifts, stores)
+        self._writes(m, go & write & known, space, valid & ~self.active, shifts, stores)
         m.d.comb += [self.states.write.eq(valid & states & ~(self.state_taken | fixed)),
-                     self.states.data.eq(data), self.code.reading.eq(self.reading)]
+                     self.code.reading.eq(self.reading)]
         # Reads hold their address for READ_WAIT cycles, which every memory meets.
         m.d.sync += port.read_valid.eq(0)
         with m.If(go & ~write):
-            m.d.sync += [pending.eq(1), wait.eq(READ_WAIT)]
+            m.d.sync += [pending.eq(1), wait.eq(read_wait)]
         with m.If(pending):
             m.d.sync += wait.eq(wait - 1)
             with m.If(wait == 0):
                 m.d.sync += [pending.eq(0), valid.eq(0), self.reading.eq(0),
                              port.read_valid.eq(1)]
-        chosen = self._chosen(m, address[:LANE_BITS])
         with m.If(pending):
             with m.Switch(space):
                 with m.Case(Space.REGISTERS):
@@ -153,40 +141,40 @@ class HostPort(wiring.Component):
                 with m.Case(Space.PROGRAM, Space.DESCRIPTORS):
                     words = self.code.code if config.diagnostics else Const(0, 64)
                     m.d.sync += port.read_data.eq(Mux(address[0], words[32:], words[:32]))
-                for case, word in chosen.items():
+                for case, access in ((Space.STATE, self.states), (Space.WEIGHTS, self.weights)):
                     with m.Case(case):
-                        m.d.sync += port.read_data.eq(word.as_signed())
+                        m.d.sync += port.read_data.eq(access.value.as_signed())
             with m.If(~known | (space == Space.EVENTS)):
                 m.d.sync += port.read_data.eq(0)
         return m
 
-    def _chosen(self, m, lane):
-        """The lane of states and of weights that is read, two cycles after its number."""
-        cells, chosen = family(self.config.primitives), {}
-        for case, words in ((Space.STATE, self.states.word), (Space.WEIGHTS, self.weights.word)):
-            number = lane
-            if self.config.serial_tables and case == Space.WEIGHTS:
-                number = Mux(self.samples.busy, self.samples.lane, number)
-            if self.config.serial_learning and case == Space.WEIGHTS:
-                number = Mux(self.update.busy, self.update.lane, number)
-            select = number[:ceil_log2(len(words) // WORD)]
-            if len(words) // WORD > FAR and not self.config.shared_product:
-                # Lanes are spread all over the device.
-                near = [select_chunk(words[i:i + 4 * WORD], select[:2], WORD)
-                        for i in range(0, len(words), 4 * WORD)]
-                words, select = delayed(m, Cat(*near), 1, f"near{int(case)}_"), select[2:]
-            word = cells.select(m, words, select, WORD, f"select{int(case)}")
-            # Complements of states are a register of the unit pipeline too.
-            turn = (lambda value: ~value) if case == Space.STATE else (lambda value: value)
-            chosen[case] = turn(delayed(m, turn(word), 1, f"chosen{int(case)}_"))
-        m.d.comb += [self.update.old.eq(chosen[Space.WEIGHTS]),
-                     self.samples.sample.eq(chosen[Space.WEIGHTS])]
-        return chosen
+    def _place(self, m, address):
+        """Tile and lane of a request; returns whether the coming one is the last of a tile."""
+        config, bits = self.config, lane_bits(self.config.width)
+        coming, accesses = self.port.address[:bits], (self.states, self.weights)
+        if config.tiles == 1:
+            m.d.comb += [access.lane.eq(address[:bits]) for access in accesses]
+            return coming == config.lanes - 1
+        # Found when the request comes, and held as long as it.
+        tiles, lane, last = Signal(config.tiles), Signal(range(config.lanes)), 0
+        with m.If(self.port.valid & (self.port.ready if not self.held else 1)):
+            for tile in range(config.tiles):
+                first = tile * config.lanes
+                mine = (coming >= first) & (coming < first + config.lanes)
+                m.d.sync += tiles[tile].eq(mine)
+                with m.If(mine):
+                    m.d.sync += lane.eq(coming - first)
+        for tile in range(1, config.tiles + 1):
+            last |= coming == tile * config.lanes - 1
+        for access in accesses:
+            m.d.comb += [access.tiles.eq(tiles), access.lane.eq(lane)]
+        return last
 
     def _known(self, m):
         """Whether the address of a request is one of its space."""
         config, address, known = self.config, self.port.address[:SPACE_LOW], Signal()
-        lane, word = address[:LANE_BITS] < config.lanes, address[LANE_BITS:]
+        bits = lane_bits(config.width)
+        lane, word = address[:bits] < config.width, address[bits:]
         with m.Switch(self.port.address[SPACE_LOW:]):
             for case, there in (
                     (Space.REGISTERS, address[5:] == 0),
@@ -199,22 +187,10 @@ class HostPort(wiring.Component):
                     m.d.comb += known.eq(there)
         return known
 
-    def _writes(self, m, go, space, data, quiet, shifts, stores):
-        update = self.update
-        # Lanes come in order, so that they shift in.
-        staged = Signal(WORD * (self.config.lanes - 1), reset_less=True)
-        word = Signal(WORD * self.config.lanes)
-        newest, comes = data[:WORD], quiet & shifts
-        if self.config.serial_learning:
-            newest = Mux(update.busy, update.new, newest)
-            comes = comes | update.shift
-        m.d.comb += [word.eq(Cat(staged, newest)), self.weights.data.eq(word),
-                     update.word.eq(word)]
+    def _writes(self, m, go, space, quiet, shifts, stores):
         # What a request does to weights (and to states) was found when it came: the way to them is
         # long.
-        m.d.comb += self.weights.write.eq(quiet & stores)
-        with m.If(comes):
-            m.d.sync += staged.eq(word >> WORD)
+        m.d.comb += [self.weights.write.eq(quiet & stores), self.weights.shift.eq(quiet & shifts)]
         with m.If(go), m.Switch(space):
             for cases, strobe in (((Space.REGISTERS,), self.registers.write),
                                   ((Space.PROGRAM, Space.DESCRIPTORS), self.code.write),

@@ -12,20 +12,19 @@ from __future__ import annotations
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.lib.wiring import In, Out
 
 from ..interface.config import EngineConfig
 from ..interface.isa import INDEX, LANE_BITS, WORD, Kind
 from .ports import (
-    ChunkReadSignature,
     DotSignature,
+    ItemsSignature,
     OperandSignature,
     ProjectionSignature,
     ReadSignature,
     WalkSignature,
     Widths,
 )
-from .scan import WordScan
 
 
 class ProjectionIssue(wiring.Component):
@@ -43,8 +42,8 @@ class ProjectionIssue(wiring.Component):
         High until the last beat is out.
     events : Out(ReadSignature)
         Event memory.
-    flags : Out(ReadSignature), rates : Out(ChunkReadSignature)
-        Which lanes of a state word are not zero, and state chunks (latency 1).
+    items : Out(ItemsSignature)
+        The scan of state words.
     operand : Out(OperandSignature)
         The beat, registered.
     weight_address : Out
@@ -65,8 +64,7 @@ class ProjectionIssue(wiring.Component):
         super().__init__({
             "operation": In(ProjectionSignature(config)), "issuing": Out(1),
             "events": Out(ReadSignature(widths.events, 32)),
-            "flags": Out(ReadSignature(widths.states, config.lanes)),
-            "rates": Out(ChunkReadSignature(widths.states, LANE_BITS, widths.chunk)),
+            "items": Out(ItemsSignature(config)),
             "operand": Out(OperandSignature(config)), "weight_address": Out(widths.weights),
             "useful": Out(LANE_BITS + 1), "dot": Out(DotSignature(config)),
             "walk": In(WalkSignature(config))})
@@ -99,6 +97,8 @@ class ProjectionIssue(wiring.Component):
                          control.started.eq(operation.started), control.into.eq(operation.into),
                          control.start.eq(operation.begin), control.lane.eq(0),
                          block.eq(0), begun.eq(0)]
+            if self.config.tiles > 1:
+                m.d.sync += control.tile.eq(0)
         running, taken = active & ~dot, self._items(m, active & ~dot, source)
         # In dot direction words of a row are `rows` apart, in broadcast direction the index of the
         # item after the first one of their block.
@@ -145,7 +145,7 @@ class ProjectionIssue(wiring.Component):
             m.d.sync += [apart.eq(operation.other - operation.source), self.learns.eq(walk.busy),
                          dense.eq(walk.busy & walk.paired),
                          paced.eq(walk.busy & (walk.paired | (config.weight_ports == 1)))]
-        m.submodules.scan = scan = WordScan(config)
+        scan, found = self.items.scan, self.items.item
         go, taken, turn = Signal(), Const(1), Signal()
         if config.serial_learning:
             taken = ~self.learns | walk.advance
@@ -154,12 +154,12 @@ class ProjectionIssue(wiring.Component):
         else:
             m.d.comb += [go.eq(~paced | turn), scan.second.eq(paced & ~go)]
             m.d.sync += turn.eq(~turn)
-        connect(m, operation, scan.operation)
-        connect(m, flipped(self.flags), scan.flags)
-        connect(m, flipped(self.rates), scan.rates)
-        m.d.comb += [scan.go.eq(go), scan.dense.eq(dense), scan.apart.eq(apart)]
+        m.d.comb += [getattr(scan, name).eq(getattr(operation, name)) for name in (
+            "start", "blocks", "source", "source_blocks", "source_tail")]
+        m.d.comb += [scan.wanted.eq((operation.kind == Kind.STATE) & ~operation.dot),
+                     scan.go.eq(go), scan.dense.eq(dense), scan.apart.eq(apart)]
         events = self._events(m, running & (self.kind == Kind.EVENT), source, taken, go)
-        words = scan.item.valid, scan.item.last, scan.item.index, scan.item.value
+        words = found.valid, found.last, found.index, found.value
         constant = running & (self.kind == Kind.CONSTANT), 1, 0, source
         with m.Switch(self.kind):
             for kind, (valid, last, index, value) in (
@@ -168,7 +168,7 @@ class ProjectionIssue(wiring.Component):
                     m.d.comb += [self.found.eq(valid), item.last.eq(last), item.index.eq(index),
                                  item.value.eq(value)]
         m.d.comb += [item.valid.eq(running & self.found & self.learns),
-                     item.other.eq(Mux(self.kind == Kind.CONSTANT, item.value, scan.item.other))]
+                     item.other.eq(Mux(self.kind == Kind.CONSTANT, item.value, found.other))]
         return taken
 
     def _events(self, m, running, source, taken, go):
@@ -194,7 +194,7 @@ class ProjectionIssue(wiring.Component):
                      operand.value.eq(item.value), self.weight_address.eq(address),
                      fresh.eq(item.last),
                      self.useful.eq(Mux(item.value == 0, 0,
-                                        Mux(final, tail, self.config.lanes)))]
+                                        Mux(final, tail, self.config.width)))]
         with m.If(item.last & taken):
             m.d.sync += [self.base.eq(self.base + rows), self.left.eq(self.left - 1),
                          final.eq(self.left == 2), control.into.eq(control.into + 1),
@@ -204,15 +204,22 @@ class ProjectionIssue(wiring.Component):
 
     def _dot(self, m, address, begun, last, tail, active):
         """Rows of the target, blocks of the source; addresses walk by `rows` within a row."""
-        operand, final, control, lanes = (self.operand, self.walk.final, self.control,
-                                          self.config.lanes)
+        config, operand, final, control = (self.config, self.operand, self.walk.final,
+                                           self.control)
         m.d.sync += [operand.beat.eq(control), operand.beat.valid.eq(1),
                      operand.beat.first.eq(~begun), operand.beat.last.eq(last),
-                     self.weight_address.eq(address), self.useful.eq(Mux(last, tail, lanes))]
+                     self.weight_address.eq(address), self.useful.eq(Mux(last, tail, config.width))]
         with m.If(last):
             m.d.sync += [self.base.eq(self.base + 1), self.left.eq(self.left - 1),
                          final.eq(self.left == 2), control.lane.eq(control.lane + 1)]
-            with m.If(control.lane == lanes - 1):
+            whole = control.lane == config.lanes - 1
+            if config.tiles > 1:
+                with m.If(whole):
+                    m.d.sync += [control.lane.eq(0), control.tile.eq(control.tile + 1)]
+                whole = whole & (control.tile == config.tiles - 1)
+                with m.If(whole):
+                    m.d.sync += control.tile.eq(0)
+            with m.If(whole):
                 m.d.sync += [control.lane.eq(0), control.into.eq(control.into + 1),
                              control.start.eq(control.start + 1)]
             with m.If(final):

@@ -3,16 +3,18 @@
 The same multipliers and accumulators serve both directions.  Broadcast: each lane adds its product
 to its own accumulator.  Dot: the tree adds all products, and the accumulator of one lane adds that.
 
-Stages, counted from the beat (weights LW, product LM, tree T cycles)::
+Stages, counted from the beat (weights LW, product LM, tree T, way across tiles X cycles, see
+:class:`apical.hw.engine.stages.Stages`)::
 
     0              weight address out (state word address at LW - 1)
     LW             weights and operand meet
     LW + LM = S    products; start word of a broadcast sum asked one cycle before
     S + 1          broadcast sums; the last beat of a sum writes it
-    S + T = D      tree; start word of a dot sum asked one cycle before
+    S + T          tree: what the lanes of this tile add up to
+    S + T + X = D  the sum of all tiles; start word of a dot sum asked one cycle before
     D + 1          dot sum; the last beat writes it
 
-Broadcast beats reach the accumulators T cycles sooner than dot beats: after a dot projection a
+Broadcast beats reach the accumulators T + X cycles sooner than dot beats: after a dot projection a
 broadcast one waits.  What else an instruction may read of the one before follows from this table
 (`assembler`).
 """
@@ -22,19 +24,20 @@ from __future__ import annotations
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import ceil_log2
 
 from ..interface.config import EngineConfig
 from ..interface.isa import WORD
 from ..primitives import family
 from .ports import (
     OperandSignature,
+    PartialSignature,
     ReadSignature,
     SumSignature,
     Widths,
     WriteSignature,
     beat_layout,
 )
+from .stages import Stages, tree_stages
 
 #: Lanes that share a register of what the accumulators do, where there are several.
 LANES_A_COPY = 4
@@ -62,22 +65,14 @@ class Multiplier(wiring.Component):
         return m
 
 
-def dot_stage(config: EngineConfig) -> int:
-    """Stage D, at which a dot beat meets its accumulator."""
-    return config.weight_latency + config.multiplier_latency + tree_stages(config.lanes)
-
-
-def tree_stages(lanes: int) -> int:
-    """Register stages of the adder tree: one a level, at least two (see the stages).
-
-    Two levels a stage would save cycles, but Yosys makes carry-save adders of them: 770 LUTs more
-    for 22 lanes.
-    """
-    return max(2, ceil_log2(lanes))
-
-
 class Lanes(wiring.Component):
-    """Multiply and accumulate.
+    """Multiply and accumulate: the lanes of one tile.
+
+    Parameters
+    ----------
+    config : EngineConfig
+    number : int
+        Which tile.
 
     Members
     -------
@@ -89,49 +84,50 @@ class Lanes(wiring.Component):
         Accumulator word wanted, latency 1.
     write : Out(WriteSignature)
         Accumulators that are written, one enable a lane.
-    coming : In(1)
-        There may be a beat in the next cycle.
+    across : In(PartialSignature)
+        The sum of dot products of this tile, and that of all tiles.
     gating : In(1), gated : In(signed(17))
         Serial table unit only: dot beats write this current, a whole number, instead of their sum.
     sum : Out(SumSignature)
         Weight updates, see :mod:`apical.hw.engine.learn`.  They multiply `rates` by the value of
-        the operand.  `sum.busy` holds in every engine: beats are on their way.
+        the operand.
     """
 
-    def __init__(self, config: EngineConfig):
-        self.config = config
+    def __init__(self, config: EngineConfig, number=0):
+        self.config, self.number = config, number
         widths = Widths(config)
         super().__init__({
             "operand": In(OperandSignature(config)), "weights": In(widths.word),
             "rates": In(widths.word), "sums": Out(ReadSignature(widths.sums, widths.sum_word)),
             "write": Out(WriteSignature(widths.sums, widths.sum_word, config.lanes)),
-            "coming": In(1), "gating": In(1), "gated": In(signed(WORD + 1)),
-            "sum": Out(SumSignature(config))})
+            "across": In(PartialSignature(config)), "gating": In(1),
+            "gated": In(signed(WORD + 1)), "sum": Out(SumSignature(config))})
 
     def elaborate(self, platform):
         m = Module()
         config = self.config
         lanes, width = config.lanes, config.accumulator_width
-        product_stage = config.weight_latency + config.multiplier_latency
-        last_stage = dot_stage(config)
-        beats = self._pipe(m, self.operand.beat, last_stage + 1, "beat")
+        stages = Stages(config)
+        product_stage, dot_stage = stages.product, stages.dot
+        beats = self._pipe(m, self.operand.beat, dot_stage - 1, "beat")
         products = self._products(m, beats)
-        tree = self._tree(m, products)
+        m.d.comb += self.across.partial.eq(self._tree(m, products))
 
         # What the accumulators do at stage S or D, decided one cycle before.
-        ask, dot_ask = beats[product_stage - 1], beats[last_stage - 1]
-        dot, before = Signal(), beats[last_stage - 2]
+        ask, dot_ask = beats[product_stage - 1], beats[dot_stage - 1]
+        dot, before = Signal(), beats[dot_stage - 2]
         m.d.sync += dot.eq(before.valid & before.dot)
         control, enables = Signal(beat_layout(config)), Signal(lanes)
         with m.If(dot):
-            m.d.sync += [control.eq(dot_ask), enables.eq(1 << dot_ask.lane)]
+            mine = dot_ask.tile == self.number if config.tiles > 1 else Const(1)
+            m.d.sync += [control.eq(dot_ask), enables.eq(mine << dot_ask.lane)]
         with m.Else():
             m.d.sync += [control.eq(ask), enables.eq((ask.valid & ~ask.dot).replicate(lanes))]
         m.d.comb += self.sums.address.eq(Mux(dot, dot_ask.start, ask.start))
         learns = control.learn if config.pipelined_learning else Const(0)
         copies = self._copies(m, control, dot, dot_ask, ask)
         term = Signal(signed(width))
-        m.d.comb += term.eq(tree)
+        m.d.comb += term.eq(self.across.total)
         if config.serial_tables:
             with m.If(self.gating):
                 m.d.comb += term.eq(self.gated << config.weight.frac)
@@ -156,10 +152,6 @@ class Lanes(wiring.Component):
         if config.pipelined_learning:
             m.d.sync += [self.sum.complete.eq(learns & enables[0] & control.last),
                          self.sum.scalars.eq(control.scalars)]
-        # A broadcast beat has retired after stage S + 1.  Found one stage before, to be registered.
-        m.d.sync += self.sum.busy.eq(self.coming | Cat(
-            *(beat.valid if stage <= product_stage else beat.valid & beat.dot
-              for stage, beat in enumerate(beats[:-1]))).any())
         return m
 
     def _copies(self, m, control, dot, dot_ask, ask):
@@ -219,3 +211,36 @@ class Lanes(wiring.Component):
                 registered.append(late)
             terms = registered
         return terms[0]
+
+
+class InFlight(wiring.Component):
+    """Beats on their way through the lanes of all tiles, as the root knows without asking them.
+
+    Latency: 1 cycle.
+
+    Members
+    -------
+    beat : In(`beat_layout`)
+        Stage 0.
+    coming : In(1)
+        There may be a beat in the next cycle.
+    busy : Out(1)
+        Sums are still to be written.
+    """
+
+    def __init__(self, config: EngineConfig):
+        self.config = config
+        super().__init__({"beat": In(beat_layout(config)), "coming": In(1), "busy": Out(1)})
+
+    def elaborate(self, platform):
+        m = Module()
+        stages = Stages(self.config)
+        valid, dot, held = self.beat.valid, self.beat.dot, []
+        # A broadcast beat has retired after stage S + 1.  Found one stage before, to be registered.
+        for stage in range(stages.dot + 1):
+            held.append(valid if stage <= stages.product else valid & dot)
+            late = Signal(2, name=f"beat{stage + 1}")
+            m.d.sync += late.eq(Cat(valid, dot))
+            valid, dot = late
+        m.d.sync += self.busy.eq(self.coming | Cat(*held).any())
+        return m

@@ -26,28 +26,26 @@ from __future__ import annotations
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
-from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.lib.wiring import In, Out
 
 from ...golden.numbers.addressed import KEY_ROUNDS
 from ..interface.config import EngineConfig
 from ..interface.isa import INDEX, LANE_BITS, WORD
 from ..primitives.portable import delayed
-from .learn_write import WeightWriter, kept, random_ahead
-from .mixing import CROSS_LATENCY, Hash
+from .learn_write import kept
+from .mixing import Hash
 from .ports import (
-    CountSignature,
     LearnSignature,
     OperandSignature,
     SideSignature,
-    SumSignature,
+    UpdatesSignature,
     WalkSignature,
-    WeightUpdateSignature,
-    WeightWriteSignature,
 )
+from .stages import Stages
 
 
 class LearnUnit(wiring.Component):
-    """Runs LEARN instructions.
+    """Runs LEARN instructions, with :class:`~apical.hw.engine.learn_lanes.LearnLanes` of the tiles.
 
     Throughput: one weight word a cycle with one term, one each two cycles with two.  Beside them a
     block costs its units and about 10 cycles, the first one 20.
@@ -60,34 +58,32 @@ class LearnUnit(wiring.Component):
         Operation key; must stand still while `busy`.
     closing : Out(1)
         All items have been issued: the next instruction may be decoded.
-    busy, signing : Out(1)
-        Weights are still to be written; what was written is on its way to the signature.
+    busy : Out(1)
+        Weights are still to be written.
     walk : Out(WalkSignature)
         The issue of projections, which walks the scalar side of term 0 for one block.
     side : Out(SideSignature)
         Words of the lane side; what is read meets the beat in the lanes.
     operand : Out(OperandSignature)
         Stage 0 of the lanes.
-    sum : In(SumSignature), weights : Out(WeightUpdateSignature)
-    mixed : Out(32), counts : Out(CountSignature)
-        What a write adds to the signature and to the counts; 0 in other cycles.
-    writes : Out(WeightWriteSignature)
+    flying : In(1)
+        Beats are on their way.
+    updates : Out(UpdatesSignature)
+        What the tiles are told.
     """
 
     def __init__(self, config: EngineConfig):
         self.config = config
         super().__init__({
             "operation": In(LearnSignature(config)), "key": In(32), "closing": Out(1),
-            "busy": Out(1), "signing": Out(1), "walk": Out(WalkSignature(config)),
+            "busy": Out(1), "walk": Out(WalkSignature(config)),
             "side": Out(SideSignature(config)), "operand": Out(OperandSignature(config)),
-            "sum": In(SumSignature(config)), "weights": Out(WeightUpdateSignature(config)),
-            "mixed": Out(32), "counts": Out(CountSignature()),
-            "writes": Out(WeightWriteSignature(config))})
+            "flying": In(1), "updates": Out(UpdatesSignature(config))})
 
     def elaborate(self, platform):
         m = Module()
         config = self.config
-        self.stage = config.weight_latency + config.multiplier_latency
+        self.stage = Stages(config).product
         # What the last beats and writes look at, when the next instruction is decoded already.
         operation, self.minus, self.swapped, self.first = (
             self.operation, Signal(2), Signal(), Signal(INDEX))
@@ -97,35 +93,34 @@ class LearnUnit(wiring.Component):
                          self.minus.eq(operation.negative)]
         m.submodules.hash = self.hash = Hash()
         m.d.comb += self.hash.key.eq(self.key)
-        # What is one for a block: place of its words, the mix of its lane-side units, which of
-        # them there are and are not 0.
+        # Place of the words of a block.
         self.base = Signal(len(operation.matrix))
-        self.lane_mix = Signal(data.ArrayLayout(32, config.lanes), reset_less=True)
-        self.inside, self.full = Signal(config.lanes), Signal(data.ArrayLayout(config.lanes, 2))
         drained = Signal()
         fill, at, unit = self._blocks(m, drained)
         self._fill(m, fill, at, unit)
-        values, place, index, coming = self._items(m)
-        sent = self._beats(m, values, place, index)
-        m.submodules.writer = writer = WeightWriter(config)
-        connect(m, writer.sum, flipped(self.sum))
-        connect(m, writer.weights, flipped(self.weights))
-        connect(m, writer.writes, flipped(self.writes))
-        connect(m, writer.counts, flipped(self.counts))
+        values, coming = self._items(m)
+        sent = self._beats(m, values)
         m.d.comb += [
-            writer.busy.eq(self.busy), writer.paired.eq(self.paired),
-            writer.mix.eq(sent["mix"]), writer.place.eq(sent["place"]),
-            writer.scalar.eq(sent["scalar"]), writer.lane_mix.eq(self.lane_mix),
-            writer.inside.eq(self.inside), writer.full.eq(self.full), writer.first.eq(self.first),
-            writer.turned.eq(self.swapped), self.mixed.eq(writer.mixed),
+            self.updates.busy.eq(self.busy), self.updates.paired.eq(self.paired),
+            self.updates.first.eq(self.first), self.updates.turned.eq(self.swapped),
             self.walk.busy.eq(self.busy), self.side.busy.eq(self.busy),
-            drained.eq(~(coming | sent["busy"] | self.sum.busy | writer.pending)),
-            self.signing.eq(writer.signing)]
+            drained.eq(~(coming | sent | self.flying | self._pending(m)))]
         return m
+
+    def _pending(self, m):
+        """Whether a word waits to be written, as the writers of the tiles do it."""
+        beat = self.operand.beat
+        complete = kept(m, beat.valid & beat.last, self.stage + 1, "complete")[-1]
+        after = kept(m, complete, 1, "written")
+        if self.config.weight_ports == 2:
+            return after[0]
+        write = Signal()
+        m.d.sync += write.eq(Mux(self.paired, after[0], complete))
+        return write | after[0]
 
     def _blocks(self, m, drained):
         """Walk the blocks of the lane side; returns (fill, lane, unit) of the block ahead."""
-        lanes = self.config.lanes
+        lanes, told = self.config.width, self.updates
         left, block, at = Signal(10), Signal(len(self.side.address)), Signal(range(lanes + 1))
         limit, fill, term = Signal(LANE_BITS + 1), Signal(), Signal()
         coming, places = (Signal(data.ArrayLayout(len(self.side.address), 2), name=name)
@@ -137,8 +132,7 @@ class LearnUnit(wiring.Component):
         m.d.comb += [self.side.address.eq(places[term]), term.eq(late)]
         # These stand still for long before they are needed.
         m.d.sync += [coming[i].eq(operation.lane_bases[i] + block) for i in range(2)]
-        there = Signal(lanes)
-        m.d.sync += [there[lane].eq(limit > lane) for lane in range(lanes)]
+        m.d.comb += told.limit.eq(limit)
         with m.FSM() as machine:
             with m.State("IDLE"):
                 m.d.sync += at.eq(0)
@@ -158,17 +152,17 @@ class LearnUnit(wiring.Component):
                 with m.If(drained):
                     with m.If(~fresh):
                         m.d.sync += [self.first.eq(ahead), self.base.eq(self.base + operation.rows)]
-                    m.d.sync += [places.eq(coming), self.inside.eq(there)]
+                    m.d.sync += places.eq(coming)
+                    m.d.comb += told.enter.eq(1)
                     m.next = "READ0"
             with m.State("READ0"):
                 m.d.comb += [term.eq(0), self.walk.start.eq(1)]
                 m.next = "READ1"
             with m.State("READ1"):
-                m.d.comb += term.eq(1)
-                m.d.sync += self.full[0].eq(self._not_zero())
+                m.d.comb += [term.eq(1), told.looks[0].eq(1)]
                 m.next = "READ2"
             with m.State("READ2"):
-                m.d.sync += self.full[1].eq(self._not_zero() & self.paired.replicate(lanes))
+                m.d.comb += told.looks[1].eq(1)
                 m.next = "RUN"
             with m.State("RUN"):
                 with m.If(~self.walk.issuing):
@@ -200,16 +194,9 @@ class LearnUnit(wiring.Component):
         m.d.comb += [number.eq(Mux(fill, unit, item.index)),
                      self.hash.valid.eq(fill | item.valid),
                      self.hash.word.eq(Cat(number, fill ^ self.swapped))]
-        filled = delayed(m, fill, KEY_ROUNDS, "fill")
-        place = delayed(m, at, KEY_ROUNDS, "place")
-        for lane in range(self.config.lanes):
-            with m.If(filled & (place == lane)):
-                m.d.sync += self.lane_mix[lane].eq(self.hash.result)
-
-    def _not_zero(self):
-        """Units of the word that was read that are there and not 0."""
-        return Cat(self.side.word.word_select(lane, WORD).any()
-                   for lane in range(self.config.lanes)) & self.inside
+        m.d.comb += [self.updates.mix.eq(self.hash.result),
+                     self.updates.filled.eq(delayed(m, fill, KEY_ROUNDS, "fill")),
+                     self.updates.lane.eq(delayed(m, at, KEY_ROUNDS, "place"))]
 
     def _items(self, m):
         """Items beside their mix: values of both terms, place of the weight word, scalar."""
@@ -218,29 +205,23 @@ class LearnUnit(wiring.Component):
         coming = kept(m, item.valid, KEY_ROUNDS, "coming")
         values = [delayed(m, value, KEY_ROUNDS, name) for name, value in (
             ("first", item.value), ("second", Mux(self.paired, item.other, 0)))]
-        return ((coming[-1], *values), delayed(m, place, KEY_ROUNDS, "place"),
-                delayed(m, item.index, KEY_ROUNDS, "index"),
-                Cat(item.valid, *coming).any())
+        m.d.comb += [self.updates.met.eq(coming[-1]),
+                     self.updates.place.eq(delayed(m, place, KEY_ROUNDS, "place")),
+                     self.updates.scalar.eq(delayed(m, item.index, KEY_ROUNDS, "index"))]
+        return (coming[-1], *values), Cat(item.valid, *coming).any()
 
-    def _beats(self, m, values, place, index):
-        """One beat a term; the mix of the scalar arrives where `Cross` begins."""
+    def _beats(self, m, values):
+        """One beat a term; returns whether there is one, or another is to come."""
         valid, first, second = values
         beat, value = self.operand.beat, self.operand.value
         waiting, later, flags = Signal(), Signal(WORD, reset_less=True), Signal(2)
-        mix, at, scalar = (Signal(bits, name=name, reset_less=True) for bits, name in (
-            (32, "mix"), (len(place), "at"), (INDEX, "scalar")))
         m.d.comb += flags.eq(Cat(first.any(), second.any()))
         m.d.sync += [beat.valid.eq(valid | waiting), waiting.eq(valid & self.paired)]
         with m.If(valid):
-            # The second term finds mix and place of the first.
             m.d.sync += [beat.first.eq(1), beat.last.eq(~self.paired), beat.term.eq(0),
                          beat.scalars.eq(flags), beat.negative.eq(self.minus[0]),
-                         beat.learn.eq(1), value.eq(first), later.eq(second),
-                         mix.eq(self.hash.result), at.eq(place), scalar.eq(index)]
+                         beat.learn.eq(1), value.eq(first), later.eq(second)]
         with m.Else():
             m.d.sync += [beat.first.eq(0), beat.last.eq(1), beat.term.eq(1),
                          beat.negative.eq(self.minus[1]), value.eq(later)]
-        # The random word meets its beat at stage S.
-        sooner = CROSS_LATENCY + random_ahead(self.config)
-        return {"busy": Cat(valid, waiting, beat.valid).any(), "place": at, "scalar": scalar,
-                "mix": delayed(m, mix, self.stage - sooner, "mix")}
+        return Cat(valid, waiting, beat.valid).any()

@@ -47,7 +47,6 @@ from .ports import (
     ProductSignature,
     SideSignature,
     WalkSignature,
-    WeightUpdateSignature,
     WeightWriteSignature,
     Widths,
 )
@@ -84,8 +83,8 @@ class SerialLearnUnit(wiring.Component):
         Words of the lane sides.
     product : Out(ProductSignature), cross : Out(CrossSignature), lanes : Out(LaneWordSignature)
         What the unit pipeline, the signature unit and the host port do for an update.
-    weights : Out(WeightUpdateSignature)
-        Says when the word is written: with its last lane.
+    store : Out(1)
+        The word of the item is written, as it was put together: with its last lane.
     counts : Out(CountSignature), writes : Out(WeightWriteSignature)
     """
 
@@ -96,7 +95,7 @@ class SerialLearnUnit(wiring.Component):
             "walk": Out(WalkSignature(config)), "mix": Out(MixSignature()),
             "side": Out(SideSignature(config)), "product": Out(ProductSignature()),
             "cross": Out(CrossSignature()), "lanes": Out(LaneWordSignature(config)),
-            "weights": Out(WeightUpdateSignature(config)), "counts": Out(CountSignature()),
+            "store": Out(1), "counts": Out(CountSignature()),
             "writes": Out(WeightWriteSignature(config))})
 
     def elaborate(self, platform):
@@ -220,14 +219,14 @@ class SerialLearnUnit(wiring.Component):
             new.eq(Cat(below ^ up.replicate(len(below)), top ^ down).as_signed()),
             cross.mixed.eq(mix_written(cross.x, cross.y, new)), cross.changed.eq(
                 retire & self.changed),
-            self.lanes.shift.eq(retire), self.weights.enable.eq(retire & last_lane),
+            self.lanes.shift.eq(retire), self.store.eq(retire & last_lane),
             self.counts.written.eq(cross.changed),
             self.counts.clipped.eq(cross.changed & (up | down))]
 
     def _tell(self, m, retire):
         """Who runs, and the trace of a word."""
         writes, cross = self.writes, self.cross
-        for port in (self.walk, self.side, self.product, cross, self.lanes, self.weights):
+        for port in (self.walk, self.side, self.product, cross, self.lanes):
             m.d.comb += port.busy.eq(self.busy)
         # Lanes before this one.
         written = Signal(self.config.lanes)
@@ -236,6 +235,6 @@ class SerialLearnUnit(wiring.Component):
         m.d.comb += [
             self.walk.paired.eq(self.operation.two), self.side.address.eq(self.walk.side),
             cross.word.eq(self.mix.mixed), writes.mask.eq(Cat(written, self.changed)[1:]),
-            writes.valid.eq(self.weights.enable & writes.mask.any()),
+            writes.valid.eq(self.store & writes.mask.any()),
             writes.values.eq(self.lanes.word), writes.scalar.eq(self.walk.item.index),
             writes.turned.eq(self.operation.turned)]

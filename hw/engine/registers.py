@@ -105,7 +105,7 @@ class Registers(wiring.Component):
         config, run, bus = self.config, self.run, self.bus
         shown = {"identity": IDENTITY, "version": ENGINE_VERSION,
                  "config_hash": int(self.config_hash, 16),
-                 "shape": config.lanes | config.update_lanes << 8,
+                 "shape": config.width | config.update_lanes << 8,
                  "status": Cat(run.active, run.bank, run.ready),
                  "prediction": self.prediction, "signature": self.total, **held}
         number = Signal.like(bus.number)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from ..interface.config import EngineConfig
-from ..interface.isa import LANE_BITS, WORD, Kind
+from ..interface.isa import LANE_BITS, WORD
 from ..primitives.portable import select_chunk
 from .ports import (
     ChunkReadSignature,
     ItemSignature,
-    ProjectionSignature,
     ReadSignature,
+    ScanSignature,
     Widths,
 )
 
@@ -27,48 +27,61 @@ class WordScan(wiring.Component):
 
     A pass that finds nothing gives one item of value 0, so that every sum is written.
 
+    A tile scans its own lanes.
+
     Latency: 5 cycles from `start` to the first item, 6 with more than 8 lanes.
     Throughput: one item a cycle; a word takes at least 2.
 
+    Parameters
+    ----------
+    config : EngineConfig
+    number : int
+        Which tile.
+
     Members
     -------
-    operation : In(ProjectionSignature)
-        Begins with `start`, where its kind is STATE and its direction broadcast.
-    go : In(1)
-        Go on to the next item.
-    dense : In(1)
-        Items of zero value too.
-    second : In(1), apart : In
-        Read the value in a second vector, which is stored so many words after the first.
+    scan : In(ScanSignature)
+    mine : In(1), passed : Out(1)
+        With several tiles: the turn to give items comes, and is handed on with the last one of a
+        pass.  Tile 0, which has units if any has, comes last.
     flags : Out(ReadSignature), rates : Out(ChunkReadSignature)
         Which lanes of a word are not zero, and state chunks; latency 1.
     item : Out(ItemSignature)
         `other` is the value of the cycle before.
     """
 
-    def __init__(self, config: EngineConfig):
-        self.config = config
+    def __init__(self, config: EngineConfig, number=0):
+        self.config, self.first = config, number * config.lanes
         widths = Widths(config)
         super().__init__({
-            "operation": In(ProjectionSignature(config)), "go": In(1), "dense": In(1),
-            "second": In(1), "apart": In(widths.states),
+            "scan": In(ScanSignature(config)),
             "flags": Out(ReadSignature(widths.states, config.lanes)),
             "rates": Out(ChunkReadSignature(widths.states, LANE_BITS, widths.chunk)),
-            "item": Out(ItemSignature())})
+            "item": Out(ItemSignature()), "mine": In(1), "passed": Out(1)})
 
     def elaborate(self, platform):
         m = Module()
-        config, operation = self.config, self.operation
+        config = self.config
         lanes = config.lanes
         valid, last, word = Signal(), Signal(), Signal(len(self.flags.address))
-        row = Signal(len(operation.matrix))
+        row = Signal(Widths(config).weights)
         mask, low, more = Signal(lanes), Signal(lanes), Signal()
-        go = self.go
+        go = self.scan.go
         if config.serial_learning:
             # Goes on by itself where there is no item.
             go = go | ~(valid & (low.any() | last))
         take = Signal()
         ahead, ahead_mask, ahead_last, ahead_word = self._fetch(m, take)
+        nothing, closes = ~(valid & (low.any() | last)), Const(1)
+        if config.tiles > 1:
+            turn, had = Signal(), Signal()
+            closes = Const(int(self.first == 0))
+            m.d.comb += [turn.eq(had | self.mine),
+                         self.passed.eq(go & turn & valid & last & ~more)]
+            m.d.sync += had.eq(turn & ~self.passed)
+            with m.If(self.scan.start):
+                m.d.sync += had.eq(int(self.first == config.width - config.lanes))
+            there, go = valid & (low.any() | (last & closes)) & go & turn, go & (turn | nothing)
         # Pick side: one lane a cycle, the lowest first; `low` is the lowest one of `mask`.
         rest, coming = Signal(lanes), Signal(lanes)
         m.d.comb += rest.eq(mask & ~low)
@@ -82,16 +95,17 @@ class WordScan(wiring.Component):
             m.d.sync += valid.eq(0)
         with m.If(take):
             m.d.sync += [valid.eq(1), last.eq(ahead_last), word.eq(ahead_word),
-                         row.eq(Mux(last, 0, row + lanes))]
-        with m.If(operation.start):
+                         row.eq(Mux(last, self.first, row + config.width))]
+        with m.If(self.scan.start):
             m.d.sync += [last.eq(1), valid.eq(0)]
         # A pass without any rate gives one item of value 0: that of its lane 0.
         chosen = [Cat(*(low[lane] for lane in range(lanes) if lane >> bit & 1)).any()
                   for bit in range(max(1, ceil_log2(lanes)))]
-        there = valid & (low.any() | last)
-        if not config.serial_learning:
-            there = there & go
-        self._read(m, Cat(*chosen), there, last & ~more, word, row)
+        if config.tiles == 1:
+            there = valid & (low.any() | last)
+            if not config.serial_learning:
+                there = there & go
+        self._read(m, Cat(*chosen), there, last & ~more & closes, word, row)
         return m
 
     def _fetch(self, m, take):
@@ -99,7 +113,7 @@ class WordScan(wiring.Component):
 
         Returns (whether there are some, flags, whether they are the last of the pass, word).
         """
-        operation, bits = self.operation, self.flags.address.shape()
+        scan, bits = self.scan, self.flags.address.shape()
         counted = max(self.config.state_depth, self.config.accumulator_depth).bit_length()
         fetching, arrived, fetch, next_last = (Signal(name=name) for name in (
             "fetching", "arrived", "fetch", "next_last"))
@@ -110,9 +124,9 @@ class WordScan(wiring.Component):
         ahead_last, ahead_word = Signal(), Signal(bits)
         m.d.comb += [self.flags.address.eq(source + number), next_last.eq(number == last_word)]
         for lane in range(self.config.lanes):
-            full = self.flags.data[lane] | self.dense
+            full = self.flags.data[lane] | scan.dense
             with m.If(fetch):
-                m.d.sync += ahead_mask[lane].eq(full & (~next_last | (tail > lane)))
+                m.d.sync += ahead_mask[lane].eq(full & (~next_last | (tail > self.first + lane)))
         m.d.comb += fetch.eq(arrived & fetching & (~ahead | take))
         m.d.sync += [arrived.eq(fetching & ~fetch), ahead.eq(fetch | (ahead & ~take))]
         with m.If(fetch):
@@ -122,16 +136,15 @@ class WordScan(wiring.Component):
                 m.d.sync += [number.eq(0), passes.eq(passes - 1)]
                 with m.If(passes == 1):
                     m.d.sync += fetching.eq(0)
-        with m.If(operation.start):
-            m.d.sync += [fetching.eq((operation.kind == Kind.STATE) & ~operation.dot),
-                         passes.eq(operation.blocks), number.eq(0), source.eq(operation.source),
-                         last_word.eq(operation.source_blocks - 1),
-                         tail.eq(operation.source_tail), arrived.eq(0), ahead.eq(0)]
+        with m.If(scan.start):
+            m.d.sync += [fetching.eq(scan.wanted), passes.eq(scan.blocks), number.eq(0),
+                         source.eq(scan.source), last_word.eq(scan.source_blocks - 1),
+                         tail.eq(scan.source_tail), arrived.eq(0), ahead.eq(0)]
         return ahead, ahead_mask, ahead_last, ahead_word
 
     def _read(self, m, lane, there, last, word, row):
         """Value of the lane picked, with its number in the vector."""
-        second, item = self.second, self.item
+        second, item = self.scan.second, self.item
         if self.config.lanes > NEAR:  # far from the flags to the address otherwise
             lane, there, last, word, row_here, second = (
                 _late(m, value, f"picked{i}") for i, value in
@@ -140,7 +153,7 @@ class WordScan(wiring.Component):
             row_here = row
         places = ceil_log2(self.config.update_lanes)
         # Of two terms the second is read in the cycle before.
-        m.d.comb += [self.rates.address.eq(word + Mux(second, self.apart, 0)),
+        m.d.comb += [self.rates.address.eq(word + Mux(second, self.scan.apart, 0)),
                      self.rates.number.eq(lane[places:])]
         value = select_chunk(self.rates.data, _late(m, lane[:places], "place"), WORD)
         m.d.comb += [item.value.eq(value), item.other.eq(_late(m, value, "other")),

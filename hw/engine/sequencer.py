@@ -246,7 +246,7 @@ class Sequencer(wiring.Component):
         widths = Widths(config)
         states, sums, weights = widths.states, widths.sums, widths.weights
         lane_side = {"blocks": address_bits(max(config.state_depth, config.accumulator_depth) + 1),
-                     "tail": config.lanes.bit_length()}
+                     "tail": config.width.bit_length()}
         operands = {name: address_bits(config.descriptor_depth) for name in "abc"}
         flags = PROJECT.mask(t=0, **operands) | CONTROL.mask(loop=ceil_log2(config.loop_counters))
         # What the units that this engine lacks would look at.

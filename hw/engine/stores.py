@@ -155,9 +155,10 @@ class StateStore(wiring.Component):
         Which lanes of a word are not 0.
     rates : In(ChunkReadSignature)
         Values of single lanes, while no elementwise operation issues.
-    dot : In(DotSignature)
-    side : In(SideSignature)
-        Words of a learning unit; of its address `word` is read where `dot` is not busy.
+    dot : In(DotSignature), side : In(SideSignature)
+        Words of dot projections, and of a learning unit.
+    word : Out(16 * lanes)
+        The word that either asked for.
     """
 
     def __init__(self, config: EngineConfig):
@@ -168,7 +169,8 @@ class StateStore(wiring.Component):
             "units": In(UnitReadSignature(config)), "write": In(StateWriteSignature(config)),
             "flags": In(ReadSignature(widths.states, config.lanes)),
             "rates": In(ChunkReadSignature(widths.states, LANE_BITS, widths.chunk)),
-            "dot": In(DotSignature(config)), "side": In(SideSignature(config))})
+            "dot": In(DotSignature(config)), "side": In(SideSignature(config)),
+            "word": Out(widths.word)})
 
     def elaborate(self, platform):
         m = Module()
@@ -213,7 +215,7 @@ class StateStore(wiring.Component):
         m.d.comb += [
             words.read.address.eq(address), words.chunk.number.eq(chunk),
             words.chunk.wanted.eq(wanted), units.a.eq(words.chunk.data),
-            dot.word.eq(words.read.data), side.word.eq(words.read.data)]
+            self.word.eq(words.read.data)]
 
     def _write(self, m, words, flags, chunks):
         """Lanes of one chunk are written at a time, by the host one lane."""

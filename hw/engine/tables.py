@@ -35,8 +35,6 @@ from ..interface.isa import WORD, Post
 from ..primitives.portable import delayed
 from .rounding import round_shift
 
-#: Stage of the unit pipeline at which values of the table unit are written.
-LATE_STAGE = 10
 #: Table that each function looks into.
 TABLE_OF = {Post.LOGISTIC: LOGISTIC, Post.DRAW: LOGISTIC, Post.FLOW: HALF_EXPONENTIAL,
             Post.GATE: SLOPE}

@@ -41,16 +41,11 @@ from ...golden.program import FLOW_LIMIT
 from ..interface.config import TABLE_STRIDE, EngineConfig
 from ..interface.isa import WORD, Post
 from ..primitives.portable import delayed
-from .lanes import dot_stage
-from .ports import DrawSignature, SampleSignature
+from .ports import DrawSignature, TableSignature, UnitSignature, Widths
+from .stages import Stages
 
 #: Bits of the integer part of a place on a table, which begins at 0.
 _WHOLE = REACH.bit_length()
-
-
-def write_stage(config: EngineConfig) -> int:
-    """Cycles from the issue of a chunk to its write, see `hw.engine.unit_pipeline`."""
-    return 4 + config.update_latency
 
 
 def token_step(config: EngineConfig) -> int:
@@ -64,12 +59,12 @@ def token_step(config: EngineConfig) -> int:
 
 def unit_cycles(config: EngineConfig) -> int:
     """Cycles from the first step of a unit to that of the next one."""
-    return token_step(config) + write_stage(config) + 1
+    return token_step(config) + Stages(config).write + 1
 
 
 def gate_step(config: EngineConfig) -> int:
     """Step of the dot beat that writes the current of a unit."""
-    return max(0, write_stage(config) + config.weight_latency + 6 - dot_stage(config))
+    return max(0, Stages(config).write + config.weight_latency + 6 - Stages(config).dot)
 
 
 class SerialTableUnit(wiring.Component):
@@ -80,70 +75,60 @@ class SerialTableUnit(wiring.Component):
 
     Members
     -------
-    start : In(1), slow : In(1)
-        An operation is taken; one of this unit walks.
-    post : In(3), draws : In(1)
-        Function, and whether random words are drawn; they stand while `slow`.
-    unit : In(16)
-        Number of the unit.
-    z, state : In(signed(16))
-        Value before the function and state of the unit; they stand from step W on.
-    word : In(16)
-        Random word y of the unit.
-    samples : Out(SampleSignature)
-        With tables only.
-    draw : Out(DrawSignature)
-        With random words only.
-    taken : Out(1)
-        The multiplier is used: `factor` times `value` is added with `add` or subtracted with
-        `subtract` beside it; `load` sets the sum to `begin`.
-    a, b, load, add, subtract, begin : Out, total : In(32)
+    operation : In(UnitSignature)
+        The operation that starts.
+    slow : In(1)
+        An operation of this unit walks.
+    tile : Out(TableSignature)
+        What the tile has for it.
+    sample : Out
+        With tables only: word of weights of the sample that is looked up.
+    draw : Out(DrawSignature), mixed : In(32)
+        With random words only: the key engine, and what comes of it.
     token, advance : Out(1)
         The chunk is issued; the addresses go on to the next one.
-    crossing : Out(1)
-        Random words pass the crossing of the signature; low in the cycle of a write.
-    value : Out(16), gated : Out(signed(17))
-        What is written, and the current that is (GATE).
     gate : Out(1)
-        A dot beat of this cycle finds the current.
+        A dot beat of this cycle finds the current (GATE) when it meets its accumulator.
     """
 
     def __init__(self, config: EngineConfig):
         self.config = config
         super().__init__({
-            "start": In(1), "slow": In(1), "post": In(3), "draws": In(1), "unit": In(WORD),
-            "z": In(signed(WORD)), "state": In(signed(WORD)), "word": In(WORD),
-            "samples": Out(SampleSignature(config)), "draw": Out(DrawSignature()),
-            "taken": Out(1), "a": Out(WORD), "b": Out(WORD), "load": Out(1), "add": Out(1),
-            "subtract": Out(1), "begin": Out(WORD), "total": In(32), "token": Out(1),
-            "advance": Out(1), "crossing": Out(1), "value": Out(WORD),
-            "gated": Out(signed(WORD + 1)), "gate": Out(1)})
+            "operation": In(UnitSignature(config)), "slow": In(1),
+            "tile": Out(TableSignature(config)), "sample": Out(Widths(config).weights),
+            "draw": Out(DrawSignature()), "mixed": In(32), "token": Out(1), "advance": Out(1),
+            "gate": Out(1)})
 
     def elaborate(self, platform):
         m = Module()
-        config, last = self.config, unit_cycles(self.config) - 1
-        step = Signal(range(last + 1))
-        m.d.comb += [self.advance.eq(step == last),
-                     self.token.eq(step == token_step(config))]
-        with m.If(self.start | self.advance):
+        config, tile, operation = self.config, self.tile, self.operation
+        last = unit_cycles(config) - 1
+        step, post, draws = Signal(range(last + 1)), Signal(3), Signal()
+        m.d.comb += [self.advance.eq(step == last), self.token.eq(step == token_step(config))]
+        with m.If(operation.start):
+            m.d.sync += [post.eq(operation.post), draws.eq(operation.draws)]
+        with m.If(operation.start | self.advance):
             m.d.sync += step.eq(0)
         with m.Elif(self.slow):
             m.d.sync += step.eq(step + 1)
         if config.noise:
-            m.d.comb += [self.draw.busy.eq(self.slow & self.draws), self.draw.unit.eq(self.unit),
-                         self.draw.start.eq(self.draw.busy & (step == 0)),
-                         self.crossing.eq(self.draw.busy & ~self.advance)]
+            draw = self.draw
+            m.d.comb += [
+                draw.busy.eq(self.slow & draws), draw.unit.eq(tile.unit),
+                draw.start.eq(draw.busy & (step == 0)), tile.word.eq(self.mixed),
+                # Left to the signature in the cycle of the write.
+                tile.crossing.eq(draw.busy & ~self.advance)]
         if config.smooth:
-            self._look_up(m, step)
+            self._look_up(m, step, post)
         return m
 
-    def _look_up(self, m, step):
-        config, post, samples = self.config, self.post, self.samples
-        frac, stage = config.state.frac, write_stage(config)
+    def _look_up(self, m, step, post):
+        config, tile = self.config, self.tile
+        frac, stage = config.state.frac, Stages(config).write
         fine = max(0, frac - STEP_BITS)
         asked = stage + config.weight_latency + 1
         gate, flow = post == Post.GATE, post == Post.FLOW
-        place = self._place(m, Mux(gate, self.state, self.z), flow)
+        place = self._place(m, Mux(gate, tile.state, tile.z), flow)
         index = (place >> fine if frac >= STEP_BITS else place << STEP_BITS - frac)[:8]
         # Sample i is asked for in two cycles, then sample i + 1.
         second, table = Signal(), Signal(range(len(NAMES)))
@@ -153,30 +138,30 @@ class SerialTableUnit(wiring.Component):
         number = Cat((index + second)[:TABLE_STRIDE.bit_length() - 1], table)
         lane_bits = config.table_lanes.bit_length() - 1
         base = config.table_base >> len(number) - lane_bits
-        m.d.comb += [
-            self.taken.eq(self.slow & (post != Post.NONE)), samples.busy.eq(self.taken),
-            samples.lane.eq(delayed(m, number[:lane_bits], config.weight_latency, "lane")),
-            samples.address.eq(Cat(number[lane_bits:], Const(base, WORD)))]
+        lane = delayed(m, number[:lane_bits], config.weight_latency, "lane")
+        m.d.comb += [tile.busy.eq(self.slow & (post != Post.NONE)),
+            tile.sample_lane.eq(lane),
+                     self.sample.eq(Cat(number[lane_bits:], Const(base, WORD)))]
         # The products, and a sum rounded half up, also where it is negated: a half, or just less.
-        negative = flow & (self.state != config.state.one)
+        negative = flow & (tile.state != config.state.one)
         first, third, again, scaled = (step == asked + i for i in (0, 2, 3, 4))
         minus, half = step == asked + 1, 1 << fine >> 1
         found = Signal(signed(WORD), reset_less=True)
-        m.d.sync += found.eq(self.total >> fine)
+        m.d.sync += found.eq(tile.total >> fine)
         rest = Cat(place[:fine], Const(0, 1)) if fine else Const(0, 1)
         m.d.comb += [
-            self.load.eq((step == asked - 1) | (again & gate)),
-            self.begin.eq(Mux(again, 1 << frac >> 1, Mux(negative, max(0, half - 1), half))),
-            self.a.eq(Mux(scaled, self.z, Mux(first, 1 << fine, rest))),
-            self.b.eq(Mux(scaled, found, samples.sample)),
-            self.add.eq(first | minus | third | (scaled & gate)),
-            self.subtract.eq(minus ^ negative)]
-        value = (self.total >> fine)[:WORD]
-        drawn = self.word[WORD - frac:] < value if config.noise else Const(0)
-        bit = Mux(post == Post.DRAW, drawn, self.z > 0)
+            tile.load.eq((step == asked - 1) | (again & gate)),
+            tile.begin.eq(Mux(again, 1 << frac >> 1, Mux(negative, max(0, half - 1), half))),
+            tile.a.eq(Mux(scaled, tile.z, Mux(first, 1 << fine, rest))),
+            tile.b.eq(Mux(scaled, found, tile.sample)),
+            tile.add.eq(first | minus | third | (scaled & gate)),
+            tile.subtract.eq(minus ^ negative)]
+        value = (tile.total >> fine)[:WORD]
+        drawn = tile.random[2 * WORD - frac:] < value if config.noise else Const(0)
+        bit = Mux(post == Post.DRAW, drawn, tile.z > 0)
         m.d.comb += [
-            self.value.eq(Mux((post == Post.DRAW) | (post == Post.THRESHOLD), bit << frac, value)),
-            self.gated.eq(self.total.as_signed() >> frac),
+            tile.value.eq(Mux((post == Post.DRAW) | (post == Post.THRESHOLD), bit << frac, value)),
+            tile.gated.eq(tile.total.as_signed() >> frac), tile.gating.eq(self.slow & gate),
             self.gate.eq(self.slow & gate & (step == gate_step(config)))]
 
     def _place(self, m, x, flow):

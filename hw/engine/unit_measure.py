@@ -41,8 +41,9 @@ class Measure(wiring.Component):
         Begin `moved` anew.
     moved : Out(16)
         Largest |du| since then.
-    winner : Out
-        Unit of the largest value of the last decision.
+    winner : Out, score : Out(17)
+        Unit of the largest value of the last decision; the value as it was compared: offset binary,
+        with a bit on top that says that there is a unit.
     busy : Out(1)
         These two are not final yet.
     """
@@ -54,7 +55,8 @@ class Measure(wiring.Component):
             "updating": In(1), "unit": In(unit_bits),
             "values": In(data.ArrayLayout(signed(WORD), lanes)),
             "distances": In(data.ArrayLayout(WORD, lanes)),
-            "clear_moved": In(1), "moved": Out(WORD), "winner": Out(unit_bits), "busy": Out(1)})
+            "clear_moved": In(1), "moved": Out(WORD), "winner": Out(unit_bits),
+            "score": Out(WORD + 1), "busy": Out(1)})
 
     def elaborate(self, platform):
         m = Module()
@@ -95,6 +97,7 @@ class Measure(wiring.Component):
         # Complements of both records are kept, see `exceeds`.
         with m.If(decides & (starts | exceeds(best, ~record))):
             m.d.sync += [record.eq(~best), self.winner.eq(unit + lane)]
+        m.d.comb += self.score.eq(~record)
         still = Signal(WORD, init=(1 << WORD) - 1)
         m.d.comb += self.moved.eq(~still)
         with m.If(self.clear_moved):

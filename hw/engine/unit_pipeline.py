@@ -1,6 +1,7 @@
 """Elementwise operations on Q units a cycle: relaxation update, sweep, copies, decision.
 
-Stages::
+Each tile has a pipeline, :class:`~apical.hw.engine.unit_issue.UnitControl` of the root feeds all of
+them.  Stages (:class:`apical.hw.engine.stages.Stages`)::
 
     0  words of state a, state b and sums asked (block counter)
     1  words arrive, cut to the chunk of Q lanes
@@ -15,152 +16,141 @@ from __future__ import annotations
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.lib.wiring import In, Out
 
 from ..interface.config import EngineConfig
 from ..interface.isa import INDEX, LANE_BITS, WORD, Limits, Mode, Post
 from ..primitives.portable import delayed
 from .ports import (
     ChunkReadSignature,
-    DrawSignature,
+    ChunkSignature,
     GateSignature,
     ProductSignature,
-    SampleSignature,
     StateWriteSignature,
+    TableSignature,
     UnitReadSignature,
     UnitSignature,
     Widths,
+    occupied,
+    one_at_a_time,
+    stage_layout,
 )
 from .product import ProductSum
-from .tables import LATE_STAGE, TableUnit
-from .tables_serial import SerialTableUnit
-from .unit_issue import UnitIssue, occupied, one_at_a_time, stage_layout
+from .stages import Stages
+from .tables import TableUnit
 from .unit_lane import UpdateLane, byte_total, clip_stage, lane_controls
 from .unit_measure import Measure
-
-#: Stage of what is added to a state.
-MOVE_STAGE = 4
 
 #: What the pipeline itself looks at, at the stage of writes.
 _WRITE_CONTROLS = {"writes": 1, "counts": 1, "decides": 1, "updates": 1, "number": 8}
 
 
 class UnitPipeline(wiring.Component):
-    """Issue and pipeline of UNIT instructions.
+    """Pipeline of UNIT instructions in one tile.
 
-    Latency: a chunk is written 4 + `update_latency` cycles after it is issued; the first is issued
-    1 cycle after `start`.  Throughput: Q units a cycle.
+    Latency: a chunk is written 4 + `update_latency` cycles after it is issued.  Throughput: Q units
+    a cycle.
+
+    Parameters
+    ----------
+    config : EngineConfig
+    number : int
+        Which tile.
 
     Members
     -------
-    operation : In(UnitSignature)
+    operation : In(UnitSignature), chunk : In(ChunkSignature)
+        What starts, and the chunk that is issued.
     states : Out(UnitReadSignature), sums : Out(ChunkReadSignature)
         Words asked at stage 0, chunks registered at stage 2.
     random : In(32)
         Random words of the unit at stage 2.
     write : Out(StateWriteSignature)
     gate : Out(GateSignature)
-        With tables only: currents that take the place of accumulators (with the serial table unit,
-        `enable` says that the value will come when a dot beat of this cycle meets its accumulator).
-    gating : Out(1)
-        Serial table unit only: an operation makes such currents.
-    busy, issue : Out(1)
-        Chunks are in the pipeline; one is issued.
-    take_key : Out(1)
-        The first write of an operation comes in the next cycle.
+        With tables only: currents that take the place of accumulators.
     clipped : Out(range(Q + 1))
         How many of the units written were clipped.
     moved : Out(16), clear_moved : In(1)
         Largest |du| since it was cleared.
     measuring : Out(1)
         `moved` and `winner` are not final yet.
-    winner : Out(16)
-        Unit of the largest value of the last DECIDE.
+    winner : Out(16), score : Out(17)
+        Unit of the largest value of the last DECIDE, and that value as it was compared.
     product : In(ProductSignature)
         Serial learning unit only: while a weight update runs, it has the multiplier.
-    samples : Out(SampleSignature), draw : Out(DrawSignature)
-        Serial table unit only.
-    crossing : Out(1)
-        Serial table unit only: the crossing of the signature makes random words.
+    table : In(TableSignature), table_sample : In(16)
+        Serial table unit only; the sample comes from the host's side of the tile.
     """
 
-    def __init__(self, config: EngineConfig):
-        self.config = config
+    def __init__(self, config: EngineConfig, number=0):
+        self.config, self.first = config, number * config.lanes
+        self.stages = Stages(config)
         widths = Widths(config)
         super().__init__({
-            "operation": In(UnitSignature(config)), "states": Out(UnitReadSignature(config)),
+            "operation": In(UnitSignature(config)), "chunk": In(ChunkSignature(config)),
+            "states": Out(UnitReadSignature(config)),
             "sums": Out(ChunkReadSignature(widths.sums, LANE_BITS, widths.sum_chunk)),
             "random": In(32), "write": Out(StateWriteSignature(config)),
             "gate": Out(GateSignature(config)),
-            "busy": Out(1), "issue": Out(1), "take_key": Out(1),
             "clipped": Out(range(config.update_lanes + 1)), "moved": Out(WORD),
             "clear_moved": In(1), "measuring": Out(1), "winner": Out(INDEX),
-            "product": In(ProductSignature()), "samples": Out(SampleSignature(config)),
-            "draw": Out(DrawSignature()), "crossing": Out(1), "gating": Out(1)})
-
-    @property
-    def write_stage(self):
-        """Cycles from the issue of a chunk to its write."""
-        return MOVE_STAGE + self.config.update_latency
+            "score": Out(WORD + 1), "product": In(ProductSignature()),
+            **({"table": In(TableSignature(config)), "table_sample": In(WORD)}
+               if config.serial_table_unit else {})})
 
     def elaborate(self, platform):
         m = Module()
-        config, write = self.config, self.write
-        quick, late_stage = config.update_lanes, self.write_stage - 5 + LATE_STAGE
-        m.submodules.issue = issue = UnitIssue(config)
-        connect(m, flipped(self.operation), issue.operation)
+        config, write, chunk, table = self.config, self.write, self.chunk, self.stages
+        quick = config.update_lanes
         m.d.comb += [
-            self.states.issuing.eq(issue.issuing), self.states.number.eq(issue.number),
-            self.states.a_address.eq(issue.a), self.states.b_address.eq(issue.b),
-            self.sums.address.eq(issue.c), self.sums.number.eq(issue.number)]
-        stages = [issue.stage]
-        pipelined = config.smooth and not config.serial_tables
-        for i in range(1, (late_stage if pipelined else self.write_stage) + 1):
+            self.states.issuing.eq(chunk.issuing), self.states.number.eq(chunk.number),
+            self.states.a_address.eq(chunk.a), self.states.b_address.eq(chunk.b),
+            self.sums.address.eq(chunk.c), self.sums.number.eq(chunk.number)]
+        stages = [self._mine(m)]
+        for i in range(1, (table.late if config.pipelined_tables else table.write) + 1):
             late = Signal(stage_layout(config), name=f"stage{i}")
             m.d.sync += late.eq(stages[-1])
             stages.append(late)
         self._controls(m, stages)
-        before, out = stages[self.write_stage - 1], stages[self.write_stage]
+        before, out = stages[table.write - 1], stages[table.write]
         late = Const(0)
-        if config.one_at_a_time:
-            post = Signal(3)
-            with m.If(self.operation.start):
-                m.d.sync += post.eq(self.operation.post)
-            late = post != Post.NONE
+        if config.serial_tables:
+            late = self.table.busy
         elif config.smooth:
             # Operations of the table unit are alone in the pipeline.
             late = Signal()
             with m.If(self.operation.start):
                 m.d.sync += late.eq(self.operation.post != Post.NONE)
-            before, out = (self._either(m, late, stages[late_stage - 1 + i], here)
+            before, out = (self._either(m, late, stages[table.late - 1 + i], here)
                            for i, here in enumerate((before, out)))
-        m.d.comb += [self.issue.eq(occupied(config, issue.stage)),
-                     write.taken.eq(occupied(config, out)), self.take_key.eq(before.first)]
-        if config.one_at_a_time:
-            self._serial(m, issue, post)
+        m.d.comb += write.taken.eq(occupied(out))
         lanes = self._lanes(m, stages[2])
         number = self._walk(m, before, out)
         values = Cat(*(lane.new for lane in lanes))
         if config.smooth:
-            finished = self._serial_tables(m, lanes[0]) if config.serial_tables else \
+            finished = self.table.value if config.serial_tables else \
                 self._tables(m, stages, lanes)
             values = Mux(late, finished.replicate(quick), values)
-            if config.serial_tables:
-                m.d.comb += [self.gating.eq(post == Post.GATE),
-                             self.gate.enable.eq(self.serial.gate)]
-            else:
-                gate = self.written["post"] == Post.GATE
-                m.d.comb += self.gate.enable.eq(out.lanes & (late & gate).replicate(quick))
+        if config.pipelined_tables:
+            gate = self.written["post"] == Post.GATE
+            m.d.comb += self.gate.enable.eq(out.lanes & (late & gate).replicate(quick))
         m.d.comb += [write.enable.eq(out.lanes & self.written["writes"].replicate(quick)),
                      write.counted.eq(out.lanes & self.written["counts"].replicate(quick)),
                      write.vector.eq(self.written["number"]), write.data.eq(values)]
         clips = [lane.clipped & write.counted[i] & ~late for i, lane in enumerate(lanes)]
         m.d.comb += self.clipped.eq(sum(clips[1:], clips[0]))
         self._measure(m, out, lanes, number)
-        # One stage before, to be registered.
-        m.d.sync += self.busy.eq(
-            Cat(issue.issuing, *(occupied(config, stage) for stage in stages[:-1])).any())
         return m
+
+    def _mine(self, m):
+        """The chunk as it is in this tile."""
+        stage = self.chunk.stage
+        if self.first:
+            stage = Signal.like(stage, name="stage0")
+            quick, tile = self.config.update_lanes, self.first // self.config.lanes
+            m.d.comb += [stage.eq(self.chunk.stage),
+                         stage.lanes.eq(self.chunk.others.word_select(tile - 1, quick))]
+        return stage
 
     @staticmethod
     def _either(m, late, second, first):
@@ -182,54 +172,40 @@ class UnitPipeline(wiring.Component):
                 lane.random.eq(self.random), lane.controls.eq(self.controls)]
             lanes.append(lane)
         if config.shared_product:
-            m.submodules.product = unit = ProductSum(config.primitives)
-            there, learn, at = occupied(config, arriving), self.product, self.controls.leak
-            a, users = operands.a, []
-            if config.noise and config.one_at_a_time:
-                a = Mux(at.noisy, byte_total(self.random), a)
-            if config.serial_learning:
-                users.append((learn.busy, [operands.a, learn.value, learn.subtract, learn.load,
-                                           learn.add, learn.begin]))
-                m.d.comb += [learn.total.eq(unit.total), learn.a.eq(operands.a)]
-            if config.serial_tables:
-                table = self.serial
-                users.append((table.taken, [table.a, table.b, table.subtract, table.load,
-                                            table.add, table.begin]))
-                m.d.comb += table.total.eq(unit.total)
-            factor = at.factor if config.learning or config.noise else Const(0)
-            negative = at.factor_negative if config.serial_learning else Const(0)
-            ports = unit.a, unit.b, unit.subtract, unit.load, unit.add, unit.begin
-            for number, port in enumerate(ports):
-                value = [a, factor, negative, ~there, there, 0][number]
-                for busy, values in users:
-                    value = Mux(busy, values[number], value)
-                m.d.comb += port.eq(value)
-            m.d.comb += lanes[0].product.eq(unit.total)
+            self._product(m, arriving, lanes[0])
         return lanes
 
-    def _serial(self, m, issue, post):
-        """The serial table unit: it says when a chunk is issued, and when the next one is taken."""
-        m.submodules.serial = table = self.serial = SerialTableUnit(self.config)
-        draws = Signal()
-        with m.If(self.operation.start):
-            m.d.sync += draws.eq(self.operation.draws)
-        m.d.comb += [table.start.eq(self.operation.start), table.slow.eq(issue.slow),
-                     table.post.eq(post), table.draws.eq(draws), issue.token.eq(table.token),
-                     issue.advance.eq(table.advance), self.crossing.eq(table.crossing)]
-        connect(m, table.draw, flipped(self.draw))
-        connect(m, table.samples, flipped(self.samples))
-
-    def _serial_tables(self, m, lane):
-        """What the serial table unit finds; returns its values."""
-        table = self.serial
-        m.d.comb += [table.z.eq(lane.new), table.state.eq(lane.old),
-                     table.word.eq(self.random[WORD:]), self.gate.value.eq(table.gated)]
-        return table.value
+    def _product(self, m, arriving, lane):
+        """The multiplier of the one lane, and whoever else has it."""
+        config, a = self.config, self.states.a
+        m.submodules.product = unit = ProductSum(config.primitives)
+        there, learn, at = occupied(arriving), self.product, self.controls.leak
+        factor = at.factor if config.learning or config.noise else Const(0)
+        negative = at.factor_negative if config.serial_learning else Const(0)
+        first = Mux(at.noisy, byte_total(self.random), a) if config.serial_draws else a
+        values = [first, factor, negative, ~there, there, Const(0)]
+        if config.serial_learning:
+            m.d.comb += [learn.total.eq(unit.total), learn.a.eq(a)]
+            values = [Mux(learn.busy, its, value) for its, value in zip((
+                a, learn.value, learn.subtract, learn.load, learn.add, learn.begin), values,
+                strict=True)]
+        if config.serial_table_unit:
+            table = self.table
+            m.d.comb += [table.total.eq(unit.total), table.z.eq(lane.new), table.state.eq(lane.old),
+                         table.unit.eq(self.write.unit), table.address.eq(self.write.address),
+                         table.lane.eq(self.write.number), table.sample.eq(self.table_sample),
+                         table.random.eq(self.random)]
+            values = [Mux(table.busy, its, value) for its, value in zip((
+                table.a, table.b, table.subtract, table.load, table.add, table.begin), values,
+                strict=True)]
+        ports = unit.a, unit.b, unit.subtract, unit.load, unit.add, unit.begin
+        m.d.comb += [port.eq(value) for port, value in zip(ports, values, strict=True)]
+        m.d.comb += lane.product.eq(unit.total)
 
     def _tables(self, m, stages, lanes):
         """The table unit after stage 5, on the one lane that is in use; returns its values."""
         m.submodules.table = table = TableUnit(self.config.state)
-        active = stages[self.write_stage].lanes
+        active = stages[self.stages.write].lanes
 
         def one(values):
             """The value of the lane in use."""
@@ -243,7 +219,7 @@ class UnitPipeline(wiring.Component):
         m.d.comb += [table.post.eq(self.written["post"]),
                      table.z.eq(one([lane.new.as_unsigned() for lane in lanes])),
                      table.state.eq(one([lane.old.as_unsigned() for lane in lanes])),
-                     table.word.eq(delayed(m, drawn, self.write_stage + 2, "drawn")),
+                     table.word.eq(delayed(m, drawn, self.stages.write + 2, "drawn")),
                      self.gate.value.eq(table.gated)]
         return table.value
 
@@ -272,9 +248,10 @@ class UnitPipeline(wiring.Component):
             "limits": Mux(none, operation.limits, Limits.FORMAT),
             "flow": operation.post == Post.FLOW}
         # While the serial table unit works, values stand before a chunk passes.
-        stands = Signal()
-        if self.config.one_at_a_time:
-            m.d.sync += stands.eq(operation.start & ~self._none_drawn(operation))
+        stands, self.slow = Signal(), Const(0)
+        if self.config.serial_table_unit:
+            self.slow = operation.start & ((operation.post != Post.NONE) | operation.draws)
+            m.d.sync += stands.eq(self.slow)
         self.word = Signal.like(operation.t)
         with m.If(operation.start):
             m.d.sync += self.word.eq(operation.t)
@@ -291,20 +268,14 @@ class UnitPipeline(wiring.Component):
             return here
 
         self.controls = Signal(lane_controls(self.config))
-        places = {"leak": 2, "force": 3, "move": MOVE_STAGE, "clip": clip_stage(self.config)}
+        places = {"leak": 2, "force": 3, "move": self.stages.move, "clip": clip_stage(self.config)}
         for part, stage in places.items():
             for name, field in getattr(self.controls, part).shape():
                 m.d.comb += getattr(self.controls, part)[name].eq(
                     held(field.width, f"{part}.{name}", stage))
-        pipelined = smooth and not self.config.serial_tables
-        widths = _WRITE_CONTROLS | ({"post": 3} if pipelined else {})
-        self.written = {name: held(width, f"write.{name}", self.write_stage)
+        widths = _WRITE_CONTROLS | ({"post": 3} if self.config.pipelined_tables else {})
+        self.written = {name: held(width, f"write.{name}", self.stages.write)
                         for name, width in widths.items()}
-
-    @staticmethod
-    def _none_drawn(operation):
-        """Whether an operation has neither a function nor random words."""
-        return (operation.post == Post.NONE) & ~operation.draws
 
     def _walk(self, m, before, out):
         """Word, chunk and unit that are written: walked again rather than carried along."""
@@ -313,18 +284,13 @@ class UnitPipeline(wiring.Component):
         chunk = Signal(range(max(2, -(-lanes // quick))))
         # No vector has more units than the states, no population more than the sums.
         depth = max(config.state_depth, config.accumulator_depth)
-        number = Signal(min(INDEX, (depth * lanes - 1).bit_length()))
-        last_step = lanes - (-(-lanes // quick) - 1) * quick
+        number = Signal(min(INDEX, (depth * config.width - 1).bit_length()))
+        last_step = config.width - (-(-lanes // quick) - 1) * quick
         m.d.comb += [write.unit.eq(number), write.number.eq(chunk)]
-        begins = before.first
-        if config.one_at_a_time:
-            # The serial table unit numbers units before it writes them.
-            operation = self.operation
-            begins = begins | (operation.start & ~self._none_drawn(operation))
-            m.d.comb += self.serial.unit.eq(number)
-        with m.If(begins):
-            m.d.sync += [write.address.eq(self.word), chunk.eq(0), number.eq(0)]
-        with m.Elif(occupied(config, out) & (out.step if one_at_a_time(config) else Const(1))):
+        # The serial table unit numbers units before it writes them.
+        with m.If(before.first | self.slow):
+            m.d.sync += [write.address.eq(self.word), chunk.eq(0), number.eq(self.first)]
+        with m.Elif(occupied(out) & (out.step if one_at_a_time(config) else Const(1))):
             m.d.sync += [chunk.eq(Mux(out.turn, 0, chunk + 1)),
                          write.address.eq(write.address + out.turn),
                          number.eq(number + Mux(out.turn, last_step, quick))]
@@ -333,10 +299,11 @@ class UnitPipeline(wiring.Component):
     def _measure(self, m, out, lanes, number):
         m.submodules.measure = measure = Measure(len(lanes), len(number))
         m.d.comb += [
-            measure.valid.eq(occupied(self.config, out)), measure.first.eq(out.first),
+            measure.valid.eq(occupied(out)), measure.first.eq(out.first),
             measure.enable.eq(out.lanes), measure.deciding.eq(self.written["decides"]),
             measure.updating.eq(self.written["updates"]), measure.unit.eq(number),
             measure.values.eq(Cat(*(lane.new for lane in lanes))),
             measure.distances.eq(Cat(*(lane.distance for lane in lanes))),
             measure.clear_moved.eq(self.clear_moved), self.moved.eq(measure.moved),
-            self.winner.eq(measure.winner), self.measuring.eq(measure.busy)]
+            self.winner.eq(measure.winner), self.score.eq(measure.score),
+            self.measuring.eq(measure.busy)]

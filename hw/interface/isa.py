@@ -238,14 +238,19 @@ SPACE_LOW = 21
 LANE_BITS = 6
 
 
+def lane_bits(lanes: int) -> int:
+    """Bits of the lane in the address of a word of that many values."""
+    return max(LANE_BITS, (lanes - 1).bit_length())
+
+
 def address(space: Space, offset: int = 0) -> int:
     """Host address of an offset in a space."""
     return int(space) << SPACE_LOW | offset
 
 
-def lane_address(space: Space, word: int, lane: int) -> int:
-    """Host address of one lane of a word of P values (STATE, WEIGHTS)."""
-    return address(space, word << LANE_BITS | lane)
+def lane_address(space: Space, word: int, lane: int, lanes=1 << LANE_BITS) -> int:
+    """Host address of one lane of a word of `lanes` values (STATE, WEIGHTS)."""
+    return address(space, word << lane_bits(lanes) | lane)
 
 
 SPACES = {
@@ -253,8 +258,9 @@ SPACES = {
     Space.PROGRAM: "instruction number * 2 + half (0: low 32 bits)",
     Space.DESCRIPTORS: "descriptor number * 2 + half (0: low 32 bits)",
     Space.EVENTS: "bank * event depth + event number; write only",
-    Space.STATE: "word * 64 + lane",
-    Space.WEIGHTS: "word * 64 + lane; lanes of a word are written in order, the last one stores it",
+    Space.STATE: "word * 64 + lane; with more than 64 lanes word * 128 + lane",
+    Space.WEIGHTS: "as of states; lanes of a word are written in order, the last one of a tile "
+                   "stores those of the tile",
 }
 
 

@@ -48,16 +48,23 @@ PRESETS = {
     "ulx3s-25f-full": _ULX3S_LEARNING.replace(
         lanes=13, weight_depth=4096, state_depth=32, accumulator_depth=32, program_depth=256,
         descriptor_depth=128, loop_counters=4, smooth=True, noise=True),
-    # Lanes so few that the engine can be routed: 32 of them (69 % of the cells of the 45F, 3,328
-    # words) or 43 (91 %) would be quicker.  5,120 words are 100 of the 108 block RAMs.
-    "ulx3s-45f": _ULX3S_LEARNING.replace(weight_depth=5120, state_depth=32, accumulator_depth=32,
-                                         input_banks=2, loop_counters=4),
-    # 256 hidden units are 16 blocks of 16 lanes, and 12,800 words are 182 of the 208 block RAMs,
-    # all over the device: addresses and words are registered on the way.  26 lanes (8,192 words)
-    # need fewer cycles and more wires.  router2 ends with some seeds only, of either.
-    "ulx3s-85f": _ULX3S_LEARNING.replace(lanes=16, weight_depth=12800, weight_latency=4,
-                                         state_depth=80, accumulator_depth=64, input_banks=2,
-                                         loop_counters=4),
+    # Two tiles of the 25F: 132 hidden units are 3 blocks of 44 lanes, and the 2,560 words of both
+    # tiles are 100 of the 108 block RAMs.
+    "ulx3s-45f": _ULX3S_LEARNING.replace(tiles=2, loop_counters=4),
+    # Four of them: 256 hidden units are 3 blocks of 88 lanes, and the words are 200 of the 208
+    # block RAMs.
+    "ulx3s-85f": _ULX3S_LEARNING.replace(tiles=4, loop_counters=4),
+}
+
+# The GW1NR-9 has 26 block RAMs: 16 of weights, events 4, code 2.  Its LUT RAM has 270 cells of 16
+# words of 4 bits.
+_TANG_NANO_9K = _ULX3S_25F.replace(
+    lanes=8, update_lanes=1, weight_depth=2048, event_depth=512, input_banks=1,
+    program_depth=128, learning=True, learn_unit="serial", primitives="gowin")
+PRESETS |= {
+    "tang-nano-9k": _TANG_NANO_9K,
+    # The GW2AR-18 has 46 block RAMs.
+    "tang-nano-20k": _ULX3S_LEARNING.replace(lanes=16, weight_depth=2048, primitives="gowin"),
 }
 
 

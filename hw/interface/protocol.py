@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from enum import IntEnum, IntFlag
 
-from .isa import LANE_BITS, REGISTERS, SPACE_LOW, Space
+from ..export.families import short_of_cells
+from .isa import REGISTERS, SPACE_LOW, Space, lane_bits
 
 #: Raised with every change of the frames; part of every answer (4 bits).
 PROTOCOL_VERSION = 2
@@ -101,7 +102,7 @@ assert [REGISTERS[name].number for name in RESULTS] == list(
 
 def next_addresses(address, lanes: int):
     """The address after one (or after each of an array), as a burst counts."""
-    low = (1 << LANE_BITS) - 1
+    low = (1 << lane_bits(lanes)) - 1
     # The spaces made of lanes are the ones with the highest bit.
     turns = (address >> SPACE_LOW + 2 & 1) * ((address & low) == lanes - 1)
     return (address | turns * low) + 1 & (1 << SPACE_LOW + 3) - 1
@@ -109,4 +110,4 @@ def next_addresses(address, lanes: int):
 
 def unpacks(config) -> bool:
     """Whether boards with this engine take packed images: those whose device has the room."""
-    return config.primitives != "ice40"
+    return not short_of_cells(config.primitives)

@@ -21,7 +21,8 @@ from amaranth.lib.wiring import In, Out
 
 from ..engine.memory import LaneMemory
 from ..engine.ports import HostSignature
-from ..interface.isa import LANE_BITS, REGISTERS
+from ..export.families import short_of_cells
+from ..interface.isa import REGISTERS, lane_bits
 from ..interface.protocol import (
     ANSWER_HEADER,
     CRC,
@@ -200,7 +201,10 @@ class Endpoint(wiring.Component):
         # A flag begins a frame, whatever goes on.
         cut = coming & ~((state == State.HEAD) & (pointer == 0))
         with m.If(flag):
-            m.d.sync += [state.eq(State.HEAD), behind.eq(0), load.eq(0)]
+            # A request that is cut leaves nothing behind: neither an address half turned nor the
+            # second half of an escape.
+            m.d.sync += [state.eq(State.HEAD), behind.eq(0), load.eq(0), self.phase.eq(0),
+                         self.turned.eq(0)]
         with m.If(step):
             m.d.sync += pointer.eq(pointer + 1)
         with m.If(flag | clear):
@@ -222,7 +226,7 @@ class Endpoint(wiring.Component):
                      byte.eq(self.received_byte ^ Mux(escaped, TURN, 0))]
         with m.If(self.received):
             m.d.sync += escaped.eq(escape)
-        if self.primitives == "ice40":  # slow enough without, and short of logic cells
+        if short_of_cells(self.primitives):  # and slow enough without
             return flag, taken, byte
         return tuple(delayed(m, value, 1, name) for value, name in (
             (flag, "flag"), (taken, "taken"), (byte, "byte")))
@@ -232,15 +236,16 @@ class Endpoint(wiring.Component):
 
         The three bytes of the address turn once round, low one first, through an adder of 8 bits.
         """
-        address, phase, carry = self.host.address, Signal(2), Signal()
+        address, carry = self.host.address, Signal()
+        self.phase = phase = Signal(2)
         shifts = (self.state == State.HEAD) & taken
         steps = self.state == State.STEP
         first = phase == 0
+        bits = lane_bits(self.lanes)
         # Of the spaces that exist, those made of lanes are the ones with the highest bit.
-        turns = first & address[-1] & (address[:LANE_BITS] == self.lanes - 1)
+        turns = first & address[-1] & (address[:bits] == self.lanes - 1)
         low = Signal(8)
-        m.d.comb += low.eq(Cat(address[:LANE_BITS] | turns.replicate(LANE_BITS),
-                               address[LANE_BITS:8]))
+        m.d.comb += low.eq(Cat(address[:bits] | turns.replicate(bits), address[bits:8]))
         with m.If(load):
             register = Mux(self.behind[0], REGISTERS["commit"].number,
                            REGISTERS[RESULTS[0]].number)
@@ -312,7 +317,8 @@ class Endpoint(wiring.Component):
     def _answer(self, m, status, refused, crc):
         """Send the answer byte by byte; returns (the byte, it went, it is the flag)."""
         state, pointer = self.state, self.pointer
-        shown, sent, turned = Signal(8), Signal(), Signal()
+        shown, sent = Signal(8), Signal()
+        self.turned = turned = Signal()
         self.words_wide = self.wide | self.behind[1]
         with m.Switch(state):
             with m.Case(State.TELL):

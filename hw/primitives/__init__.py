@@ -6,7 +6,7 @@ Each family is one module with eight functions, ``word_memory(m, memory)``,
 the outputs of a component of :mod:`apical.hw.engine.memory`, :mod:`apical.hw.engine.lanes`,
 :mod:`apical.hw.engine.counter` or :mod:`apical.hw.engine.product` from its inputs; and
 ``select(m, word, select, size, name)``, which returns one of the parts of a word, and
-``register(m, value, late)``, one of several registers of the same value.
+``register(m, value, late, clears)``, one of several registers of the same value.
 Latency and ports belong to the component, so that all families behave alike, cycle by cycle.
 """
 

@@ -3,10 +3,10 @@
 Multiplications are instanced, never inferred: Yosys 0.70 ``synth_ice40 -dsp`` turns signed dot
 products into wrong circuits.
 
-Cells: a word memory of `SPRAM_LEAST` words or more takes ``ceil(width / 16)`` SPRAM for each 16,384
-words (its content is undefined until written); a smaller one, and each read port of a lane memory,
-block RAM of 4 Kb in the widest form that holds the depth.  A multiplier takes one SB_MAC16, and so
-does a 32-bit accumulator, or both in one.
+Cells: a word memory of so many words that it has one port takes ``ceil(width / 16)`` SPRAM for each
+16,384 words (its content is undefined until written); a smaller one, and each read port of a lane
+memory, block RAM of 4 Kb in the widest form that holds the depth.  A multiplier takes one SB_MAC16,
+and so does a 32-bit accumulator, or both in one.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 from amaranth.hdl import Cat, ClockSignal, Const, Instance, Mux, ResetSignal, Signal
 from amaranth.utils import ceil_log2
 
-from ..interface.config import SPRAM_LEAST
+from ..export.families import one_port
 from .portable import delayed, select_chunk, select_late
 
 SPRAM_WORDS, SPRAM_WIDTH = 1 << 14, 16
@@ -25,7 +25,7 @@ EBR_MODES = {256: (0, range(16)), 512: (1, range(0, 16, 2)), 1024: (2, range(1, 
 
 def word_memory(m, memory):
     """SPRAM, or block RAM where it is shallow."""
-    if memory.depth >= SPRAM_LEAST:
+    if one_port("ice40", memory.depth):
         _spram(m, memory)
         return
     word = _ebr(m, memory.depth, memory.read.address, memory.write.address, memory.write.data,
@@ -221,6 +221,6 @@ def _bit(value):
     return Const(value, 1) if isinstance(value, int) else value
 
 
-def register(m, value, late):
+def register(m, value, late, clears=False):
     """As the portable form: slow enough without copies."""
     m.d.sync += late.eq(value)

@@ -12,12 +12,22 @@ from amaranth.lib import io
 
 def ice40_pll(m, pad, clock_in, clock):
     """SB_PLL40_PAD: the clock pin of the board is the pad of the PLL."""
+    return _ice40_pll(m, "SB_PLL40_PAD", {"i_PACKAGEPIN": pad.io}, clock_in, clock)
+
+
+def ice40_pll_core(m, pad, clock_in, clock):
+    """SB_PLL40_CORE, for boards whose oscillator is at another pin than the pad of the PLL."""
+    m.submodules.clock_pin = pin = io.Buffer("i", pad)
+    return _ice40_pll(m, "SB_PLL40_CORE", {"i_REFERENCECLK": pin.i}, clock_in, clock)
+
+
+def _ice40_pll(m, cell, source, clock_in, clock):
     divf, divq = ice40_divisors(clock_in, clock)
     locked, made = Signal(), Signal(name="pll_clock")
     m.submodules.pll = Instance(
-        "SB_PLL40_PAD", p_FEEDBACK_PATH="SIMPLE", p_PLLOUT_SELECT="GENCLK",
+        cell, p_FEEDBACK_PATH="SIMPLE", p_PLLOUT_SELECT="GENCLK",
         p_DIVR=Const(0, 4), p_DIVF=Const(divf, 7), p_DIVQ=Const(divq, 3),
-        p_FILTER_RANGE=Const(1, 3), i_PACKAGEPIN=pad.io, i_RESETB=Const(1), i_BYPASS=Const(0),
+        p_FILTER_RANGE=Const(1, 3), **source, i_RESETB=Const(1), i_BYPASS=Const(0),
         o_PLLOUTGLOBAL=made, o_LOCK=locked)
     return made, locked
 
@@ -54,5 +64,33 @@ def ecp5_divisors(clock_in: int, clock: int) -> tuple:
         if clock * divide % clock_in == 0 and clock_in // divide >= 3_125_000:
             for out in range(1, 129):
                 if 550_000_000 <= clock * out <= 800_000_000:
+                    return divide, clock * divide // clock_in, out
+    raise ValueError(f"no PLL setting from {clock_in} to {clock} Hz")
+
+
+def gowin_pll(m, pad, clock_in, clock):
+    """The rPLL of GW1N and GW2A, fed back inside."""
+    divide, feed, out = gowin_divisors(clock_in, clock)
+    m.submodules.clock_pin = pin = io.Buffer("i", pad)
+    locked, made = Signal(), Signal(name="pll_clock")
+    m.submodules.pll = Instance(
+        "rPLL", p_FCLKIN=f"{clock_in / 1e6:g}", p_IDIV_SEL=divide - 1, p_FBDIV_SEL=feed - 1,
+        p_ODIV_SEL=out, p_DYN_IDIV_SEL="false", p_DYN_FBDIV_SEL="false", p_DYN_ODIV_SEL="false",
+        p_CLKFB_SEL="internal", p_CLKOUT_BYPASS="false", i_CLKIN=pin.i, i_CLKFB=Const(0),
+        i_RESET=Const(0), i_RESET_P=Const(0), i_FBDSEL=Const(0, 6), i_IDSEL=Const(0, 6),
+        i_ODSEL=Const(0, 6), i_DUTYDA=Const(0, 4), i_PSDA=Const(0, 4), i_FDLY=Const(0, 4),
+        o_CLKOUT=made, o_LOCK=locked)
+    return made, locked
+
+
+def gowin_divisors(clock_in: int, clock: int) -> tuple:
+    """(IDIV, FBDIV, ODIV): clock = clock_in * FBDIV / IDIV, its oscillator in 500..1,200 MHz.
+
+    These limits hold for both the GW1N-9 and the GW2A-18 of the boards.
+    """
+    for divide in range(1, 10):
+        if clock * divide % clock_in == 0 and clock_in // divide >= 3_000_000:
+            for out in (2, 4, 8, 16, 32, 48, 64, 80, 96, 112, 128):
+                if 500_000_000 <= clock * out <= 1_200_000_000:
                     return divide, clock * divide // clock_in, out
     raise ValueError(f"no PLL setting from {clock_in} to {clock} Hz")

@@ -21,8 +21,11 @@ def delayed(m, value, cycles, name):
     return value
 
 
-def register(m, value, late):
-    """A register beside others of the same value; synthesis may make one of them."""
+def register(m, value, late, clears=False):
+    """A register beside others of the same value; synthesis may make one of them.
+
+    `clears` says that the reset matters; without it `late` need not have one.
+    """
     m.d.sync += late.eq(value)
 
 

@@ -20,7 +20,8 @@ from ...hw.assembler.image import (
     weight_writes,
     weights_from,
 )
-from ...hw.interface.isa import LANE_BITS, REGISTERS, Space, address
+from ...hw.assembler.readback import weight_addresses
+from ...hw.interface.isa import REGISTERS
 from . import commands
 
 #: Registers read after every image.
@@ -135,9 +136,8 @@ def learning_job(assembly: Assembly, weights, inputs, passes, seed=0, first_imag
     parts[-1].append(_reads(TOTALS))
     back = (0, 0)
     if read_back:
-        back = assembly.placement.used["weight_depth"], assembly.config.lanes
-        places = np.arange(back[0])[:, None] << LANE_BITS | np.arange(back[1])
-        parts[-1].append(commands.reads(address(Space.WEIGHTS) | places.ravel()))
+        back = assembly.placement.used["weight_depth"], assembly.config.width
+        parts[-1].append(commands.reads(weight_addresses(assembly)))
     return Job([commands.join(*part) for part in parts], images, len(load),
                player.loaded / max(1, images), names, np.array(player.at, np.int64), back)
 

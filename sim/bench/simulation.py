@@ -14,6 +14,7 @@ import numpy as np
 from ...golden.storage import cache as kept
 from ..simulators.runner import Build
 from .benches import bench_job
+from .streams import joined
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,8 @@ def simulate_job(build: Build, parts, record=True, cache=None, waves=False) -> S
     environment = {bench_job.JOB: os.pathsep.join(map(str, paths)), bench_job.RECORD: int(record)}
     result = build.run(bench_job.__name__, environment, folder, waves=waves)
     speed = json.loads((folder / "speed.json").read_text())
-    records = {stream.name: np.load(folder / f"trace_{stream.name}.npy")
-               for stream in build.bench.streams} if record else {}
+    records = joined({stream.name: np.load(folder / f"trace_{stream.name}.npy")
+                      for stream in build.bench.streams}) if record else {}
     simulated = Simulated(np.load(folder / "answers.npy"), records, speed["cycles"],
                           speed["seconds"], result.waves)
     if result.waves is None:

@@ -182,6 +182,38 @@ def weight_stream(lanes, width=16, name="weight", prefix="trace_weight_"):
     )
 
 
+def engine_streams(config):
+    """Return the streams of an engine: states and, if it learns, weights, of each tile."""
+    streams = []
+    for tile in range(config.tiles):
+        number = str(tile) if tile else ""
+        streams.append(state_stream(config.update_lanes, name=f"state{number}",
+                                    prefix=f"trace{number}_"))
+        if config.learning:
+            streams.append(weight_stream(config.lanes, name=f"weight{number}",
+                                         prefix=f"trace{number}_weight_"))
+    return streams
+
+
+def joined(records):
+    """Return the records of all tiles together, by kind and then by cycle.
+
+    Parameters
+    ----------
+    records : dict of str to structured ndarray
+        By the names of `engine_streams`.
+    """
+    kinds = {}
+    for name, rows in records.items():
+        kinds.setdefault(name.rstrip("0123456789"), []).append(rows)
+    return {kind: parts[0] if len(parts) == 1 else _by_cycle(np.concatenate(parts))
+            for kind, parts in kinds.items()}
+
+
+def _by_cycle(rows):
+    return rows[np.argsort(rows["cycle"], kind="stable")]
+
+
 def dump_streams(streams):
     """Return the streams as JSON text, for the bench that runs inside the simulator."""
     return json.dumps([asdict(stream) for stream in streams])

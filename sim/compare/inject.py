@@ -88,7 +88,8 @@ def _weight(case, rng):
     word, lane = weight_place(case.assembly, name, row, col)
     # The port stores whole words: write them all again, with the flipped lane.
     values = weight_words(case.assembly, weights)[word]
-    addresses = np.array([lane_address(Space.WEIGHTS, word, i) for i in range(len(values))])
+    addresses = np.array([lane_address(Space.WEIGHTS, word, i, len(values))
+                          for i in range(len(values))])
     where = {"matrix": name, "row": row, "col": col, "bit": bit, "word": word, "lane": lane}
     return where, weights, case.inputs, (addresses, values & 0xFFFF)
 

@@ -33,7 +33,7 @@ def measured(config, job, reported, totals, played, expected, comparison, agree)
         "writes_expected": int(expected.writes.sum()) & 0xFFFFFFFF,
         "mean_cycles": totals["cycles"] / job.images,
         "load_cycles": job.image_words, "network_load_cycles": job.load_words,
-        "mac_utilization": totals["mac_useful"] / (config.lanes * max(1, totals["mac_cycles"])),
+        "mac_utilization": totals["mac_useful"] / (config.width * max(1, totals["mac_cycles"])),
         "mean_steps": float(np.mean(expected.steps if steps is None else steps)),
         "saturations": int(reported["saturations"][-1]),
         "cycles": played.cycles,

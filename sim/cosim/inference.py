@@ -166,7 +166,7 @@ def cosim(options: CosimOptions, progress=None, say=lambda text: None) -> dict:
     fault = None
     if options.inject is not None:
         fault = choose_fault(options.inject, case, expected, options.seed)
-    say(f"engine {case.config.hash}, {case.config.lanes} lanes")
+    say(f"engine {case.config.hash}, {case.config.width} lanes")
     build = build_engine(case.config, options.simulator, options.waves, options.cache,
                          options.netlist, say=say)
     say(f"simulating {options.images} images on {options.simulator}")

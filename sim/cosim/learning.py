@@ -151,7 +151,7 @@ def joined(results) -> FixedResult:
 
 def simulate(run: Run, options, record, say) -> dict:
     """Run it on the simulator and report; a netlist also as it is shipped, without trace ports."""
-    say(f"engine {run.config.hash}, {run.config.lanes} lanes")
+    say(f"engine {run.config.hash}, {run.config.width} lanes")
     build = build_engine(run.config, options.simulator, options.waves, options.cache,
                          options.netlist, say=say)
     report = _played(run, options, build, record, say)

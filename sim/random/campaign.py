@@ -15,7 +15,8 @@ from ...golden.errors import ApicalError, DoesNotFitError, MisuseError
 from ...golden.executors.fixed.executor import FixedExecutor
 from ...golden.executors.fixed.weights import multipliers
 from ...hw.assembler.assembler import assemble
-from ...hw.interface.isa import LANE_BITS, Space, address
+from ...hw.assembler.readback import word_addresses
+from ...hw.interface.isa import Space
 from ..bench import commands
 from ..bench.job import Job, answers, learning_job, read_weights
 from ..bench.simulation import simulate_job
@@ -64,7 +65,7 @@ def draw_case(seed, config, number=0, largest=None):
     for attempt in range(ATTEMPTS):
         size = SIZES[(seed * 7 + attempt * 3) % len(SIZES)] if largest is None else largest
         case = Case(seed, size, config, attempt)
-        if case.work > WORK * config.lanes:
+        if case.work > WORK * config.width:
             continue
         try:
             assembly = assemble(case.network, case.program, config, case.density)
@@ -78,10 +79,10 @@ def draw_case(seed, config, number=0, largest=None):
         job = learning_job(assembly, case.weights, case.inputs, passes, seed, first,
                            read_back=bool(assembly.factors))
         # What an earlier case left in the states must not matter, here or when it runs alone.
-        states = np.arange(config.state_depth)[:, None] << LANE_BITS | np.arange(config.lanes)
+        states = word_addresses(Space.STATE, 0, config.state_depth, config.width)
         garbage = np.random.default_rng([seed, 1]).integers(0, 1 << 16, states.size)
         words = commands.join(commands.reset(),
-                              commands.writes(address(Space.STATE) | states.ravel(), garbage),
+                              commands.writes(states, garbage),
                               *job.parts)
         return _Drawn(seed, case, assembly, job, first, words, expected, final)
     raise ApicalError(f"seed {seed}: none of {ATTEMPTS} random cases fits engine {config.hash}")
@@ -199,7 +200,7 @@ def fuzz(cases, configs=3, seed=0, simulator="verilator", cache=None,
         if not seeds:
             continue
         config = random_engine(number)
-        say(f"engine {number}, {config.hash}: {config.lanes} lanes, {len(seeds)} cases")
+        say(f"engine {number}, {config.hash}: {config.width} lanes, {len(seeds)} cases")
         found = run_cases(config, seeds, None, simulator, cache, say)
         for key in ("cases", "compared", "weights_compared", "mismatches"):
             report[key] += found[key]

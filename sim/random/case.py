@@ -22,7 +22,7 @@ from ...golden.program import (
 )
 from ...hw.assembler.assembler import config_for
 from ...hw.assembler.placement import place
-from ...hw.interface.config import MOST_SERIAL_DROP, EngineConfig
+from ...hw.interface.config import MOST_LANES, MOST_SERIAL_DROP, EngineConfig
 from .program import Programs
 
 FORMATS = [(Format(16, 12), Format(16, 12)), (Format(12, 8), Format(10, 7)),
@@ -140,13 +140,16 @@ class Case(Draw):
                         33 + max(0, self.weight.frac - RATE_SHIFT))
         latencies = {"weight_latency": 1 + self.below(4), "multiplier_latency": 1 + self.below(4),
                      "weight_ports": 1 + self.below(2), "update_latency": 1 + self.below(4)}
-        serial = learn_unit(self, self.units["learning"], quick,
-                            self.state.frac + self.update_frac)
-        serial |= table_unit(Draw(*self.seed, 0x7), self.units, self.state, self.weight,
-                             self.state.frac + self.update_frac)
+        unit = learn_unit(self, self.units["learning"], quick, self.state.frac + self.update_frac)
+        unit |= table_unit(Draw(*self.seed, 0x8), self.units, self.state, self.weight,
+                           self.state.frac + self.update_frac)
+        tiles = tiled(Draw(*self.seed, 0x7), unit.get("learn_unit", "pipelined"))
+        while lanes * tiles.get("tiles", 1) > MOST_LANES:
+            tiles["tiles"] -= 1
         config = config_for(self.network, self.program, lanes, self.density, state=self.state,
                             weight=self.weight, accumulator_width=width,
-                            update_frac=self.update_frac, **latencies, **self.units, **serial)
+                            update_frac=self.update_frac, **latencies, **self.units, **unit,
+                            **tiles)
         if self.chance(0.5):
             # So few words that slots must share them.
             made = place(self.network, self.program, config, self.density)
@@ -237,10 +240,15 @@ def table_unit(draw: Draw, units: dict, state: Format, weight: Format, drop: int
         return {"table_unit": "serial", "learn_unit": "serial", "update_lanes": 1,
                 "key_ahead": True}
     return {}
+def tiled(draw: Draw, learn_unit: str) -> dict:
+    """How many tiles an engine has, and how far they are apart; the serial unit works in one."""
+    if learn_unit == "serial":
+        return {}
+    return {"tiles": draw.choice([1, 2, 2, 3, 4]), "hop": draw.choice([1, 1, 2, 3])}
 
 
 def random_engine(number) -> EngineConfig:
-    """Engine `number` of a campaign: lanes, formats, depths, latencies and units at random.
+    """Engine `number` of a campaign: tiles, lanes, formats, depths, latencies and units at random.
 
     Always the same one, so that its simulator is built once.
     """
@@ -271,7 +279,12 @@ def random_engine(number) -> EngineConfig:
         weight_ports=1 + draw.below(2), update_latency=1 + draw.below(4),
         loop_counters=draw.choice([3, 4]), update_frac=update_frac, **units,
         **learn_unit(draw, units["learning"], quick, state.frac + update_frac))
-    # Of another generator: engines without it stay as they are.
-    serial = number and table_unit(Draw(number, 0x7), units, state, weight,
-                                   state.frac + update_frac)
-    return EngineConfig(**fields | (serial or {}))
+    # Drawn by themselves: the rest of an engine is what it was without tiles and serial tables.
+    if number:
+        fields |= table_unit(Draw(number, 0x8), units, state, weight, state.frac + update_frac)
+    config = EngineConfig(**fields)
+    tiles = tiled(Draw(number, 0x7), config.learn_unit)
+    if number < 3 and tiles:  # quickly built, as many lanes in all
+        lanes = max(2, -(-lanes // tiles["tiles"]))
+        tiles |= {"lanes": lanes, "update_lanes": min(quick, 1 << lanes.bit_length() - 1)}
+    return config.replace(**tiles)

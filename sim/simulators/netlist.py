@@ -1,8 +1,8 @@
 """Simulation models of the cells in a synthesized netlist.
 
 Cells of Yosys's own libraries come from the installed Yosys (models of the whole iCE40 family, and
-of the LUTs, flip-flops, carry cells and LUT RAM of the ECP5); block RAM and multiplier of the ECP5,
-of which it has the ports only, from ``sim/models``.
+of the LUTs, flip-flops, carry cells and LUT RAM of the ECP5 and of Gowin's devices); block RAM and
+multiplier of the latter, of which it has the ports only, from ``sim/simulators/models``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ...golden.errors import ApicalError, MisuseError
 from ...golden.extras import how_to_install
 from ...hw.export.families import FAMILIES
 
-_MODULE = re.compile(r"^module\s+(\\\S+\s|\w+).*?^endmodule|^module\s+(\w+)[^\n]*endmodule",
+_MODULE = re.compile(r"^module\s+(\\\S+\s|\w+).*?^\s*endmodule|^module\s+(\w+)[^\n]*endmodule",
                      re.MULTILINE | re.DOTALL)
 
 
@@ -45,7 +45,7 @@ def _expression(found):
     inputs = [pins.get(name) for name in ("I3", "I2", "I1", "I0")]
     if None in inputs:
         inputs = [pins[name] for name in ("D", "C", "B", "A")]
-    out = pins.get("O") or pins["Z"]
+    out = pins.get("O") or pins.get("Z") or pins["F"]
     return f"  assign {out} = {found.group(1)} >> {{ {', '.join(inputs)} }};"
 
 

@@ -6,12 +6,14 @@ Speaks the same host port as every other link: lists of (addresses, data) writes
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from amaranth.sim import Simulator
 
 from ...golden.errors import ApicalError
 from ...hw.engine.engine import Engine
+from ...hw.engine.write_trace import trace_name
 from ...hw.interface.config import EngineConfig
 from ...hw.interface.isa import REGISTERS
 from ..bench import commands
@@ -91,28 +93,28 @@ class PysimEngine:
             await script(self)
 
         simulator.add_testbench(bench)
-        simulator.add_testbench(self._record, background=True)
-        if self.config.learning:
-            simulator.add_testbench(self._record_weights, background=True)
+        for tile in range(self.config.tiles):
+            simulator.add_testbench(partial(self._record, tile=tile), background=True)
+            if self.config.learning:
+                simulator.add_testbench(partial(self._record_weights, tile=tile), background=True)
         simulator.run()
 
-    async def _record(self, ctx):
-        engine, cycle = self.engine, 0
-        sampled = ctx.tick().sample(engine.trace_valid, engine.trace_operation, engine.trace_vector,
-                                    engine.trace_unit, engine.trace_count, engine.trace_values,
-                                    engine.trace_image)
+    async def _record(self, ctx, tile):
+        engine, cycle, name = self.engine, 0, trace_name(tile)
+        sampled = ctx.tick().sample(*(getattr(engine, f"{name}_{field}") for field in (
+            "valid", "operation", "vector", "unit", "count", "values", "image")))
         async for _, _, valid, operation, vector, unit, count, values, image in sampled:
             cycle += 1
             if valid:
                 lanes = [values >> 16 * i & 0xFFFF for i in range(count)]
                 self.trace.append(Write(cycle, operation, vector, unit, lanes, image))
 
-    async def _record_weights(self, ctx):
-        engine, cycle = self.engine, 0
+    async def _record_weights(self, ctx, tile):
+        engine, cycle, name = self.engine, 0, f"{trace_name(tile)}_weight"
         names = ("operation", "matrix", "scalar", "first", "turned", "mask", "image",
                  "values")
-        sampled = ctx.tick().sample(engine.trace_weight_valid, *(
-            getattr(engine, f"trace_weight_{name}") for name in names))
+        sampled = ctx.tick().sample(*(getattr(engine, f"{name}_{field}")
+                                      for field in ("valid", *names)))
         async for _, _, valid, *fields, image, values in sampled:
             cycle += 1
             if valid:

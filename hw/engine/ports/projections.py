@@ -19,8 +19,9 @@ def beat_layout(config: EngineConfig):
         # First and last beat of one sum.
         "first": 1, "last": 1,
         "dot": 1, "negative": 1, "started": 1,
-        # Accumulator words written and started from; the lane of it in dot direction.
+        # Accumulator words written and started from; in dot direction its lane, and its tile.
         "into": words, "start": words, "lane": max(1, ceil_log2(config.lanes)),
+        **({"tile": ceil_log2(config.tiles)} if config.tiles > 1 else {}),
         # Whether it is one of a weight update, of which term, which scalars are not 0.
         **({"learn": 1, "term": 1, "scalars": 2} if config.pipelined_learning else {}),
     })
@@ -80,12 +81,36 @@ class WalkSignature(Signature):
 
 
 class DotSignature(Signature):
-    """State words of dot beats: `word` follows 1 cycle after `address`, where `wanted` is high."""
+    """State words of dot beats: the word is there 1 cycle after `address`, where `wanted` is high.
+    """
 
     def __init__(self, config: EngineConfig):
-        widths = Widths(config)
-        super().__init__({"wanted": Out(1), "address": Out(widths.states),
-                          "word": In(widths.word)})
+        super().__init__({"wanted": Out(1), "address": Out(Widths(config).states)})
+
+
+class ScanSignature(Signature):
+    """How state words are scanned for rates.
+
+    Members
+    -------
+    start : Out(1), wanted : Out(1)
+        A projection or a weight update begins; its source are state words, to be scanned.
+    blocks, source, source_blocks, source_tail : Out
+        Passes; first word, number of words and values in the last one.
+    go : Out(1)
+        Go on to the next item.
+    dense : Out(1)
+        Items of zero value too.
+    second : Out(1), apart : Out
+        Read the value in a second vector, which is stored so many words after the first.
+    """
+
+    def __init__(self, config: EngineConfig):
+        states = Widths(config).states
+        super().__init__({
+            "start": Out(1), "wanted": Out(1), "blocks": Out(10), "source": Out(states),
+            "source_blocks": Out(10), "source_tail": Out(7), "go": Out(1), "dense": Out(1),
+            "second": Out(1), "apart": Out(states)})
 
 
 class SumSignature(Signature):
@@ -97,11 +122,9 @@ class SumSignature(Signature):
         What each sum starts from, stage S.
     complete : Out(1), scalars : Out(2), totals : Out
         Sums are complete, which scalars were not 0, and the sums: stage S + 1.
-    busy : Out(1)
-        Beats are on their way.
     """
 
     def __init__(self, config: EngineConfig):
         word = Widths(config).sum_word
         super().__init__({"begin": In(word), "complete": Out(1), "scalars": Out(2),
-                          "totals": Out(word), "busy": Out(1)})
+                          "totals": Out(word)})

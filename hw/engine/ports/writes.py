@@ -62,14 +62,11 @@ class SideSignature(Signature):
         An update runs: from the next cycle on, addresses count.
     address : Out, lane : Out
         Word, and (serial learning unit) the lane of which the chunk is read as state a.
-    word : In
-        1 cycle after its address.
     """
 
     def __init__(self, config: EngineConfig):
-        widths = Widths(config)
-        super().__init__({"busy": Out(1), "address": Out(widths.states), "lane": Out(LANE_BITS),
-                          "word": In(widths.word)})
+        super().__init__({"busy": Out(1), "address": Out(Widths(config).states),
+                          "lane": Out(LANE_BITS)})
 
 
 class WeightUpdateSignature(Signature):

@@ -23,7 +23,7 @@ from apical.golden.systems.registry import systems
 from apical.hw.assembler.assembler import reasons
 from apical.hw.export import synthesis
 from apical.hw.interface.presets import preset
-from apical.hw.primitives.ecp5 import block_rams, segments
+from apical.hw.primitives.segmented import block_rams, segments
 
 
 @pytest.mark.parametrize(("name", "hidden"), [("icebreaker", 64), ("ulx3s-25f", 64),

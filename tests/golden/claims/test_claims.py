@@ -38,7 +38,8 @@ def test_a_tolerance_that_cannot_be_read_is_an_error(tolerance):
 
 def test_a_row_as_json_values():
     row = Row("stdp", "c", np.float32(0.5), "< 1", "s")
-    assert row.as_dict() == {"system": "stdp", "check": "c", "value": 0.5, "tolerance": "< 1",
+    assert row.as_dict() == {"system": "stdp", "group": "", "name": "", "check": "c",
+                             "value": 0.5, "tolerance": "< 1", "limit": "", "reason": "",
                              "passed": True, "source": "s"}
     assert Row("stdp", "c", np.array([1, 2]), "< 2", "s").value == (1.0, 2.0)
     assert not Row("stdp", "c", [1, 2], "< 2", "s").passed

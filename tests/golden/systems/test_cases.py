@@ -10,20 +10,26 @@ from apical.golden.executors.compiled.executor import CompiledExecutor
 from apical.golden.program import Learn, Outer, Program, Relax, Sample, Update, walk
 from apical.golden.systems.cases import case_names, learning_case, run_case
 
-NAMES = ("ep", "feedforward-init", "ghost-duplicate", "ghost-learned", "ghost-online",
-         "stdp-contrast", "stdp-integrated", "stdp-one-way", "early-inference", "flow-visible",
-         "flow-rbm", "flow-dbm", "flow-dbm-lateral", "flow-asymmetric")
+NAMES = ("ep", "feedforward-init", "ghost-duplicate", "ghost-learned", "ghost-learned-feedback",
+         "ghost-online", "ghost-random-feedback", "stdp-contrast", "stdp-integrated",
+         "stdp-one-way", "early-inference", "flow-visible", "flow-rbm", "flow-dbm",
+         "flow-dbm-lateral", "flow-asymmetric", "ep-four-point")
+
+#: Kin of equilibrium propagation, whose operations the others cover.
+KIN = ("contrastive-hebbian", "ep-negative", "ep-spiking", "ep-symmetric", "feedback-alignment",
+       "vector-field")
 
 
 def test_names():
-    assert case_names() == sorted(NAMES)
-    with pytest.raises(MisuseError, match="unknown system 'gost'; known: cd, early-inference, ep"):
+    assert case_names() == sorted((*NAMES, *KIN))
+    with pytest.raises(MisuseError, match="unknown system 'gost'; known: cd, contrastive-hebbian, "):
         learning_case("gost")
 
 
 @pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow),
                                   pytest.param(2, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, *(
+    pytest.param(name, marks=pytest.mark.slow) for name in KIN)])
 def test_weights_live_and_both_roads_agree(name, seed):
     case = learning_case(name, seed)
     found = run_case(case)

@@ -12,6 +12,7 @@ from apical.golden.systems.feedforward_init import (
     branch_errors,
     branch_network,
     branch_prediction,
+    clamped_network,
     exact_weights,
     learn_branches,
 )
@@ -90,3 +91,34 @@ def test_learning_lowers_the_branch_errors():
 def test_a_network_without_hidden_layer_is_refused():
     with pytest.raises(MisuseError, match="needs a hidden layer"):
         branch_network((4, 3))
+
+
+def test_with_the_output_clamped_all_branches_learn():
+    sizes = (8, 7, 6, 5)
+    weights, x = problem(5)
+    d = np.random.default_rng(6).uniform(-0.5, 0.5, (len(x), sizes[-1]))
+    executor = FloatExecutor(branch_network(sizes, clamped=True), weights, np.float64)
+    rates = {m.name: 1.0 for m in executor.network.matrices}
+    executor.run(branch_prediction(sizes, clamped=True), {"x": x, "y": d}, rates=rates,
+                 collect=False)
+    # From the equations: the sweep has both groups of h2, and each branch predicts its share.
+    (w1, b1), (w2, b2), (w3, b3) = ((weights[f"W{k}"], weights[f"b{k}"]) for k in (1, 2, 3))
+    h1 = 2 * (x @ w1 + b1 / 2)
+    h2 = h1 @ w2 + d @ w3.T + b2
+    assert max(np.abs(h1).max(), np.abs(h2).max()) < 1
+    below1, above1 = h1 / 2 - x @ w1 - b1 / 2, h1 / 2 - h2 @ w2.T - b1 / 2
+    below2, above2 = h2 / 2 - h1 @ w2 - b2 / 2, h2 / 2 - d @ w3.T - b2 / 2
+    output, count = d - h2 @ w3 - b3, len(x)
+    expected = {"W1": (x - h1 @ w1.T).T @ h1 + x.T @ below1, "b1": (below1 + above1).sum(axis=0),
+                "W2": above1.T @ h2 + h1.T @ below2, "b2": (below2 + above2).sum(axis=0),
+                "W3": above2.T @ d + h2.T @ output, "b3": output.sum(axis=0)}
+    for name, change in expected.items():
+        np.testing.assert_allclose((executor.weights[name] - weights[name]) * count,
+                                   change.reshape(weights[name].shape), atol=1e-12)
+
+
+def test_a_clamped_output_drives_the_layer_below_and_is_never_driven():
+    network = clamped_network((8, 7, 6, 5))
+    assert [p.name for p in network.free] == ["h1", "h2"]
+    assert {p.source for p in network.into("h2")} == {"h1", "y", "one"}
+    assert not network.into("y") and "d" not in {p.name for p in network.populations}

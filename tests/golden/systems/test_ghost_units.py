@@ -5,19 +5,13 @@ import pytest
 
 from apical.golden.errors import MisuseError
 from apical.golden.executors.float.executor import FloatExecutor
-from apical.golden.network.ghosts import ghost_network, ghost_weights
+from apical.golden.network.ghosts import ghost_network, ghost_weights, ghosts, hidden
 from apical.golden.program import STATE, Program
 from apical.golden.program.layered import drive
 from apical.golden.references.gradients import backprop, cosine, layers_of, logistic
-from apical.golden.systems import ghost_units
-from apical.golden.systems.ghost_units import (
-    feedforward,
-    free_phase,
-    ghost_learning,
-    inference,
-    learning_rates,
-    training,
-)
+from apical.golden.systems.ghost_learning import ghost_learning, learned_rates
+from apical.golden.systems.ghost_phases import feedforward, free_phase, inference
+from apical.golden.systems.ghost_units import learning_rates, training
 
 SIZES = (12, 10, 8, 4)
 
@@ -123,7 +117,7 @@ def test_misuse_is_named(call, message):
 
 def test_without_hidden_layers_there_are_no_ghosts():
     network = ghost_network((5, 3))
-    assert ghost_units.ghosts(network) == ghost_units.hidden(network) == []
+    assert ghosts(network) == hidden(network) == []
     weights = ghost_weights(network)
     FloatExecutor(network, weights).run(training(network), {"x": np.ones((2, 5)),
                                                             "d": np.ones((2, 3))},
@@ -137,3 +131,32 @@ def test_without_hidden_layers_there_are_no_ghosts():
 def test_sizes_are_checked_as_those_of_layered_networks(sizes, message):
     with pytest.raises(MisuseError, match=message):
         ghost_network(sizes)
+
+
+@pytest.mark.parametrize("mode", ["random-feedback", "learned-feedback"])
+def test_separate_feedback_is_cancelled_and_learns_as_its_mode_says(mode):
+    network, weights, x, d = problem(mode, 4)
+    executor = FloatExecutor(network, weights, np.float64)
+    states = executor.run(Program("free", tuple(free_phase(network, mode, 60, "zero"))),
+                          {"x": x}).states
+    for name, u in zip(("h1", "h2", "y"), passed(weights, x), strict=True):
+        np.testing.assert_allclose(states[name, STATE], u, atol=1e-9)
+    executor.run(training(network, mode), {"x": x, "d": d}, rates=learning_rates(network, 0.5),
+                 collect=False)
+    for k in (2, 3):
+        moved = executor.weights[f"F{k}"] - weights[f"F{k}"]
+        forward = executor.weights[f"W{k}"] - weights[f"W{k}"]
+        assert np.abs(forward).max() > 1e-3
+        np.testing.assert_allclose(moved, forward.T if mode == "learned-feedback" else 0,
+                                   atol=1e-15)
+
+
+def test_rates_of_learned_ghosts_fall_with_the_layers_below():
+    small, large = (learned_rates(ghost_network(sizes, "learned"), 1.0)
+                    for sizes in ((12, 10, 8, 4), (784, 300, 100, 10)))
+    assert small["V1"] == small["v1"] == 2.0 ** -3 and small["B1"] == 2.0 ** -5
+    # A rate times a quarter of the units, the squared length of rates of 1/2, stays below 2.
+    assert large["V1"] == large["v1"] == 2.0 ** -6 and large["V2"] == 2.0 ** -5
+    assert large["B1"] == 2.0 ** -5 and all(
+        large[f"{name}{k}"] * units / 4 < 2 for name, k, units in
+        (("V", 1, 300), ("V", 2, 100), ("B", 1, 100), ("B", 2, 10)))

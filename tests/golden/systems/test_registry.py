@@ -132,7 +132,7 @@ def test_what_cannot_be_is_refused_in_words(digits):
         default_config("digits", (64, 8, 10), "early-inference")
     with pytest.raises(MisuseError, match="unknown rule 'hebb'; known: backprop, cd, ep, .*flow, "):
         trainer("hebb")
-    with pytest.raises(MisuseError, match="unknown system 'backprop'; known: cd, early-inference"):
+    with pytest.raises(MisuseError, match="unknown system 'backprop'; known: cd, contrastive-hebbian"):
         system("backprop")
     with pytest.raises(MisuseError, match="has no small case; run it on images: --data digits"):
         learning_case("cd")

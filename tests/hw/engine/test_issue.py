@@ -2,11 +2,30 @@
 
 import numpy as np
 import pytest
+from amaranth.hdl import Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import connect
 from component_bench import packed, put, simulate
 
 from apical.hw.engine.issue import ProjectionIssue
+from apical.hw.engine.scan import WordScan
 from apical.hw.interface.config import EngineConfig
 from apical.hw.interface.isa import Kind
+
+
+class ScannedIssue(wiring.Component):
+    """The issue, and the scan of the one tile."""
+
+    def __init__(self, config):
+        self.issue, self.scan = ProjectionIssue(config), WordScan(config)
+        super().__init__({})
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.issue, m.submodules.scan = self.issue, self.scan
+        connect(m, self.issue.items.scan, self.scan.scan)
+        connect(m, self.scan.item, self.issue.items.item)
+        return m
 
 
 def run(config, states=None, events=(), **operation):
@@ -18,7 +37,8 @@ def run(config, states=None, events=(), **operation):
         (cycle after `start`, weight word, value or state word, first, last, accumulator, lane,
         useful lanes) of each beat.
     """
-    issue, beats = ProjectionIssue(config), []
+    both, beats = ScannedIssue(config), []
+    issue, scan = both.issue, both.scan
     quick = config.update_lanes
     states = np.zeros((config.state_depth, config.lanes), int) if states is None else states
 
@@ -26,15 +46,15 @@ def run(config, states=None, events=(), **operation):
         """Latency 1, of events that of the configuration."""
         flags = chunk = event = late_event = 0
         while True:
-            word = ctx.get(issue.flags.address)
+            word = ctx.get(scan.flags.address)
             flags = packed(states[word] != 0, 1)
-            word, number = ctx.get(issue.rates.address), ctx.get(issue.rates.number)
+            word, number = ctx.get(scan.rates.address), ctx.get(scan.rates.number)
             chunk = packed(states[word][number * quick:(number + 1) * quick], 16)
             late_event, place = event, ctx.get(issue.events.address)
             event = events[place] if place < len(events) else 0
             await ctx.tick()
-            put(ctx, issue.flags, data=flags)
-            put(ctx, issue.rates, data=chunk)
+            put(ctx, scan.flags, data=flags)
+            put(ctx, scan.rates, data=chunk)
             put(ctx, issue.events, data=event if config.event_latency == 1 else late_event)
 
     async def bench(ctx):
@@ -54,7 +74,7 @@ def run(config, states=None, events=(), **operation):
             await ctx.tick()
         raise AssertionError("the issue does not end")
 
-    simulate(issue, bench, background=[memories])
+    simulate(both, bench, background=[memories])
     return beats
 
 

@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+from amaranth.hdl import Module
+from amaranth.lib import wiring
 from component_bench import packed, put, simulate, unpacked
 
-from apical.hw.engine.lanes import Lanes, tree_stages
+from apical.hw.engine.lanes import InFlight, Lanes
+from apical.hw.engine.stages import tree_stages
 from apical.hw.interface.config import EngineConfig
 
 SHAPES = [
@@ -12,11 +15,26 @@ SHAPES = [
     (1, 1, 1), (4, 2, 2), (5, 4, 3), (8, 1, 2)]
 
 
+class OneTile(wiring.Component):
+    """Lanes whose partial sum is the whole one, and what the root knows of them."""
+
+    def __init__(self, config):
+        self.lanes, self.flight = Lanes(config), InFlight(config)
+        super().__init__({})
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.lanes, m.submodules.flight = lanes, flight = self.lanes, self.flight
+        m.d.comb += [lanes.across.total.eq(lanes.across.partial),
+                     flight.beat.eq(lanes.operand.beat)]
+        return m
+
+
 def play(config, beats):
     """Feed (beat fields, value, weights, rates, sums) a cycle; the writes as (cycle, lanes, word,
     values)."""
-    lanes, width = Lanes(config), config.accumulator_width
-    writes = []
+    tile, width = OneTile(config), config.accumulator_width
+    lanes, writes, busy = tile.lanes, [], []
     stage = config.weight_latency + config.multiplier_latency
 
     async def bench(ctx):
@@ -33,10 +51,12 @@ def play(config, beats):
             if enable:
                 writes.append((cycle, enable, ctx.get(lanes.write.address), np.array(unpacked(
                     ctx.get(lanes.write.data), width, config.lanes, signed=True))))
+            busy.append(ctx.get(tile.flight.busy))
             await ctx.tick()
-        assert not ctx.get(lanes.sum.busy)
 
-    simulate(lanes, bench)
+    simulate(tile, bench)
+    # Beats are on their way until the cycle in which the last sum is written.
+    assert np.flatnonzero(busy)[-1] == writes[-1][0]
     return writes, stage
 
 

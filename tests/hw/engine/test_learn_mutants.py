@@ -34,86 +34,90 @@ def learned(terms="one term", by_sign=False, reach=None, rate=0.45, unit="pipeli
 MUTANTS = {
     "a bit of the random word": (
         "learn_write", "if drop == 0 else cross.y", "if drop == 0 else cross.y ^ 0x8000",
-        "WeightWriter", "learn", {}, "weight"),
+        "WeightWriter", "learn_lanes", {}, "weight"),
     "the mix of one lane": (
-        "learn", "self.lane_mix[lane].eq(self.hash.result)",
-        "self.lane_mix[lane].eq(self.hash.result ^ (lane == 1))", "LearnUnit", "engine", {},
+        "learn_lanes", "lane_mix[lane].eq(told.mix)",
+        "lane_mix[lane].eq(told.mix ^ (lane == 1))", "LearnLanes", "tile", {},
         "weight"),
     "rows are mixed as columns": (
-        "learn", "Cat(number, fill ^ self.swapped)", "Cat(number, ~fill)", "LearnUnit", "engine",
+        "learn", "Cat(number, fill ^ self.swapped)", "Cat(number, ~fill)", "LearnUnit", "root",
         {}, "weight"),
     "the greatest weight is one less": (
         "learn_write", "Mux(negative, weight.min, weight.max)",
-        "Mux(negative, weight.min, weight.max - 1)", "WeightWriter", "learn", {"reach": 32767},
+        "Mux(negative, weight.min, weight.max - 1)",
+        "WeightWriter", "learn_lanes", {"reach": 32767},
         "weight"),
     "the least weight is one more": (
         "learn_write", "Mux(negative, weight.min, weight.max)",
-        "Mux(negative, weight.min + 1, weight.max)", "WeightWriter", "learn", {"reach": -32768},
+        "Mux(negative, weight.min + 1, weight.max)",
+        "WeightWriter", "learn_lanes", {"reach": -32768},
         "weight"),
     "updates wrap around": (
         "learn_write", "Mux(over, ends, wide[:WORD].as_signed())", "wide[:WORD]", "WeightWriter",
-        "learn",
+        "learn_lanes",
         {"reach": 32767}, "weight"),
     "clipped weights are not counted": (
-        "learn_write", "clip.eq(over)", "clip.eq(0)", "WeightWriter", "learn", {"reach": 32767},
+        "learn_write", "clip.eq(over)", "clip.eq(0)",
+        "WeightWriter", "learn_lanes", {"reach": 32767},
         "saturations"),
     "padding and factors of 0 are written": (
-        "learn_write", "(flags[0] & self.full[0][lane])", "flags[0]", "WeightWriter", "learn", {},
+        "learn_write", "(flags[0] & self.full[0][lane])", "flags[0]",
+        "WeightWriter", "learn_lanes", {},
         "unexpected"),
     "what is written enters the signature in part": (
         "learn_write", "mix_written(late_x, late_y, new)", "mix_written(late_x, late_y, new >> 1)",
-        "WeightWriter", "learn", {}, "signature"),
+        "WeightWriter", "learn_lanes", {}, "signature"),
     "the number of written weights": (
-        "learn_write", "sum(late[1:], late[0])", "sum(late[1:])", "WeightWriter", "learn", {},
+        "learn_write", "sum(late[1:], late[0])", "sum(late[1:])", "WeightWriter", "learn_lanes", {},
         "writes"),
     "the sign of the second term": (
         "learn", "beat.negative.eq(self.minus[1])", "beat.negative.eq(self.minus[0])",
-        "LearnUnit", "engine", {"terms": "two terms"}, "weight"),
+        "LearnUnit", "root", {"terms": "two terms"}, "weight"),
     "words are written to another place than they came from": (
         "learn_write", "self.weights.address.eq(Mux(self.paired, write_late, write_at))",
         "self.weights.address.eq(Mux(self.paired, write_late, write_at) ^ 1)", "WeightWriter",
-        "learn",         {"terms": "two terms"}, "differ"),
+        "learn_lanes",         {"terms": "two terms"}, "differ"),
     "serial: a bit of the random word": (
         "learn_serial", "product.begin.eq(word)", "product.begin.eq(word ^ 1 << drop - 1)",
-        "SerialLearnUnit", "engine", {"unit": "serial"}, "weight"),
+        "SerialLearnUnit", "root", {"unit": "serial"}, "weight"),
     "serial: the mix of a lane is that of its neighbour": (
-        "learn_serial", "Cat(lane, block)", "Cat(lane ^ 1, block)", "SerialLearnUnit", "engine",
+        "learn_serial", "Cat(lane, block)", "Cat(lane ^ 1, block)", "SerialLearnUnit", "root",
         {"unit": "serial"}, "weight"),
     "serial: rows are mixed as columns": (
         "learn_serial", "Mux(scalar, turned, ~turned)",
-        "Mux(scalar, ~turned, turned)", "SerialLearnUnit", "engine", {"unit": "serial"},
+        "Mux(scalar, ~turned, turned)", "SerialLearnUnit", "root", {"unit": "serial"},
         "weight"),
     "serial: the greatest weight": (
-        "learn_serial", "below ^ up.replicate(len(below))", "below", "SerialLearnUnit", "engine",
+        "learn_serial", "below ^ up.replicate(len(below))", "below", "SerialLearnUnit", "root",
         {"unit": "serial", "reach": 32767}, "weight"),
     "serial: the least weight": (
-        "learn_serial", "top ^ down", "top", "SerialLearnUnit", "engine",
+        "learn_serial", "top ^ down", "top", "SerialLearnUnit", "root",
         {"unit": "serial", "reach": -32768}, "weight"),
     "serial: clipped weights are not counted": (
         "learn_serial", "cross.changed & (up | down)", "cross.changed & 0", "SerialLearnUnit",
-        "engine", {"unit": "serial", "reach": 32767}, "saturations"),
+        "root", {"unit": "serial", "reach": 32767}, "saturations"),
     "serial: factors of 0 are written": (
-        "learn_serial", "(product.a.any() & product.value.any())", "1", "SerialLearnUnit", "engine",
+        "learn_serial", "(product.a.any() & product.value.any())", "1", "SerialLearnUnit", "root",
         {"unit": "serial", "rate": 2e-5}, "unexpected"),
     "serial: what is written enters the signature in part": (
         "learn_serial", "mix_written(cross.x, cross.y, new)",
-        "mix_written(cross.x, cross.y, new >> 1)", "SerialLearnUnit", "engine",
+        "mix_written(cross.x, cross.y, new >> 1)", "SerialLearnUnit", "root",
         {"unit": "serial"}, "signature"),
     "serial: the number of written weights": (
         "learn_serial", "written.eq(cross.changed)", "written.eq(0)", "SerialLearnUnit",
-        "engine", {"unit": "serial"}, "writes"),
+        "root", {"unit": "serial"}, "writes"),
     "serial: the sign of the second term": (
         "learn_serial", "walk.second, self.operation.negative[1]",
-        "walk.second, self.operation.negative[0]", "SerialLearnUnit", "engine",
+        "walk.second, self.operation.negative[0]", "SerialLearnUnit", "root",
         {"terms": "two terms", "unit": "serial"}, "weight"),
     "serial: lanes of the new word are not put together": (
-        "host", "comes | update.shift", "comes", "HostPort", "engine", {"unit": "serial"},
+        "lane_host", "comes | update.shift", "comes", "LaneHost", "tile", {"unit": "serial"},
         "weight"),
     "serial: the image key is not mixed once more": (
         "keys", "with m.If(self.learned):", "with m.If(0):", "OperationKeys", "sequencer",
         {"unit": "serial", "after": True}, "signature"),
     "the sign of beta": (
-        "operands", "Mux(turn, -factor, factor)", "factor", "Operands", "engine", {"by_sign": True},
+        "operands", "Mux(turn, -factor, factor)", "factor", "Operands", "root", {"by_sign": True},
         "factor"),
 }
 

@@ -95,7 +95,7 @@ def test_cycles_of_a_word(lanes, two, cycles):
         ctx.set(bench.unit.operation.two, two)
         ctx.set(bench.unit.operation.start, 1)
         for time in range(3 * cycles + 20):
-            if ctx.get(bench.unit.weights.enable):
+            if ctx.get(bench.unit.store):
                 times.append(time)
             await ctx.tick()
 

@@ -71,25 +71,25 @@ MUTANTS = {
     "rounding is floor": (
         "unit_lane", "Cat(1, start)", "Cat(0, start)", "unit_pipeline", "UpdateLane", {}),
     "the sign of one lane": (
-        "lanes", "mul.b.eq(rate)", "mul.b.eq(-rate if lane == 1 else rate)", "engine", "Lanes", {}),
+        "lanes", "mul.b.eq(rate)", "mul.b.eq(-rate if lane == 1 else rate)", "tile", "Lanes", {}),
     "one block too many in dot direction": (
-        "issue", "last = block == last_block", "last = block == last_block + 1", "engine",
+        "issue", "last = block == last_block", "last = block == last_block + 1", "root",
         "ProjectionIssue", {}),
     "one block too few in broadcast direction": (
         "issue", "Mux(operation.dot, operation.rows, operation.blocks)",
-        "Mux(operation.dot, operation.rows, 1)", "engine", "ProjectionIssue", {}),
+        "Mux(operation.dot, operation.rows, 1)", "root", "ProjectionIssue", {}),
     "the last row of the last word is skipped": (
-        "scan", "(tail > lane)", "(tail > lane + 1)", "issue", "WordScan",
+        "scan", "(tail > self.first + lane)", "(tail > self.first + lane + 1)", "tile", "WordScan",
         {"program": "words"}),
     "rows of the smallest rate are skipped": (
-        "stores", "word_select(lane, WORD).any()", "word_select(lane, WORD)[1:].any()", "engine",
+        "stores", "word_select(lane, WORD).any()", "word_select(lane, WORD)[1:].any()", "tile",
         "StateStore", {"program": "words", "ones": True}),
     "padding of a word is not masked": (
-        "scan", "(~next_last | (tail > lane))", "1", "issue", "WordScan", {}),
+        "scan", "(~next_last | (tail > self.first + lane))", "1", "tile", "WordScan", {}),
     "events behind the last one": (
-        "issue", "valid & event[31]", "0", "engine", "ProjectionIssue", {}),
+        "issue", "valid & event[31]", "0", "root", "ProjectionIssue", {}),
     "sums do not start from their accumulator": (
-        "lanes", "Mux(started, ", "Mux(0, ", "engine", "Lanes", {}),
+        "lanes", "Mux(started, ", "Mux(0, ", "tile", "Lanes", {}),
     "the sign of the nudge": (
         "unit_lane", 'at["nudge"] & ~at["nudge_negative"]', 'at["nudge"]', "unit_pipeline",
         "UpdateLane", {"program": "contrast", "sign": -1}),
@@ -100,24 +100,24 @@ MUTANTS = {
         "unit_lane", "symmetric, state.one, state.max)", "symmetric, state.one - 1, state.max)",
         "unit_pipeline", "UpdateLane", {}),
     "padding of a word is written": (
-        "unit_issue", "Mux(left == 1, tail, lanes)", "lanes", "unit_pipeline", "UnitIssue", {}),
+        "unit_issue", "Mux(left == 1, tail, lanes)", "lanes", "unit_issue", "UnitIssue", {}),
     "the last of equal values wins": (
         "unit_measure", "later = right > left", "later = right >= left", "unit_pipeline", "Measure",
         {"reach": 0}),
     "settled means less than the threshold": (
-        "sequencer", '"threshold"), self.moved)', '"threshold"), self.moved | 1)', "engine",
+        "sequencer", '"threshold"), self.moved)', '"threshold"), self.moved | 1)', "root",
         "Sequencer", {"steps": 40, "settled": 0.0, "images": 1, "reach": 1000}),
     "loops run once more": (
-        "sequencer", "loops[loop] == 1", "loops[loop] == 0", "engine", "Sequencer", {}),
+        "sequencer", "loops[loop] == 1", "loops[loop] == 0", "root", "Sequencer", {}),
     "the key is mixed before the one before is taken": (
         "keys", "m.Elif(wanted & ~occupied)", "m.Elif(wanted)", "sequencer",
         "OperationKeys", {"quick": 1, "sizes": (4, 40, 3), "key_ahead": False}),
     "the key is not kept while the next one is mixed": (
         "keys", "m.d.sync += kept.eq(engine.result)", "pass", "sequencer", "OperationKeys", {}),
     "one input bank": (
-        "sequencer", "run.bank.eq(~run.bank)", "run.bank.eq(0)", "engine", "Sequencer", {}),
+        "sequencer", "run.bank.eq(~run.bank)", "run.bank.eq(0)", "root", "Sequencer", {}),
     "addresses of the signature start at 0": (
-        "mixing", "(self.address + lane)[:INDEX]", "lane", "engine", "SignatureUnit", {}),
+        "mixing", "(self.address + lane)[:INDEX]", "lane", "tile", "SignatureUnit", {}),
 }
 
 

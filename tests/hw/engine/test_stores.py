@@ -90,7 +90,7 @@ def test_states_by_words_chunks_and_flags(lanes, quick):
         await ctx.tick()
         assert ctx.get(store.flags.data) == packed(states[word] != 0, 1)
         assert ctx.get(store.rates.data) & mask == chunk
-        assert ctx.get(store.dot.word) == packed(states[word], 16)
+        assert ctx.get(store.word) == packed(states[word], 16)
         put(ctx, store.dot, wanted=0)
         put(ctx, store.units, issuing=1, number=number, a_address=word, b_address=word)
         await ctx.tick()

@@ -47,13 +47,13 @@ class Bench(wiring.Component):
         m.submodules.cells = cells = Memory(shape=16 * config.lanes, depth=len(words), init=words)
         read = cells.read_port()
         word, shown = delayed(m, read.data, config.weight_latency - 1, "word"), Signal(16)
-        m.d.sync += shown.eq(word.word_select(unit.samples.lane, 16))
+        m.d.sync += shown.eq(word.word_select(unit.tile.sample_lane, 16))
         m.d.comb += [
-            read.addr.eq(unit.samples.address),
-            unit.samples.sample.eq(shown), unit.slow.eq(self.slow), unit.total.eq(product.total),
-            self.value.eq(unit.value), self.gated.eq(unit.gated)]
+            read.addr.eq(unit.sample), unit.tile.sample.eq(shown), unit.slow.eq(self.slow),
+            unit.tile.total.eq(product.total), self.value.eq(unit.tile.value),
+            self.gated.eq(unit.tile.gated)]
         for name in ("a", "b", "load", "add", "subtract", "begin"):
-            m.d.comb += getattr(product, name).eq(getattr(unit, name))
+            m.d.comb += getattr(product, name).eq(getattr(unit.tile, name))
         return m
 
 
@@ -75,12 +75,12 @@ def test_values_and_latency(post, form):
 
     async def script(ctx):
         unit = bench.unit
-        put(ctx, unit, post=post, start=1)
+        put(ctx, unit.operation, post=post, start=1)
         await ctx.tick()
-        put(ctx, unit, start=0)
+        put(ctx, unit.operation, start=0)
         ctx.set(bench.slow, 1)
         for i in range(count):
-            put(ctx, unit, z=z[i], state=state[i], word=word[i])
+            put(ctx, unit.tile, z=z[i], state=state[i], random=int(word[i]) << 16)
             cycles.append(1)
             while not ctx.get(unit.advance):
                 cycles[-1] += 1
@@ -105,10 +105,14 @@ def test_a_draw_mixes_the_number_of_its_unit_before_its_chunk_is_issued():
     unit = SerialTableUnit(config)
 
     async def script(ctx):
-        put(ctx, unit, draws=1, unit=77, slow=1)
+        put(ctx, unit.operation, draws=1, start=1)
+        await ctx.tick()
+        put(ctx, unit.operation, start=0)
+        put(ctx, unit.tile, unit=77)
+        put(ctx, unit, slow=1)
         for cycle in range(unit_cycles(config)):
             for name, flag in (("mix", unit.draw.start), ("token", unit.token),
-                               ("crossing", unit.crossing)):
+                               ("crossing", unit.tile.crossing)):
                 if ctx.get(flag):
                     seen.setdefault(name, []).append(cycle)
             assert ctx.get(unit.draw.unit) == 77
@@ -123,6 +127,7 @@ def test_a_draw_mixes_the_number_of_its_unit_before_its_chunk_is_issued():
 @pytest.mark.parametrize(("fields", "reason"), [
     ({"update_lanes": 2}, "^the serial table unit needs 1 update lane, not 2; or set table_unit to "
                           "pipelined$"),
+    ({"tiles": 2}, "needs 1 tile, not 2"),
     ({"key_ahead": False}, "needs key_ahead, not False"),
     ({"learning": True}, "needs the serial learning unit, not pipelined"),
     ({"weight": Format(8, 6)}, "needs weights of the 16 bits of a state or more, not s8.6"),

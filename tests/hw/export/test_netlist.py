@@ -25,14 +25,16 @@ from apical.hw.export.synthesis import (
 )
 from apical.sim.bench.harness import harness
 from apical.sim.bench.job import answers, inference_job
+from apical.sim.bench.streams import engine_streams
 from apical.sim.simulators.netlist import with_models
 from apical.sim.simulators.runner import build
-from apical.sim.simulators.simulator import engine_ports, trace_streams
+from apical.sim.simulators.simulator import engine_ports
 
 IMAGES = 2
-#: Small, and weights deep enough to lie in SPRAM; the other family's test is among the slow ones.
+#: Small, and weights deep enough to lie in SPRAM; the other families' tests are among the slow ones.
 FORMS = {"ice40": {"primitives": "ice40", "weight_depth": 4096, "weight_latency": 1},
-         "ecp5": {"primitives": "ecp5", "weight_depth": 600, "weight_latency": 4}}
+         "ecp5": {"primitives": "ecp5", "weight_depth": 600, "weight_latency": 4},
+         "gowin": {"primitives": "gowin", "weight_depth": 600, "weight_latency": 2}}
 
 
 def case(family):
@@ -49,7 +51,7 @@ def disagreements(family, text, cache):
     rng = np.random.default_rng(5)
     weights, inputs = random_weights(network, rng), random_inputs(network, program, rng, IMAGES)
     job = inference_job(assemble(network, program, config), weights, inputs, seed=3)
-    bench = harness(with_models(text, family), engine_ports(config), trace_streams(config))
+    bench = harness(with_models(text, family), engine_ports(config), engine_streams(config))
     folder = cache / "run"
     build(bench, "bare", cache=cache).play(job.words, folder=folder, record=True, limit=20_000)
     told = np.fromfile(folder / "answers.bin", "<u4")
@@ -121,3 +123,13 @@ def test_a_small_ecp5_netlist_is_bit_exact(tmp_path):
     assert cells["MULT18X18D"] == 2
     assert cells["DP16KD"] >= 3
     assert disagreements("ecp5", text, tmp_path) == 0
+
+
+@pytest.mark.slow
+def test_a_small_gowin_netlist_is_bit_exact(tmp_path):
+    _, _, config = case("gowin")
+    text = netlist(Engine(config, trace=True), "gowin", tmp_path)
+    cells = cell_counts(text)
+    assert cells["MULT18X18"] == 2
+    assert cells["SDPX9B"] >= 3
+    assert disagreements("gowin", text, tmp_path) == 0

@@ -239,6 +239,70 @@ def test_a_flag_ends_a_request_that_waits_and_its_repetition_is_told():
     assert [reader.take(0).status for _ in range(3)] == [Status.DONE, Status.ABORTED, Status.DONE]
 
 
+@pytest.mark.parametrize("operation", [Operation.READ_WIDE, Operation.WRITE,
+                                       Operation.RUN_WIDE])
+def test_a_new_session_in_any_cycle_of_a_request_finds_nothing_of_it(operation):
+    """A host is killed while the endpoint carries a request out; the next one is answered right."""
+    endpoint, memory = Endpoint(LANES), Memory()
+    size = 4 if operation & Part.WIDE else 2
+    # Both bytes that are escaped are in what is answered; the address carries into its high byte.
+    where = lane_address(Space.WEIGHTS, 255, LANES - 1) if size == 2 else \
+        address(Space.EVENTS, 0xFFFF)
+    words = np.array([0x7D7E7E7D, 0x7E7D])
+    memory.write([where, address(Space.REGISTERS, 2), address(Space.REGISTERS, 3)],
+                 [0x7E7D, *words])
+    asks = request(0x11, Operation.READ_WIDE, address(Space.REGISTERS, 2), length=8)
+
+    async def host(ctx):
+        async def send(data):
+            for byte in data:
+                ctx.set(endpoint.received, 1)
+                ctx.set(endpoint.received_byte, byte)
+                await ctx.tick()
+            ctx.set(endpoint.received, 0)
+
+        async def answered(cycles):
+            reader = AnswerReader()
+            for _ in range(cycles):
+                if ctx.get(endpoint.send):
+                    reader.feed(bytes([ctx.get(endpoint.send_byte)]))
+                await ctx.tick()
+            return reader
+
+        ctx.set(endpoint.send_ready, 1)
+        payload = pack(words[:2], size) if operation & Part.WRITE else b""
+        for delay in range(75):
+            await send(request(0x20, Operation.OPEN))
+            await answered(30)
+            await send(request(0x21, operation, where, payload, length=2 * size))
+            for _ in range(delay):
+                await ctx.tick()
+            await send(request(0x10, Operation.OPEN))
+            opened = (await answered(30)).take(0)
+            assert opened is not None and opened.status == Status.DONE, delay
+            await send(asks)
+            told = (await answered(80)).take(8)
+            assert told is not None and told.data == pack(words, 4), (delay, told)
+
+    async def port(ctx):
+        ctx.set(endpoint.host.ready, 1)
+        while True:
+            asked = ctx.get(endpoint.host.valid) and not ctx.get(endpoint.host.write)
+            done = ctx.get(endpoint.host.valid) and ctx.get(endpoint.host.address) == COMMIT
+            place = ctx.get(endpoint.host.address)
+            await ctx.tick()
+            if asked:
+                ctx.set(endpoint.host.read_data, int(memory.read([place])[0]))
+            ctx.set(endpoint.host.read_valid, asked)
+            ctx.set(endpoint.done, done)
+
+    simulator = Simulator(endpoint)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(host)
+    simulator.add_testbench(port, background=True)
+    simulator.run()
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_random_frames(seed):
     rng = random.Random(seed)

@@ -25,10 +25,11 @@ from apical.sim.bench import commands
 from apical.sim.bench.harness import component_ports, harness
 from apical.sim.bench.job import answers, inference_job
 from apical.sim.bench.simulation import simulate_job
+from apical.sim.bench.streams import engine_streams
 from apical.sim.compare.compare import Expectation, compare_reports, compare_trace
 from apical.sim.cosim.inference import CosimOptions, cosim, resolve
 from apical.sim.simulators.runner import build
-from apical.sim.simulators.simulator import build_engine, trace_streams
+from apical.sim.simulators.simulator import build_engine
 
 #: Keys that a report has at least.
 KEYS = {"images", "compared", "mismatches", "writes", "accuracy_rtl", "accuracy_fixed",
@@ -177,7 +178,7 @@ def test_a_mutant_is_caught_in_its_verilog(options, tmp_path, monkeypatch):
         verilog = engine_verilog(case.config, "dut", trace=True)
     ports = Engine(case.config, trace=True)
     ports._MustUse__used = True
-    simulator = build(harness(verilog, component_ports(ports), trace_streams(case.config)),
+    simulator = build(harness(verilog, component_ports(ports), engine_streams(case.config)),
                       cache=options().cache)
     _, records = run_job(simulator, inference_job(case.assembly, weights, case.inputs).words,
                          tmp_path)

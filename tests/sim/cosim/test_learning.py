@@ -55,7 +55,7 @@ def test_systems_are_bit_exact(cache, name):
 def test_every_system_of_the_list_has_a_case():
     assert system_names("all") == tuple(case_names()) and set(FEW) < set(case_names())
     assert system_names("ep") == ("ep",)
-    with pytest.raises(MisuseError, match="unknown system 'epp'; known: cd, early-"):
+    with pytest.raises(MisuseError, match="unknown system 'epp'; known: cd, contrastive-"):
         system_names("epp")
 
 
