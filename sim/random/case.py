@@ -231,12 +231,13 @@ def learn_unit(draw: Draw, learns: bool, quick: int, drop: int) -> dict:
     return {"update_lanes": quick}
 
 
-def table_unit(draw: Draw, units: dict, state: Format, weight: Format, drop: int) -> dict:
+def table_unit(draw: Draw, units: dict, state: Format, weight: Format, drop: int,
+               often=0.4) -> dict:
     """Fields of an engine with the serial table unit, where it can have one; else none."""
     can = ((units["smooth"] or units["noise"])
            and (weight.width >= state.width or not units["smooth"])
            and (drop <= MOST_SERIAL_DROP or not units["learning"]))
-    if can and draw.chance(0.4):
+    if can and draw.chance(often):
         return {"table_unit": "serial", "learn_unit": "serial", "update_lanes": 1,
                 "key_ahead": True}
     return {}
@@ -259,6 +260,7 @@ def random_engine(number) -> EngineConfig:
         state, weight = draw.choice(FORMATS)
         units = {name: number == 0 or draw.chance(0.75) for name in UNITS}
         units["learning"] &= weight.frac >= 4
+        units["noise"] |= number == 2  # few engines are drawn most times: one has all units serial
         if number >= 3 or units["learning"]:
             break
     update_frac = draw.below(min(32, 47 - weight.width) - state.frac + 1)
@@ -281,7 +283,8 @@ def random_engine(number) -> EngineConfig:
         **learn_unit(draw, units["learning"], quick, state.frac + update_frac))
     # Drawn by themselves: the rest of an engine is what it was without tiles and serial tables.
     if number:
-        fields |= table_unit(Draw(number, 0x8), units, state, weight, state.frac + update_frac)
+        fields |= table_unit(Draw(number, 0x8), units, state, weight, state.frac + update_frac,
+                             1 if number == 2 else 0.4)
     config = EngineConfig(**fields)
     tiles = tiled(Draw(number, 0x7), config.learn_unit)
     if number < 3 and tiles:  # quickly built, as many lanes in all
