@@ -26,6 +26,10 @@ class UnitIssue(wiring.Component):
     Members
     -------
     operation : In(UnitSignature)
+    pause : In(1)
+        The memories are another's in this cycle: nothing is issued.
+    issuing : Out(1)
+        Chunks are left.
     chunk : Out(ChunkSignature)
     slow : Out(1)
         With the serial table unit only: the operation is one of its.  Then a chunk is issued with
@@ -35,9 +39,9 @@ class UnitIssue(wiring.Component):
 
     def __init__(self, config: EngineConfig):
         self.config = config
-        super().__init__({"operation": In(UnitSignature(config)),
-                          "chunk": Out(ChunkSignature(config)), "slow": Out(1), "token": In(1),
-                          "advance": In(1)})
+        super().__init__({"operation": In(UnitSignature(config)), "pause": In(1),
+                          "issuing": Out(1), "chunk": Out(ChunkSignature(config)),
+                          "slow": Out(1), "token": In(1), "advance": In(1)})
 
     def elaborate(self, platform):
         m = Module()
@@ -47,15 +51,15 @@ class UnitIssue(wiring.Component):
         chunk, first = self.chunk.number, Signal()
         unit = chunk << ceil_log2(quick)
         walking = Signal()
-        going, one, sub = walking, Const(0), Const(0, 1)
+        going, one, sub = walking & ~self.pause, Const(0), Const(0, 1)
         if config.serial_learning:
             # Its multiplier adds up: every other cycle clears it.
             slow, pause = Signal(), Signal()
-            m.d.sync += pause.eq(slow & walking & ~pause)
+            m.d.sync += pause.eq(slow & going & ~pause)
             with m.If(operation.start):
                 m.d.sync += slow.eq(operation.mode == Mode.SCALE)
-            going = walking & ~pause
-        advance = going
+            going = going & ~pause
+        advance = reads = going
         if config.serial_table_unit:
             alone = Signal()
             with m.If(operation.start):
@@ -63,11 +67,12 @@ class UnitIssue(wiring.Component):
             m.d.comb += self.slow.eq(alone & walking)
             going, advance = (Mux(alone, walking & pulse, going)
                               for pulse in (self.token, self.advance))
+            reads = Mux(alone, walking & ~self.pause, going)
         end = unit + quick
         if one_at_a_time(config):
             # One unit a cycle: for the table unit, and where every unit draws a word.
             one, wait, sub = Signal(), Signal(range(DRAW_LATENCY)), Signal(range(max(2, quick)))
-            going = advance = going & (wait == 0)
+            going = advance = reads = going & (wait == 0)
             end = Mux(one, unit + sub + 1, unit + quick)
             with m.If(operation.start):
                 m.d.sync += [one.eq((operation.post != Post.NONE) | operation.draws),
@@ -85,7 +90,10 @@ class UnitIssue(wiring.Component):
                 m.d.sync += limit.eq(Mux(left == 2, tail, lanes))
         else:
             m.d.comb += limit.eq(Mux(left == 1, tail, lanes))
-        m.d.comb += [self.chunk.issuing.eq(walking), issued.first.eq(first & going),
+        if config.change_depth:
+            m.d.comb += issued.end.eq(going & issued.turn & (left == 1))
+        m.d.comb += [self.issuing.eq(walking), self.chunk.issuing.eq(reads),
+                     issued.first.eq(first & going),
                      issued.turn.eq(end >= limit)]
         if config.tiles > 1:
             # Tile 0 has as many units of a word as any.
@@ -123,11 +131,14 @@ class UnitControl(wiring.Component):
     Members
     -------
     operation : In(UnitSignature)
+    pause : In(1)
+        The memories are another's in this cycle: nothing is issued.
     chunk : Out(ChunkSignature)
-    issue : Out(1)
-        A chunk is issued.
-    busy : Out(1)
-        Chunks are in the pipeline.
+    issuing, issue : Out(1)
+        Chunks are left; one is issued.
+    busy, near : Out(1)
+        Chunks are in the pipeline; some will not have been written by the time that an operation
+        that starts now reads them.
     taken : Out(1)
         A state may be written in this cycle.
     take_key : Out(1)
@@ -139,8 +150,9 @@ class UnitControl(wiring.Component):
     def __init__(self, config: EngineConfig):
         self.config = config
         super().__init__({
-            "operation": In(UnitSignature(config)), "chunk": Out(ChunkSignature(config)),
-            "issue": Out(1), "busy": Out(1), "taken": Out(1), "take_key": Out(1),
+            "operation": In(UnitSignature(config)), "pause": In(1),
+            "chunk": Out(ChunkSignature(config)), "issuing": Out(1), "issue": Out(1),
+            "busy": Out(1), "near": Out(1), "taken": Out(1), "take_key": Out(1),
             "slow": Out(1), "token": In(1), "advance": In(1)})
 
     def elaborate(self, platform):
@@ -149,7 +161,8 @@ class UnitControl(wiring.Component):
         m.submodules.issue = issue = UnitIssue(config)
         connect(m, flipped(self.operation), issue.operation)
         connect(m, issue.chunk, flipped(self.chunk))
-        m.d.comb += [self.slow.eq(issue.slow), issue.token.eq(self.token),
+        m.d.comb += [issue.pause.eq(self.pause), self.issuing.eq(issue.issuing),
+                     self.slow.eq(issue.slow), issue.token.eq(self.token),
                      issue.advance.eq(self.advance)]
         there, first = [occupied(issue.chunk.stage)], [issue.chunk.stage.first]
         for i in range(1, (table.late if config.pipelined_tables else table.write) + 1):
@@ -167,5 +180,6 @@ class UnitControl(wiring.Component):
             take_key = Mux(late, first[table.late - 1], take_key)
         m.d.comb += [self.issue.eq(there[0]), self.taken.eq(taken), self.take_key.eq(take_key)]
         # One stage before, to be registered.
-        m.d.sync += self.busy.eq(issue.chunk.issuing | Cat(*there[:-1]).any())
+        m.d.sync += [self.busy.eq(issue.issuing | Cat(*there[:-1]).any()),
+                     self.near.eq(issue.issuing | Cat(*there[:-3]).any())]
         return m

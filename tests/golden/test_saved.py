@@ -18,7 +18,7 @@ from apical.golden import layered_network, load
 from apical.golden.learning import fixed, flow
 from apical.golden.learning import float as training
 from apical.golden.storage.model import load_model, load_program, save_model, save_program
-from apical.golden.systems.cases import learning_case, run_case
+from apical.golden.systems.cases import case_names, learning_case, run_case
 from apical.hw.interface.presets import PRESETS
 
 SAVED = Path(__file__).parent / "saved"
@@ -70,7 +70,9 @@ def test_a_checkpoint_in_raw_integers_ends_where_it_would_have(few_digits, tmp_p
 @pytest.mark.parametrize(("name", "network", "module", "config"), [
     ("float.ckpt", layered_network((64, 8, 10)), training,
      training.default_config("digits", (64, 8, 10), epochs=2)),
-    ("flow.ckpt", flow.machine((64, 12)), flow, flow.default_config("digits", 1, "flow", epochs=2)),
+    # What was the rule flow is one-flip flow now; its settings and checkpoints still say flow.
+    ("flow.ckpt", flow.machine((64, 12)), flow,
+     flow.default_config("digits", 1, "flow-one-flip", epochs=2)),
 ])
 def test_a_checkpoint_in_floating_point_ends_at_the_unbroken_run(name, network, module, config,
                                                                  few_digits):
@@ -81,5 +83,15 @@ def test_a_checkpoint_in_floating_point_ends_at_the_unbroken_run(name, network, 
         np.testing.assert_allclose(resumed.weights[matrix], values, atol=1e-5, err_msg=matrix)
 
 
-def test_presets_keep_their_hashes():
-    assert {name: PRESETS[name].hash for name in EXPECTED["presets"]} == EXPECTED["presets"]
+def test_every_system_is_still_there():
+    assert set(EXPECTED["cases"]) <= set(case_names())
+
+
+def test_engines_keep_their_hashes():
+    """Presets, and the engines of two boards whose presets have tiles since."""
+    learning = PRESETS["ulx3s-25f-learning"].replace(input_banks=2, loop_counters=4)
+    engines = PRESETS | {
+        "ulx3s-45f": learning.replace(weight_depth=5120, state_depth=32, accumulator_depth=32),
+        "ulx3s-85f": learning.replace(lanes=16, weight_depth=12800, weight_latency=4,
+                                      state_depth=80, accumulator_depth=64)}
+    assert {name: engines[name].hash for name in EXPECTED["presets"]} == EXPECTED["presets"]

@@ -68,6 +68,7 @@ from .units import (
     stage_layout,
 )
 from .writes import (
+    ChangeSignature,
     GateSignature,
     SideSignature,
     StateWriteSignature,
@@ -80,6 +81,7 @@ from .writes import (
 __all__ = [
     "BeatsSignature",
     "BorrowSignature",
+    "ChangeSignature",
     "ChunkReadSignature",
     "ChunkSelectSignature",
     "ChunkSignature",

@@ -12,14 +12,13 @@ from apical.golden.program import (
     STATE,
     Clear,
     Decide,
-    Difference,
     Program,
     Project,
     Relax,
     Snapshot,
     Update,
 )
-from apical.golden.program.layered import inference, nudged, step
+from apical.golden.program.layered import inference
 from apical.hw.assembler.assembler import assemble, config_for, reasons
 from apical.hw.assembler.orientation import (
     blocks_of,
@@ -156,38 +155,6 @@ def test_descriptors_are_shared_and_instructions_lead_back_to_operations():
         elif isinstance(op, Update):
             target = VECTOR.decode(int(made.descriptors[decode(int(word))[1]["t"]]))
             assert target["base"] == made.placement.vectors[op.population, STATE].base
-
-
-@pytest.mark.parametrize("lanes", [1, 2, 5, 16])
-def test_overlaps_never_cross_what_must_wait(lanes):
-    """Not behind control, not between units, not on a vector written just before."""
-    network = layered((9, 7, 6, 5))
-    ops = (*inference(network, 3).ops[:-1], Snapshot("y", "a"), Snapshot("y", "b", "a"),
-           Difference("y", "c", "b", "a"), Relax(2, step(network, nudges=nudged())), Decide("y"))
-    made = assemble(network, Program("p", ops), config_for(network, Program("p", ops), lanes))
-    before, pending = None, set()
-    some = 0
-    for word in map(int, made.instructions):
-        opcode, fields = decode(word)
-        if opcode not in (Opcode.PROJECT, Opcode.UNIT):
-            before = None
-            continue
-        if not fields["overlap"]:
-            pending = set()
-        else:
-            some += 1
-            assert before is not None and before[0] == opcode
-            if opcode == Opcode.UNIT:
-                read = {fields["a"]} | ({fields["b"]} if fields["mode"] == 5 or fields["nudge"]
-                                        else set())
-                read = set() if fields["mode"] == 3 else read
-                assert not read & pending
-            else:
-                assert not (before[1]["dot"] and not fields["dot"]), "broadcast overtakes dot"
-        if opcode == Opcode.UNIT:
-            pending.add(fields["t"])
-        before = opcode, fields
-    assert some > 5, "nothing overlaps at all"
 
 
 @pytest.mark.parametrize("sizes", [(3, 2), (64, 32, 10), (400, 50, 10), (9, 30, 30, 4)])
