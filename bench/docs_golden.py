@@ -1,8 +1,8 @@
 """The pages of results of the golden model, from the records that ``bench.record`` keeps.
 
 Names of records decide where they go: ``train-*`` (``apical train`` of a network), ``machine-*``
-(of a Boltzmann machine, and ``bench.boltzmann``), ``settling-*``, ``speed-golden``, and
-``reproduce-all-SEED``.
+(of a Boltzmann machine, and ``bench.boltzmann``), ``settling-*``, ``speed-golden``; checks
+(``reproduce-*``) are those of :mod:`bench.docs_checks`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from apical.golden.references.annealed import LEAST_EFFECTIVE, MOST_APART
 from apical.hw.export.verilog import markdown_table as _table
+from bench import docs_checks
 
 RECORDED = Path(__file__).resolve().parent.parent / "docs" / "recorded"
 
@@ -222,25 +223,6 @@ def _speed():
     return lines
 
 
-def _reproduced():
-    """Reports of ``apical reproduce all`` by seed."""
-    return {record["report"]["seed"]: record["report"] for record in records("reproduce-all-*")}
-
-
-def _checks_summary():
-    found = _reproduced()
-    systems = list(dict.fromkeys(row["system"] for r in found.values() for row in r["rows"]))
-    rows = []
-    for system in systems:
-        cells = []
-        for report in found.values():
-            verdicts = [row["passed"] for row in report["rows"] if row["system"] == system]
-            cells.append(f"{sum(verdicts)} of {len(verdicts)}")
-        rows.append([f"[{system}](papers/{system}.md)", *cells])
-    rows.append(["seconds, all", *(f"{report['seconds']:.0f}" for report in found.values())])
-    return _table(["system", *(f"seed {seed}" for seed in found)], rows)
-
-
 def results_golden() -> str:
     """The page of results of the golden model."""
     parts = ["# Results of the golden model", "", _GENERATED, "",
@@ -260,35 +242,11 @@ def results_golden() -> str:
              *_samples(),
              "## Speed: equilibrium propagation in the float executor", "", *_speed(),
              "## Checks: `apical reproduce all --seed S`", "",
-             "Number of checks that hold; [checks](checks.md) has every row with its values.", "",
-             *_checks_summary()]
+             "Number of checks that hold over the recorded seeds; [checks](checks.md) has every "
+             "row with its values.", "", *docs_checks.summary()]
     return "\n".join(parts).rstrip() + "\n"
 
 
 def checks() -> str:
-    """The page of every check with its values by seed."""
-    found = _reproduced()
-    parts = ["# Checks of the systems", "", _GENERATED, "",
-             "Rows of `apical reproduce all --seed S`. Several values belong to several layers, "
-             "times or sizes, which the row names. A control shows what fails without the thing "
-             "that is claimed. If a tolerance differs from the design, the page of the paper "
-             "says why.", ""]
-    by_system = {}
-    for seed, report in found.items():
-        for place, row in enumerate(report["rows"]):
-            by_system.setdefault(row["system"], {}).setdefault(place, {})[seed] = row
-    for system, rows in by_system.items():
-        parts += [f"## [{system}](papers/{system}.md)", ""]
-        parts += _table(["check", "tolerance", *(f"seed {seed}" for seed in found)],
-                        [[next(iter(row.values()))["check"].replace("|", "\\|"),
-                          next(iter(row.values()))["tolerance"],
-                          *(_values(row.get(seed)) for seed in found)] for row in rows.values()])
-    return "\n".join(parts).rstrip() + "\n"
-
-
-def _values(row):
-    if row is None:
-        return ""
-    value = row["value"] if isinstance(row["value"], list) else [row["value"]]
-    text = " ".join("nan" if v is None else f"{v:.4g}" for v in value)
-    return text if row["passed"] else f"**{text}**"
+    """The page of every check with its bound, why, and its values."""
+    return docs_checks.checks(_GENERATED)

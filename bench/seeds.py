@@ -46,7 +46,7 @@ def seeds(name: str, count: int, preset_name=None, keep=None, say=lambda text: N
         work = Path(folder)
         synthesize_board(place, config, work)
         runs = try_seeds(place, work, range(1, count + 1), tools[place.device.family.router],
-                         jobs=jobs, lanes=config.lanes, detailed=keep is not None, say=say)
+                         jobs=jobs, lanes=config.width, detailed=keep is not None, say=say)
         if keep is not None:
             shutil.copytree(work, keep, dirs_exist_ok=True)
     routed = [run for run in runs if run.fmax is not None]

@@ -27,10 +27,11 @@ def run(args) -> int:
         report.append({
             "board": board.name, "title": board.title, "device": board.device.name,
             "clock_mhz": board.clock / 1e6, "preset": board.preset, "lanes": config.lanes,
+            "tiles": config.tiles,
             "multipliers": board.device.multipliers, "config_hash": config.hash,
             "greatest_hidden": found,
             "sram": board.sram is not None, "flash": board.flash is not None})
-        rows.append((board.name, board.device.name, f"{board.clock / 1e6:g}", config.lanes,
+        rows.append((board.name, board.device.name, f"{board.clock / 1e6:g}", config.width,
                      board.device.multipliers,
                      *(found[name][bits] for name in FAMILIES for bits in (16, 8))))
     heads = [f"H of {name}, {bits} bit" for name in FAMILIES for bits in (16, 8)]

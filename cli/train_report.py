@@ -14,6 +14,10 @@ TEMPERATURES, CHAINS = 4000, 100
 def settings(config, names=("epochs", "batch")) -> dict:
     """Settings of a run as JSON values."""
     names = (*names, *(_LAYERED if hasattr(config, "rates") else _MACHINE))
+    # Settings of the recipe, where they are not as they were in version 0.1.0.
+    names += tuple(name for name in ("schedule", "weight_decay", "image_shift", "image_noise",
+                                     "average")
+                   if getattr(config, name, None) not in (None, 0, "exponential"))
     if hasattr(config, "state"):
         names += ("state", "weight", "update_frac")
     found = {name: getattr(config, name) for name in names}

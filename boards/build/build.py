@@ -120,7 +120,7 @@ def build(board: Board, output, *, seed=1, tries=1, every=False, jobs=1, native=
         manifest = {
             "board": board.name, "preset": board.preset, "config_hash": config.hash,
             "engine_version": ENGINE_VERSION, "config": config.to_dict(),
-            "clock_mhz": board.clock / 1e6, "baud": board.baud, **figures, "lanes": config.width,
+            "clock_mhz": board.clock / 1e6, "baud": board.baud, **figures, "lanes": config.lanes,
             "multipliers": config.width,
             "idle_multipliers": board.device.multipliers - figures["dsps"],
             "device": board.device.name, "device_luts": board.device.luts,

@@ -87,5 +87,11 @@ def test_every_system_is_still_there():
     assert set(EXPECTED["cases"]) <= set(case_names())
 
 
-def test_presets_keep_their_hashes():
-    assert {name: PRESETS[name].hash for name in EXPECTED["presets"]} == EXPECTED["presets"]
+def test_engines_keep_their_hashes():
+    """Presets, and the engines of two boards whose presets have tiles since."""
+    learning = PRESETS["ulx3s-25f-learning"].replace(input_banks=2, loop_counters=4)
+    engines = PRESETS | {
+        "ulx3s-45f": learning.replace(weight_depth=5120, state_depth=32, accumulator_depth=32),
+        "ulx3s-85f": learning.replace(lanes=16, weight_depth=12800, weight_latency=4,
+                                      state_depth=80, accumulator_depth=64)}
+    assert {name: engines[name].hash for name in EXPECTED["presets"]} == EXPECTED["presets"]

@@ -31,23 +31,23 @@ from apical.sim.simulators.runner import build
 from apical.sim.simulators.simulator import engine_ports
 
 IMAGES = 2
-#: Small, and weights deep enough to lie in SPRAM; the other families' tests are among the slow ones.
+#: Small, and weights deep enough to lie in SPRAM; the tests of other families are slow.
 FORMS = {"ice40": {"primitives": "ice40", "weight_depth": 4096, "weight_latency": 1},
          "ecp5": {"primitives": "ecp5", "weight_depth": 600, "weight_latency": 4},
          "gowin": {"primitives": "gowin", "weight_depth": 600, "weight_latency": 2}}
 
 
-def case(family):
+def case(family, tiles=1):
     network = layered([9, 5, 3])
     program = inference(network, steps=2)
     config = config_for(network, program, 2, update_lanes=1).replace(
-        event_depth=16, accumulator_width=32, loop_counters=1, **FORMS[family])
+        event_depth=16, accumulator_width=32, loop_counters=1, tiles=tiles, **FORMS[family])
     return network, program, config
 
 
-def disagreements(family, text, cache):
+def disagreements(family, text, cache, tiles=1):
     """Images whose signature, writes or prediction are not those of the fixed executor."""
-    network, program, config = case(family)
+    network, program, config = case(family, tiles)
     rng = np.random.default_rng(5)
     weights, inputs = random_weights(network, rng), random_inputs(network, program, rng, IMAGES)
     job = inference_job(assemble(network, program, config), weights, inputs, seed=3)
@@ -116,13 +116,14 @@ def test_the_miscompiled_dot_product_is_refused(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_small_ecp5_netlist_is_bit_exact(tmp_path):
-    _, _, config = case("ecp5")
+@pytest.mark.parametrize("tiles", [1, 2])
+def test_a_small_ecp5_netlist_is_bit_exact(tmp_path, tiles):
+    _, _, config = case("ecp5", tiles)
     text = netlist(Engine(config, trace=True), "ecp5", tmp_path)
     cells = cell_counts(text)
-    assert cells["MULT18X18D"] == 2
+    assert cells["MULT18X18D"] == 2 * tiles
     assert cells["DP16KD"] >= 3
-    assert disagreements("ecp5", text, tmp_path) == 0
+    assert disagreements("ecp5", text, tmp_path, tiles) == 0
 
 
 @pytest.mark.slow

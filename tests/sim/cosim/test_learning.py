@@ -53,6 +53,19 @@ def test_systems_are_bit_exact(cache, name):
     check(run(cache, name, seed=1), name)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("tiles", [2, 3, 4])
+def test_systems_are_bit_exact_on_tiles(cache, tiles, seed):
+    """All of them on one engine of so many tiles; the assembler puts the lanes elsewhere."""
+    names = case_names()
+    told = run(cache, *names, seed=seed, lanes=4, engine={"tiles": tiles, "hop": 1 + seed % 2})
+    assert told["failures"] == {} and told["mismatches"] == 0
+    for name in names:
+        assert told["systems"][name]["signature_match"] is True
+        assert told["systems"][name]["compared"] >= told["systems"][name]["writes"] > 0
+
+
 def test_every_system_of_the_list_has_a_case():
     assert system_names("all") == tuple(case_names()) and set(FEW) < set(case_names())
     assert system_names("ep") == ("ep",)
