@@ -49,22 +49,12 @@ PRESETS = {
 # 270 cells of 16 words of 4 bits; lanes of 32 words would take so much of it that the rest is hard
 # to place.
 _TANG_NANO_9K = _ULX3S_25F.replace(
-<<<<<<< HEAD
-    lanes=8, update_lanes=1, weight_depth=2048, event_depth=512, input_banks=1,
-    program_depth=128, change_depth=0, learning=True, learn_unit="serial", primitives="gowin")
-PRESETS |= {
-    "tang-nano-9k": _TANG_NANO_9K,
-    # The GW2AR-18 has 46 block RAMs.
-    "tang-nano-20k": _ULX3S_LEARNING.replace(lanes=16, weight_depth=2048, primitives="gowin"),
-}
-=======
-    lanes=4, update_lanes=1, weight_depth=4096, input_banks=1, learning=True,
+    lanes=4, update_lanes=1, weight_depth=4096, input_banks=1, change_depth=0, learning=True,
     learn_unit="serial", primitives="gowin")
 # The GW2AR-18 has 46 block RAMs: 32 of weights, events 2, code 2, the endpoint 1.
 _TANG_NANO_20K = _ULX3S_LEARNING.replace(lanes=8, weight_depth=4096, state_depth=32,
                                          accumulator_depth=32, primitives="gowin")
 PRESETS |= {"tang-nano-9k": _TANG_NANO_9K, "tang-nano-20k": _TANG_NANO_20K}
->>>>>>> boards17
 
 
 def preset(name: str) -> EngineConfig:
