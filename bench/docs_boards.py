@@ -22,9 +22,10 @@ A board is a record: its platform, its device, the engine configuration that is 
 commands; [protocol](protocol.md) is what goes over the serial line."""
 
 _LINES = """\
-The serial line is the one of the board's USB port, but for the OrangeCrab, which has none: there a
-3.3 V adapter goes to pin 0 (receive) and pin 1 (transmit) of its connector. Two programs cannot
-have a port at the same time; the second is refused."""
+The serial line is the one of the board's USB port, but for the boards below that need an external
+adapter: a USB serial adapter with levels of 3.3 V, its ground joined to that of the board, its
+output to the pin that receives. Two programs cannot have a port at the same time; the second is
+refused."""
 
 _BUILT = """\
 By `apical build`, with the open tools from PyPI; fmax is nextpnr's estimate after routing.
@@ -40,12 +41,13 @@ events or as one byte a unit, whichever is less, though what goes over the line 
 _NEW = """\
 ## A board that is not here
 
-A `Board` in `boards/build/catalog.py`: device, oscillator, clock, rate, LEDs, programmer, and a
-platform class of `amaranth-boards` (or one in `boards/build/platforms.py`). If none of the presets
-suits the device, one more in `hw/interface/presets.py`. For a device of another family, a `Family`
-in `hw/export/families.py` (names of its tools and cells, its PLL) and its cells in
-`hw/primitives`. The tests make the build plan of every board without any tool, check that the rate
-can be divided from the clock, and that the memories of the preset fit."""
+A `Board` in `boards/build/catalog.py`: device, oscillator, clock, rate, LEDs, programmer, the
+sources of its pins, and a platform class of `amaranth-boards` (or one in
+`boards/build/platforms.py`). If none of the presets suits the device, one more in
+`hw/interface/presets.py`. For a device of another family, a `Family` in `hw/export/families.py`
+(names of its tools and cells, its PLL) and its cells in `hw/primitives`. The tests make the build
+plan of every board without any tool, check that the rate can be divided from the clock, and that
+the memories of the preset fit."""
 
 
 def _records(pattern):
@@ -199,6 +201,9 @@ def boards() -> str:
     parts += markdown_table(("board", "what it is", "device", "clock, MHz", "bits a second",
                              "at most, simulated", "preset", "lanes", "weights"), rows)
     parts += [_LINES, ""]
+    parts += markdown_table(("board", "external adapter at", "before the first use"),
+                            [(f"`{b.name}`", b.adapter or "not needed", b.prepare or "")
+                             for b in BOARDS.values() if b.adapter or b.prepare])
     parts += markdown_table(("board", "until power off", "for good"),
                             [(f"`{b.name}`", *(f"`{' '.join(words)}`" if words else ""
                                                for words in (b.sram, b.flash)))

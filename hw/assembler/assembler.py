@@ -12,7 +12,7 @@ from ...golden.program import Program
 from ..interface.config import EngineConfig, most_words
 from ..interface.isa import Opcode, encode
 from .capability import units_needed
-from .hazards import mark_overlaps
+from .hazards import mark_waits
 from .placement import Placement, place
 from .writer import Writer
 
@@ -61,9 +61,10 @@ def assemble(network: Network, program: Program, config: EngineConfig, density=N
     placement = place(network, program, config, density)
     writer = Writer(network, config, placement)
     writer.emit(Opcode.IMAGE)
-    writer.block(program.ops)
+    writer.program(program.ops)
     writer.emit(Opcode.DONE)
-    mark_overlaps(writer.instructions)
+    writer.announce()
+    mark_waits(writer.instructions, 4 + config.update_latency)
     reasons = []
     for what, have, depth in (("instructions", writer.instructions, config.program_depth),
                               ("descriptors", writer.descriptors, config.descriptor_depth),

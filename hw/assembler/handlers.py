@@ -31,7 +31,8 @@ from ...golden.program import (
     stored_rates,
     walk,
 )
-from ..interface.isa import Mode, Opcode, Post
+from ..interface.isa import VECTOR, Kind, Mode, Opcode, Post
+from .changes import plain
 
 #: Slot of the pull of a target on rates, an operand that only the engine has.
 PULL = "(pull)"
@@ -85,12 +86,39 @@ def project(writer, op):
               "a": writer.source(projection.source, op.shift),
               "b": writer.matrix(place, projection.matrix),
               "t": writer.accumulator(target, op.into)}
-    reads = ()
+    reads = [writer.stored((projection.source, RATE))]
     if op.start is not None:
         fields["c"] = writer.accumulator(target, op.start)
-        reads = ((target, op.start),)
+        reads.append(summed(target, op.start))
     span = (place.rows - 1) * place.blocks if dot else place.blocks - 1
-    writer.emit(Opcode.PROJECT, op, reads, (target, op.into), span, **fields)
+    writer.emit(Opcode.PROJECT, op, tuple(reads), summed(target, op.into), span, **fields)
+
+
+def project_changes(writer, op, held=False, start=None):
+    """`Project` of what is in the queue of changes.
+
+    In a loop by changes it is added to the sum that is there, elsewhere to `start`.
+    """
+    projection = writer.network.projection(op.projection)
+    place = writer.placement.matrices[projection.matrix]
+    if place.lanes_are_cols == projection.transpose:
+        place = writer.placement.twins[projection.matrix]
+    fields = {"negative": projection.sign < 0, "held": held, "started": start is not None,
+              "a": writer.describe(VECTOR, kind=Kind.CHANGES),
+              "b": writer.matrix(place, projection.matrix),
+              "t": writer.accumulator(projection.target, op.into)}
+    reads = ()
+    if start is not None:
+        fields["c"] = writer.accumulator(projection.target, start)
+        reads = (summed(projection.target, start),)
+    writer.emit(Opcode.PROJECT, op, reads, summed(projection.target, op.into), place.blocks - 1,
+                **fields)
+    writer.instructions[-1].queued = True
+
+
+def summed(population, name):
+    """An accumulator, as the analysis of hazards names it."""
+    return "sum", population, name
 
 
 def update(writer, op):
@@ -100,13 +128,14 @@ def update(writer, op):
     current = writer.accumulator(op.population, op.current)
     fields = {"mode": Mode.RELAX if op.leak else Mode.ASSIGN, "a": writer.vector(*moved),
               "t": writer.vector(*moved), "c": current, "shift": op.shift + 1}
-    reads = [moved]
+    reads = [moved, summed(op.population, op.current)]
     if op.gate and op.leak and op.population in rates:
         # The current itself stays: other operations may read it.
         gated = writer.accumulator(op.population, GATED)
-        writer.emit(Opcode.UNIT, op, (moved,), None, mode=Mode.ASSIGN, a=writer.vector(*moved),
-                    c=current, t=gated, shift=1, post=Post.GATE, silent=1)
+        writer.emit(Opcode.UNIT, op, tuple(reads), summed(op.population, GATED), mode=Mode.ASSIGN,
+                    a=writer.vector(*moved), c=current, t=gated, shift=1, post=Post.GATE, silent=1)
         fields.update(c=gated)
+        reads.append(summed(op.population, GATED))
     if nudge is not None:
         fields.update(nudge=1, nudge_negative=nudge.sign < 0, by_sign=nudge.random_sign,
                       nudge_shift=frac - nudge.shift)
@@ -137,18 +166,19 @@ def sample(writer, op):
     """`Sample`."""
     state = op.population, STATE
     post = {"sample": Post.DRAW, "mean": Post.LOGISTIC, "threshold": Post.THRESHOLD}[op.mode]
-    writer.emit(Opcode.UNIT, op, (), state, mode=Mode.ASSIGN, a=writer.vector(*state),
-                t=writer.vector(*state), c=writer.accumulator(op.population, op.current), shift=1,
-                post=post, draws=op.mode == "sample")
+    writer.emit(Opcode.UNIT, op, (summed(op.population, op.current),), state,
+                mode=Mode.ASSIGN, a=writer.vector(*state), t=writer.vector(*state),
+                c=writer.accumulator(op.population, op.current), shift=1, post=post,
+                draws=op.mode == "sample")
     writer.rate(op, state)
 
 
 def flow_rate(writer, op):
     """`FlowRate`."""
     state, into = (op.population, STATE), (op.population, op.into)
-    writer.emit(Opcode.UNIT, op, (state,), into, mode=Mode.ASSIGN, a=writer.vector(*state),
-                t=writer.vector(*into), c=writer.accumulator(op.population, op.current), shift=2,
-                post=Post.FLOW)
+    writer.emit(Opcode.UNIT, op, (state, summed(op.population, op.current)), into,
+                mode=Mode.ASSIGN, a=writer.vector(*state), t=writer.vector(*into),
+                c=writer.accumulator(op.population, op.current), shift=2, post=Post.FLOW)
 
 
 def reseed(writer, op):
@@ -159,15 +189,16 @@ def reseed(writer, op):
 def residual(writer, op):
     """`Residual`: an assignment with the state as a plain nudge, negated."""
     state, into = (op.population, STATE), (op.population, op.into)
-    writer.emit(Opcode.UNIT, op, (state,), into, mode=Mode.ASSIGN, a=writer.vector(*state),
-                b=writer.vector(*state), t=writer.vector(*into), shift=1,
-                c=writer.accumulator(op.population, op.current), nudge=1, nudge_negative=1, plain=1,
-                nudge_shift=writer.config.weight.frac - op.share, negate=1)
+    writer.emit(Opcode.UNIT, op, (state, summed(op.population, op.current)), into,
+                mode=Mode.ASSIGN, a=writer.vector(*state), b=writer.vector(*state),
+                t=writer.vector(*into), c=writer.accumulator(op.population, op.current), shift=1,
+                nudge=1, nudge_negative=1, plain=1, negate=1,
+                nudge_shift=writer.config.weight.frac - op.share)
 
 
 def learn(writer, op):
     """`Learn`: scaled factors, then the weights."""
-    place = writer.placement.matrices[op.matrix]
+    places = writer.placement.matrices[op.matrix], writer.placement.twins.get(op.matrix)
     shift = max(RATE_SHIFT, writer.config.weight.frac) - writer.config.weight.frac + 1
     terms = []
     for term, slot in zip(op.terms, SCALED, strict=False):
@@ -175,15 +206,23 @@ def learn(writer, op):
         writer.emit(Opcode.UNIT, op, (cols,), into, mode=Mode.SCALE, a=writer.vector(*cols),
                     b=writer.factor(op.matrix), t=writer.vector(*into), by_sign=op.by_sign,
                     shift=shift)
-        pair = writer.stored(term.rows), into
-        scalar, lane = pair if place.lanes_are_cols else pair[::-1]
-        terms.append((scalar, lane, term.sign < 0))
+        terms.append((writer.stored(term.rows), into, term.sign < 0))
+    for place in places:
+        if place is not None:
+            # What the second place takes is no write: the first one has been counted and signed.
+            _learn(writer, op, place, terms, silent=place is not places[0])
+
+
+def _learn(writer, op, place, terms, silent):
+    """The weights in one of their places."""
+    terms = [(*(pair if place.lanes_are_cols else pair[::-1]), negative)
+             for *pair, negative in terms]
     # A banked vector goes first: the base of the other scalar side is not banked.
     terms.sort(key=lambda t: not writer.banked(t[0]))
     (scalar, lane, _), (other, second, _) = terms[0], terms[-1]
     fields = {"a": writer.side(scalar), "c": writer.vector(*lane), "t": writer.vector(*second),
               "b": writer.matrix(place, op.matrix), "turned": not place.lanes_are_cols,
-              "two": len(terms) > 1,
+              "two": len(terms) > 1, "silent": silent,
               "negative": sum(negative << i for i, (_, _, negative) in enumerate(terms))}
     if not writer.network.population(other[0]).constant:
         fields["other"] = writer.placement.vectors[other].base
@@ -225,17 +264,48 @@ def relax(writer, op):
     """`Relax`: nothing at all for no steps."""
     if op.steps == 0:
         return
-    loop = writer.depth
+    loop, plan = writer.depth, writer.plan(op)
     writer.depth += 1
     writer.deepest = max(writer.deepest, writer.depth)
     fields = {"loop": loop, "until": op.settled is not None}
     writer.emit(Opcode.REPEAT, op, operand=op.steps, **fields)
     body = len(writer.instructions)
-    writer.block(op.body)
+    if plan is None:
+        writer.block(op.body)
+    else:
+        _by_changes(writer, plan)
     if op.settled is not None:
         fields["threshold"] = int(min(op.settled * 2 ** writer.config.state.frac, 0xFFFF))
     writer.emit(Opcode.LOOP, op, operand=body, **fields)
     writer.depth -= 1
+
+
+def _by_changes(writer, plan):
+    """Body of a loop by changes: updates, and projections behind the last reader of their sum.
+
+    Of two updates the changes of the first one go to the sum that the second one reads: there the
+    projection begins in between, and is held at its last item.
+    """
+    network, waiting, count = writer.network, [], len(plan.updates)
+    for number, (op, consumer) in enumerate(zip(plan.updates, plan.consumers, strict=True)):
+        handler(op).emit(writer, op)
+        if consumer is not None:
+            writer.instructions[-1].fields["changes"] = 1
+            waiting.append(consumer)
+        if number == count - 1:
+            for one in plan.anew:
+                project(writer, one)
+        while waiting:
+            target = network.projection(waiting[0].projection).target
+            readers = [i for i, other in enumerate(plan.updates)
+                       if (target, waiting[0].into) in other.currents()]
+            held = (number == 0 and count == 2 and readers == [1]
+                    and plain(network, plan.updates[1])
+                    and writer.placement.accumulators[target, waiting[0].into].blocks == 1)
+            if max(readers, default=0) > number and not held:
+                break
+            following = waiting.pop(0)
+            project_changes(writer, following, held, following.into)
 
 
 def _pulled(network, op):

@@ -60,7 +60,8 @@ def weight_words(assembly: Assembly, weights) -> np.ndarray:
     """
     lanes = assembly.config.width
     memory = np.zeros((assembly.placement.used["weight_depth"], lanes), np.int64)
-    for name, place in assembly.placement.matrices.items():
+    placement = assembly.placement
+    for name, place in (*placement.matrices.items(), *placement.twins.items()):
         raw = np.asarray(weights[name])
         by_scalar = raw if place.lanes_are_cols else raw.T
         # (scalar, block, lane) -> word base + block * rows + scalar

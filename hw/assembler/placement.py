@@ -6,7 +6,7 @@ says in words what does not fit.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from ...golden.errors import DoesNotFitError
 from ...golden.network import Network
@@ -23,9 +23,10 @@ from ...golden.program import (
 from ..interface.config import EngineConfig
 from ..interface.isa import Kind
 from .capability import too_deep, unsupported
+from .changes import followed_loops
 from .handlers import handler
 from .liveness import lives, overwritten, share
-from .orientation import blocks_of, choose_orientations, tail_of
+from .orientation import blocks_of, choose_orientations, tail_of, wanted_sides
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,10 @@ class Placement:
     vectors : dict of (population, slot) to VectorPlace
     accumulators : dict of (population, name) to Words
     matrices : dict of str to MatrixPlace
+    twins : dict of str to MatrixPlace
+        Matrices that are stored in the other orientation as well: loops by changes use both.
+    loops : dict of int to Followed
+        Loops by changes, by their place in the program.
     used : dict of str to int
         Words (events) used of each memory depth of the configuration.
     overwritten : frozenset of (population, slot)
@@ -97,6 +102,8 @@ class Placement:
     used: dict
     overwritten: frozenset = frozenset()
     least_states: int = 0
+    twins: dict = field(default_factory=dict)
+    loops: dict = field(default_factory=dict)
 
 
 def _needs_words(network, program, orientation):
@@ -132,12 +139,10 @@ def place(network: Network, program: Program, config: EngineConfig, density=None
     for matrix in network.matrices:
         if matrix.name not in used_matrices:
             continue
-        cols = orientation[matrix.name]
-        side, other = (matrix.cols, matrix.rows) if cols else (matrix.rows, matrix.cols)
-        blocks = blocks_of(side, config.width)
-        matrices[matrix.name] = MatrixPlace(weight_words, blocks, tail_of(side, config.width),
-                                            cols, other)
-        weight_words += blocks * other
+        place = _matrix_place(matrix, orientation[matrix.name], weight_words, config)
+        matrices[matrix.name] = place
+        weight_words += place.blocks * place.rows
+    twins, loops, weight_words = _twins(network, program, config, matrices, weight_words)
     states = _place_vectors(network, program, config, orientation)
     places, state_words, events, gone, least = states
     sums, sum_words = {}, 0
@@ -157,7 +162,44 @@ def place(network: Network, program: Program, config: EngineConfig, density=None
     reasons += too_deep(config, used)
     if reasons:
         raise DoesNotFitError(f"network '{network.name}' does not fit the engine", reasons)
-    return Placement(places, sums, matrices, used, gone, least)
+    return Placement(places, sums, matrices, used, gone, least, twins, loops)
+
+
+def _matrix_place(matrix, cols, base, config):
+    """A matrix with that orientation from a word on."""
+    side, other = (matrix.cols, matrix.rows) if cols else (matrix.rows, matrix.cols)
+    return MatrixPlace(base, blocks_of(side, config.width), tail_of(side, config.width), cols,
+                       other)
+
+
+def _twins(network, program, config, matrices, end):
+    """(twins, loops by changes, words): weights in a second direction where they fit.
+
+    What learns has no twin, which would have to be updated as well.
+    """
+    fixed = wanted_sides(network, program)
+    learned = {learn.matrix for op in walk(program.ops) for learn in op.learns()}
+    possible, words = {}, end
+    for name, place in matrices.items():
+        twin = _matrix_place(network.matrix(name), not place.lanes_are_cols, words, config)
+        if (name not in fixed and name not in learned
+                and words + twin.blocks * twin.rows <= config.weight_depth):
+            possible[name], words = twin, words + twin.blocks * twin.rows
+
+    def main(projection):
+        return matrices[projection.matrix].lanes_are_cols != projection.transpose
+
+    loops = followed_loops(network, program, config,
+                           lambda p: main(p) or p.matrix in possible)
+    taken = [network.projection(op.projection) for loop in loops.values()
+             for op in loop.consumers if op is not None]
+    twins = {}
+    for projection in taken:
+        if not main(projection) and projection.matrix not in twins:
+            place = possible[projection.matrix]
+            twins[projection.matrix] = replace(place, base=end)
+            end += place.blocks * place.rows
+    return twins, loops, end
 
 
 def _engine_only(network, program, what):

@@ -10,7 +10,8 @@ from ...golden.numbers.bounds import state_limits
 from ...golden.program import RATE, STATE, stored, stored_rates
 from ..interface.config import EngineConfig
 from ..interface.isa import ACCUMULATOR, MATRIX, VECTOR, Kind, Limits, Mode, Opcode, Post
-from .handlers import handler
+from .changes import chunks_of, direct_consumers, laid_out
+from .handlers import handler, project_changes
 from .hazards import Instruction
 from .placement import Placement
 
@@ -32,9 +33,16 @@ class Writer:
     #: Loops around the instruction that is written, and the most of them so far.
     depth: int = 0
     deepest: int = 0
+    #: Place in the program of the operation that is written.
+    place: int = 0
 
     def emit(self, opcode, origin=None, reads=(), writes=None, span=0, **fields):
-        self.instructions.append(Instruction(opcode, fields, origin, reads, writes, span))
+        made = Instruction(opcode, fields, origin, reads, writes, span)
+        if opcode == Opcode.UNIT:
+            # A vector ends in (population, slot), an accumulator in (population, name).
+            name = (reads[0] if writes is None else writes)[-2]
+            made.chunks = chunks_of(self.network.population(name).size, self.config)
+        self.instructions.append(made)
 
     def describe(self, layout, **values):
         return self.descriptors.setdefault(layout.encode(**values), len(self.descriptors))
@@ -46,9 +54,56 @@ class Writer:
             self.factors[matrix] = self.descriptors.setdefault(word, len(self.descriptors))
         return self.factors[matrix]
 
+    def program(self, ops):
+        """All operations of a program."""
+        steps = laid_out(self.network, ops, self.placement.loops)
+        direct = direct_consumers(self.network, self.config, steps, self.broadcasts)
+        for number, (self.place, op) in enumerate(steps):
+            if number in direct.values():
+                project_changes(self, op, start=op.start)
+            else:
+                handler(op).emit(self, op)
+            if number in direct:
+                self.instructions[-1].fields.update(changes=1, whole=1)
+
     def block(self, ops):
+        """Operations inside a loop."""
         for op in ops:
             handler(op).emit(self, op)
+
+    def plan(self, op):
+        """How a loop runs by changes, or None."""
+        return self.placement.loops.get(self.place) if self.depth == 0 else None
+
+    def broadcasts(self, projection):
+        """Whether there are weights for the broadcast direction of a projection."""
+        place = self.placement.matrices[projection.matrix]
+        return (place.lanes_are_cols != projection.transpose
+                or projection.matrix in self.placement.twins)
+
+    def announce(self):
+        """Tell projections which vector the next elementwise operation writes: its key is mixed."""
+        described = list(self.descriptors)
+        for number, instruction in enumerate(self.instructions):
+            if instruction.opcode == Opcode.PROJECT:
+                following = self._next_unit(number + 1)
+                if following is not None and not following.fields.get("draws"):
+                    word = described[following.fields["t"]]
+                    instruction.fields.update(ahead=1, next=VECTOR.decode(word)["number"])
+
+    def _next_unit(self, at):
+        """The elementwise operation that follows a place, if no other kind of write comes first."""
+        turned = False
+        while True:
+            instruction = self.instructions[at]
+            at += 1
+            if instruction.opcode == Opcode.UNIT:
+                return instruction
+            if instruction.opcode == Opcode.LOOP and not turned:
+                at, turned = instruction.fields["operand"], True
+            elif instruction.opcode not in (Opcode.PROJECT, Opcode.REPEAT, Opcode.FACTOR,
+                                            Opcode.LOOP):
+                return None
 
     def vector(self, name, slot=STATE):
         place = self.placement.vectors[name, slot]

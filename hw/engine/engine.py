@@ -73,8 +73,8 @@ class Engine(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config = self.config
-        m.submodules.root = root = Root(config, self.hash, config.diagnostics or self.trace,
-                                        self.held)
+        m.submodules.root = self.root = root = Root(
+            config, self.hash, config.diagnostics or self.trace, self.held)
         m.submodules.fabric = fabric = Fabric(config)
         connect(m, flipped(self.host), root.host)
         connect(m, root.tiles, fabric.root)

@@ -2,8 +2,9 @@
 
 Broadcast direction (lanes are targets): for each block of the target, every non-zero rate of
 the source once.  Rates come from the event memory (inputs), from words of state memory of which
-zero lanes are skipped, or from a constant.  Dot direction (lanes are sources): for each target
-unit, every block of the source.
+zero lanes are skipped, from a constant, or from the queue of changes, from where each goes to all
+blocks of the target before the next one is taken.  Dot direction (lanes are sources): for each
+target unit, every block of the source.
 
 Weight word ``base + block * rows + i``: both directions walk it by adding, no product is needed.
 """
@@ -18,6 +19,7 @@ from ..interface.config import EngineConfig
 from ..interface.isa import INDEX, LANE_BITS, WORD, Kind
 from .ports import (
     DotSignature,
+    ItemSignature,
     ItemsSignature,
     OperandSignature,
     ProjectionSignature,
@@ -25,6 +27,7 @@ from .ports import (
     WalkSignature,
     Widths,
 )
+from .stages import Stages
 
 
 class ProjectionIssue(wiring.Component):
@@ -32,8 +35,8 @@ class ProjectionIssue(wiring.Component):
 
     Latency: first beat 2 (dot, constant), 2 + event latency (events) or 6 to 7 (state words) cycles
     after `start`.
-    Throughput: one beat a cycle; 3 cycles are lost between blocks of events, and a state word
-    takes at least 2.
+    Throughput: one beat a cycle; 1 cycle and the event latency are lost after the first block of
+    events, and a state word takes at least 2.
 
     Members
     -------
@@ -54,6 +57,12 @@ class ProjectionIssue(wiring.Component):
         State word of a dot beat, asked one cycle before its weights arrive.
     walk : In(WalkSignature)
         Items of the scalar side for weight updates.
+    changes : In(ItemSignature), take_change : Out(1)
+        With a queue of changes only: its items; the one that is there is done with.
+    reading : Out(1)
+        State words may be read in the next cycle.
+    unit_started, unit_issuing : In(1)
+        An elementwise operation starts in the next cycle; chunks of one are left.
     """
 
     def __init__(self, config: EngineConfig):
@@ -67,7 +76,9 @@ class ProjectionIssue(wiring.Component):
             "items": Out(ItemsSignature(config)),
             "operand": Out(OperandSignature(config)), "weight_address": Out(widths.weights),
             "useful": Out(LANE_BITS + 1), "dot": Out(DotSignature(config)),
-            "walk": In(WalkSignature(config))})
+            "walk": In(WalkSignature(config)), "changes": In(ItemSignature()),
+            "take_change": Out(1), "reading": Out(1), "unit_started": In(1),
+            "unit_issuing": In(1)})
 
     def elaborate(self, platform):
         m = Module()
@@ -100,6 +111,12 @@ class ProjectionIssue(wiring.Component):
             if self.config.tiles > 1:
                 m.d.sync += control.tile.eq(0)
         running, taken = active & ~dot, self._items(m, active & ~dot, source)
+        self.dotting = active & dot
+        if self.config.change_depth:
+            self._changes(m, active & ~dot & (self.kind == Kind.CHANGES), fresh, tail, rows,
+                          last_block, active)
+            running = running & (self.kind != Kind.CHANGES)
+        self.states = active & (self.kind == Kind.STATE)
         # In dot direction words of a row are `rows` apart, in broadcast direction the index of the
         # item after the first one of their block.
         start_of = Mux(dot & begun, self.weight_address, self.base)
@@ -137,13 +154,13 @@ class ProjectionIssue(wiring.Component):
         `found` says that there is one; it becomes a beat, or an item of a weight update.
         """
         config, walk, operation, item = self.config, self.walk, self.here, self.walk.item
-        self.learns, dense, paced, self.found = (Signal(name=name) for name in (
-            "learns", "dense", "paced", "found"))
+        self.learns, either, paced, self.found = (Signal(name=name) for name in (
+            "learns", "either", "paced", "found"))
         apart = Signal.like(self.dot.address)
         if config.learning:
             # Operands stand still: registered, these are off the way to the memories.
             m.d.sync += [apart.eq(operation.other - operation.source), self.learns.eq(walk.busy),
-                         dense.eq(walk.busy & walk.paired),
+                         either.eq(walk.busy & walk.paired),
                          paced.eq(walk.busy & (walk.paired | (config.weight_ports == 1)))]
         scan, found = self.items.scan, self.items.item
         go, taken, turn = Signal(), Const(1), Signal()
@@ -157,7 +174,7 @@ class ProjectionIssue(wiring.Component):
         m.d.comb += [getattr(scan, name).eq(getattr(operation, name)) for name in (
             "start", "blocks", "source", "source_blocks", "source_tail")]
         m.d.comb += [scan.wanted.eq((operation.kind == Kind.STATE) & ~operation.dot),
-                     scan.go.eq(go), scan.dense.eq(dense), scan.apart.eq(apart)]
+                     scan.go.eq(go), scan.either.eq(either), scan.apart.eq(apart)]
         events = self._events(m, running & (self.kind == Kind.EVENT), source, taken, go)
         words = found.valid, found.last, found.index, found.value
         constant = running & (self.kind == Kind.CONSTANT), 1, 0, source
@@ -172,16 +189,25 @@ class ProjectionIssue(wiring.Component):
         return taken
 
     def _events(self, m, running, source, taken, go):
-        """Stream the event list once a block: address, memory; squash after `last`."""
+        """Stream the event list once a block: address, memory; squash after the first `last`.
+
+        From then on its address is known, and the list goes round without a gap.
+        """
         operation, pointer = self.here, Signal(len(self.events.address))
         # Which of the addresses on their way are meant.
         asked = Signal(self.config.event_latency)
+        end, known, ends = Signal.like(pointer), Signal(), Signal()
         event, valid = self.events.data, asked[-1]
         m.d.comb += self.events.address.eq(pointer)
         asks = running if self.config.serial_learning else running & go
         m.d.sync += [asked.eq(Cat(asks, asked[:-1])), pointer.eq(pointer + go)]
-        with m.If(~running | (valid & event[31] & taken)):
-            m.d.sync += [asked.eq(0), pointer.eq(source)]
+        m.d.comb += ends.eq(valid & event[31] & taken)
+        with m.If(~running | (ends & ~known) | (known & (pointer == end))):
+            m.d.sync += pointer.eq(source)
+        with m.If(~running | (ends & ~known)):
+            # The pointer is ahead by what is on its way.
+            m.d.sync += [asked.eq(0), known.eq(running & ~self.learns),
+                         end.eq(pointer - self.config.event_latency)]
         with m.If(~running & operation.start):
             m.d.sync += pointer.eq(operation.source)
         return valid & running, event[31], event[WORD:31], event[:WORD]
@@ -225,11 +251,65 @@ class ProjectionIssue(wiring.Component):
             with m.If(final):
                 m.d.sync += active.eq(0)
 
+    def _changes(self, m, running, fresh, tail, rows, last_block, active):
+        """Items of the queue: a beat for each block of the target.
+
+        A sum that has one block is kept in the lanes until the last item; of several blocks each
+        beat begins and ends a sum, which may be read again three beats later.  An item of value 0
+        says that no more has changed; it is a beat only where a sum is to be written yet.
+        """
+        operand, item, control, operation = self.operand, self.changes, self.control, self.here
+        held, seen, several, over = Signal(), Signal(), Signal(), Signal()
+        block, into, begin = Signal(self.block_bits), *(
+            Signal.like(control.into, name=name) for name in ("into", "begin"))
+        copies, nothing = Signal(), Signal()
+        end = Signal(self.block_bits)
+        with m.If(operation.start):
+            m.d.sync += [held.eq(operation.held), seen.eq(0), block.eq(0),
+                         several.eq(operation.blocks != 1), into.eq(operation.into),
+                         begin.eq(operation.begin), copies.eq(
+                             (operation.into != operation.begin) | ~operation.started),
+                         end.eq(Mux(operation.blocks == 1, 0, Mux(
+                             operation.blocks == 2, 2, operation.blocks - 1)))]
+        with m.If(self.unit_started):
+            m.d.sync += seen.eq(1)
+        waits = item.last & held & ~(seen & ~self.unit_issuing)
+        # A dot sum takes so much longer that a beat behind it would overtake it.
+        table = Stages(self.config)
+        longer = table.dot - table.product
+        apart = Signal(range(longer + 1))
+        m.d.sync += apart.eq(Mux(self.dotting, longer, Mux(apart == 0, 0, apart - 1)))
+        go, first = running & item.valid & ~waits & (apart == 0), block == 0
+        done = (block == end) | nothing
+        m.d.comb += [over.eq(block > last_block), self.take_change.eq(go & done),
+                     nothing.eq((item.value == 0) & ~(fresh & copies) & (fresh | several))]
+        with m.If(go):
+            m.d.sync += [
+                operand.beat.eq(control), operand.beat.valid.eq(~over & ~nothing),
+                operand.beat.first.eq(several | fresh), operand.beat.last.eq(several | item.last),
+                operand.beat.started.eq(control.started | ~fresh),
+                operand.beat.into.eq(into + block),
+                operand.beat.start.eq(Mux(fresh, begin, into) + block),
+                operand.value.eq(item.value),
+                self.weight_address.eq(Mux(first, self.base, self.weight_address)
+                                       + Mux(first, item.index, rows)),
+                block.eq(block + 1),
+                self.useful.eq(Mux(item.value == 0, 0,
+                                   Mux(block == last_block, tail, self.config.width)))]
+            with m.If(done):
+                m.d.sync += [block.eq(0), fresh.eq(0)]
+                with m.If(item.last):
+                    m.d.sync += active.eq(0)
+
     def _ask_words(self, m, word):
         """The state word of a dot beat is asked one cycle before its weights arrive."""
         wanted = self.operand.beat.valid & self.operand.beat.dot
+        # Whoever shares the memory of states is told one cycle before.
+        asks = [self.states, wanted]
         for i in range(self.config.weight_latency - 1):
             late, late_wanted = Signal.like(word, name=f"word{i}"), Signal(name=f"wanted{i}")
             m.d.sync += [late.eq(word), late_wanted.eq(wanted)]
             word, wanted = late, late_wanted
+            asks.append(wanted)
+        m.d.comb += self.reading.eq(Cat(*asks).any())
         m.d.comb += [self.dot.address.eq(word), self.dot.wanted.eq(wanted)]

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from ...golden.numbers.addressed import DRAW
 from ..interface.config import EngineConfig
-from ..interface.isa import CONTROL, INDEX, MATRIX, UNIT, VECTOR, Mode, Opcode
+from ..interface.isa import CONTROL, INDEX, LEARN, MATRIX, PROJECT, UNIT, VECTOR, Mode, Opcode
 from .mixing import KeyEngine
 from .ports import MixSignature
 
@@ -28,6 +28,9 @@ class OperationKeys(wiring.Component):
     unit_decoded, learn_decoded, reseed : In(1)
         It is an elementwise operation or a weight update, and its number can be read; it sets the
         count of draws.
+    ahead_decoded : In(1)
+        A projection tells the number of the vector that the next elementwise operation writes: its
+        key is mixed already, and taken if that is what comes.
     start_unit, start_learn, learned : In(1)
         It starts (in the next cycle); a weight update has ended.
     learning : In(1)
@@ -51,6 +54,7 @@ class OperationKeys(wiring.Component):
         super().__init__({
             "begin": In(1), "seed": In(32), "image": In(32), "flags": In(64), "b": In(64),
             "t": In(64), "unit_decoded": In(1), "learn_decoded": In(1), "reseed": In(1),
+            "ahead_decoded": In(1),
             "start_unit": In(1), "start_learn": In(1), "learned": In(1), "learning": In(1),
             "take_key": In(1), "mix": In(MixSignature()), "ready": Out(1), "key": Out(32),
             "count": Out(INDEX), "sign": Out(1), "start_draws": Out(1), "draw_key": Out(32)})
@@ -64,7 +68,7 @@ class OperationKeys(wiring.Component):
         waiting, ahead = Signal(), Signal(INDEX)
         kept, occupied = engine.result, waiting
         if self.config.key_ahead:
-            # One place is enough: a key takes longer to mix than a first write to come.
+            # One place is enough, see `ready`.
             kept, occupied = Signal(32), Const(0)
             with m.If(self.start_unit):
                 m.d.sync += kept.eq(engine.result)
@@ -85,8 +89,14 @@ class OperationKeys(wiring.Component):
             # The key of the update takes the place of the image key, which is mixed once more.
             with m.If(self.learned):
                 m.d.sync += image_wanted.eq(1)
-        with m.If(self.unit_decoded | self.learn_decoded):
-            m.d.sync += wanted.eq(1)
+        # The key of what a projection announced is mixed, or will be.
+        early, announced, check = Signal(), Signal(8), Signal()
+        own = number
+        number = Mux(early, announced, own)
+        m.d.sync += check.eq(self.unit_decoded)
+        following = PROJECT.slice(flags, "next")
+        with m.If(self.ahead_decoded & ~(early & (announced == following))):
+            m.d.sync += [early.eq(1), announced.eq(following), wanted.eq(1)]
         draws, draw_wanted, draw_running = Signal(24), Signal(), Signal()
         drawing = UNIT.slice(flags, "draws") if self.config.noise else Const(0)
         if self.config.noise:
@@ -124,15 +134,24 @@ class OperationKeys(wiring.Component):
                 m.d.sync += [wanted.eq(0), running.eq(1)]
         with m.If(self.start_unit):
             m.d.sync += [waiting.eq(1), ahead.eq(count)]
-        with m.If(self.start_unit | self.start_learn):
-            m.d.sync += count.eq(count + (writes | self.start_learn))
+        # The second place of weights is updated under the number and the key of the first one.
+        counted = self.start_learn & ~LEARN.slice(flags, "silent")
+        with m.If(self.start_unit | counted):
+            m.d.sync += count.eq(count + (writes | counted))
         with m.If(self.take_key):
             m.d.sync += [waiting.eq(0), self.key.eq(kept), self.count.eq(ahead)]
-        with m.If(self.start_learn):
+        with m.If(counted):
             m.d.sync += self.count.eq(count)
             absorbs = image_key if self.config.serial_learning else self.key
             m.d.sync += absorbs.eq(engine.result)
         with m.If(self.mix.take):
             m.d.sync += self.key.eq(engine.result)
-        m.d.comb += self.ready.eq(~(wanted | running | draw_wanted | draw_running))
+        # The descriptor is there one cycle after it is decoded.
+        with m.If((check & (~early | (announced != own) | drawing)) | self.learn_decoded):
+            m.d.sync += [wanted.eq(1), early.eq(0)]
+        with m.If(self.start_unit):
+            m.d.sync += early.eq(0)
+        # One operation at most waits for its first write: its key and its controls stand by.
+        m.d.comb += self.ready.eq(~(check | waiting | wanted | running | draw_wanted
+                                    | draw_running))
         return m

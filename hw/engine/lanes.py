@@ -218,23 +218,40 @@ class InFlight(wiring.Component):
         Stage 0.
     coming : In(1)
         There may be a beat in the next cycle.
+    near : Out(1)
+        Sums are still to be written by the time that an operation that starts now reads them.
+    asking : Out(1)
+        The lanes read sums in the next cycle.
     busy : Out(1)
         Sums are still to be written.
     """
 
     def __init__(self, config: EngineConfig):
         self.config = config
-        super().__init__({"beat": In(beat_layout(config)), "coming": In(1), "busy": Out(1)})
+        super().__init__({"beat": In(beat_layout(config)), "coming": In(1), "asking": Out(1),
+                          "busy": Out(1), "near": Out(1)})
 
     def elaborate(self, platform):
         m = Module()
         stages = Stages(self.config)
         valid, dot, held = self.beat.valid, self.beat.dot, []
+        begins, asking, dots = self.beat.first & self.beat.started, [], []
         # A broadcast beat has retired after stage S + 1.  Found one stage before, to be registered.
         for stage in range(stages.dot + 1):
             held.append(valid if stage <= stages.product else valid & dot)
-            late = Signal(2, name=f"beat{stage + 1}")
-            m.d.sync += late.eq(Cat(valid, dot))
-            valid, dot = late
-        m.d.sync += self.busy.eq(self.coming | Cat(*held).any())
+            dots.append(valid & dot)
+            # The word that a sum begins with is asked one cycle before stage S or D.
+            if stage == stages.product - 2:
+                asking.append(valid & begins & ~dot)
+            if stage == stages.dot - 2:
+                asking.append(valid & begins & dot)
+            late = Signal(3, name=f"beat{stage + 1}")
+            m.d.sync += late.eq(Cat(valid, dot, begins))
+            valid, dot, begins = late
+        m.d.comb += self.asking.eq(Cat(*asking).any())
+        near = [*held[:stages.product - 1], *(held[stages.product + 1:-2])]
+        # Of the two stages that are left out a dot beat passes the first ones.
+        near += [dots[stage] for stage in (stages.product - 1, stages.product)]
+        m.d.sync += [self.busy.eq(self.coming | Cat(*held).any()),
+                     self.near.eq(self.coming | Cat(*near).any())]
         return m

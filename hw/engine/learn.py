@@ -87,10 +87,11 @@ class LearnUnit(wiring.Component):
         # What the last beats and writes look at, when the next instruction is decoded already.
         operation, self.minus, self.swapped, self.first = (
             self.operation, Signal(2), Signal(), Signal(INDEX))
+        silent = Signal()
         self.paired = self.walk.paired
         with m.If(operation.start):
             m.d.sync += [self.paired.eq(operation.two), self.swapped.eq(operation.turned),
-                         self.minus.eq(operation.negative)]
+                         self.minus.eq(operation.negative), silent.eq(operation.silent)]
         m.submodules.hash = self.hash = Hash()
         m.d.comb += self.hash.key.eq(self.key)
         # Place of the words of a block.
@@ -102,6 +103,7 @@ class LearnUnit(wiring.Component):
         sent = self._beats(m, values)
         m.d.comb += [
             self.updates.busy.eq(self.busy), self.updates.paired.eq(self.paired),
+            self.updates.silent.eq(silent),
             self.updates.first.eq(self.first), self.updates.turned.eq(self.swapped),
             self.walk.busy.eq(self.busy), self.side.busy.eq(self.busy),
             drained.eq(~(coming | sent | self.flying | self._pending(m)))]

@@ -86,7 +86,7 @@ class LearnLanes(wiring.Component):
         connect(m, writer.writes, flipped(self.writes))
         connect(m, writer.counts, flipped(self.counts))
         m.d.comb += [
-            writer.busy.eq(told.busy), writer.paired.eq(told.paired),
+            writer.silent.eq(told.silent), writer.busy.eq(told.busy), writer.paired.eq(told.paired),
             writer.mix.eq(delayed(m, mix, Stages(self.config).product - sooner, "mix")),
             writer.place.eq(place), writer.scalar.eq(scalar), writer.lane_mix.eq(lane_mix),
             writer.inside.eq(inside), writer.full.eq(full),

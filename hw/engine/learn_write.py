@@ -44,6 +44,8 @@ class WeightWriter(wiring.Component):
     -------
     busy, paired : In(1)
         An update runs; it has two terms.
+    silent : In(1)
+        What is written has been counted and signed before.
     mix : In(32)
         Mix of the scalar, `CROSS_LATENCY` cycles (and one where there is time) before stage S.
     place, scalar : In
@@ -66,7 +68,8 @@ class WeightWriter(wiring.Component):
         self.config = config
         widths, lanes = Widths(config), config.lanes
         super().__init__({
-            "busy": In(1), "paired": In(1), "mix": In(32), "place": In(widths.weights),
+            "busy": In(1), "silent": In(1), "paired": In(1), "mix": In(32),
+            "place": In(widths.weights),
             "scalar": In(INDEX), "lane_mix": In(data.ArrayLayout(32, lanes)), "inside": In(lanes),
             "full": In(data.ArrayLayout(lanes, 2)), "first": In(INDEX), "turned": In(1),
             "sum": In(SumSignature(config)), "weights": Out(WeightUpdateSignature(config)),
@@ -131,7 +134,7 @@ class WeightWriter(wiring.Component):
                                     & self.inside[lane].replicate(WORD)), clip.eq(over),
                              late_x.eq(x), late_y.eq(y)]
             mask = (flags[0] & self.full[0][lane]) | (flags[1] & self.full[1][lane])
-            m.d.comb += [self.writes.mask[lane].eq(mask & write),
+            m.d.comb += [self.writes.mask[lane].eq(mask & write & ~self.silent),
                          self.weights.data.word_select(lane, WORD).eq(new)]
             word = Signal(WORD, name=f"mixed_{lane}", reset_less=True)
             m.d.sync += word.eq(mix_written(late_x, late_y, new)

@@ -12,7 +12,7 @@ from .ports import LearnSignature, OperationSignature, ProjectionSignature, Unit
 
 #: Fields of `UNIT` that the unit pipeline takes as they are.
 _UNIT_FIELDS = ("mode", "nudge", "plain", "negate", "silent", "shift", "nudge_shift", "post",
-                "draws", "noisy")
+                "draws", "noisy", "changes", "whole")
 
 
 class Operands(wiring.Component):
@@ -58,7 +58,7 @@ class Operands(wiring.Component):
             out.blocks.eq(MATRIX.slice(b, "blocks")), out.tail.eq(MATRIX.slice(b, "tail")),
             out.into.eq(VECTOR.slice(operation.t, "base")),
             out.begin.eq(VECTOR.slice(operation.c, "base"))]
-        for name in ("dot", "negative", "started"):
+        for name in ("dot", "negative", "started", "held"):
             m.d.comb += getattr(out, name).eq(PROJECT.slice(operation.flags, name))
 
     def _unit(self, m, base_a, base_b):
@@ -95,7 +95,7 @@ class Operands(wiring.Component):
                 *(VECTOR.slice(descriptor, "base")[:states]
                   for descriptor in (operation.c, operation.t)))),
             out.matrix.eq(MATRIX.slice(b, "base"))]
-        for name in ("two", "turned", "negative"):
+        for name in ("two", "turned", "negative", "silent"):
             m.d.comb += getattr(out, name).eq(LEARN.slice(flags, name))
         for name in ("rows", "blocks", "tail", "number"):
             m.d.comb += getattr(out, name).eq(MATRIX.slice(b, name))

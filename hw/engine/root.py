@@ -13,6 +13,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..interface.config import EngineConfig
 from ..interface.isa import INDEX
+from .changes import ChangeQueue
 from .host import HostPort
 from .issue import ProjectionIssue
 from .lanes import InFlight
@@ -125,8 +126,9 @@ class Root(wiring.Component):
             code.descriptor_address.eq(sequencer.descriptor_address),
             code.describing.eq(sequencer.describing), sequencer.code.eq(code.code),
             sequencer.projecting.eq(self.issue.issuing),
-            sequencer.updating.eq(unit.chunk.issuing),
+            sequencer.updating.eq(unit.issuing),
             sequencer.projected.eq(self.flight.busy), sequencer.updated.eq(unit.busy),
+            sequencer.summing.eq(self.flight.near), sequencer.writing.eq(unit.near),
             sequencer.measuring.eq(self._still(
                 m, tiles.measuring, unit.busy | sequencer.clear_moved, "measuring")),
             sequencer.signing.eq(self._still(m, tiles.signing, writing, "signing")),
@@ -167,7 +169,16 @@ class Root(wiring.Component):
             m.d.comb += getattr(tiles.beats.operand, name).eq(value)
 
     def _units(self, m):
-        connect(m, self.unit.chunk, flipped(self.tiles.units.chunk))
+        unit, issue = self.unit, self.issue
+        connect(m, unit.chunk, flipped(self.tiles.units.chunk))
+        # A cycle in which projections read states or sums is theirs.
+        m.d.sync += unit.pause.eq(issue.reading | self.flight.asking)
+        if self.config.change_depth:
+            m.submodules.changes = queue = ChangeQueue(self.config)
+            connect(m, flipped(self.tiles.units.changes), queue.changes)
+            connect(m, queue.item, issue.changes)
+            m.d.comb += [queue.take.eq(issue.take_change), issue.unit_issuing.eq(unit.issuing),
+                         issue.unit_started.eq(unit.operation.start)]
 
     def _count(self, m):
         registers, issue, tiles = self.registers, self.issue, self.tiles.units

@@ -122,15 +122,28 @@ class WordScan(wiring.Component):
         tail, source = Signal(LANE_BITS + 1), Signal(bits)
         ahead, ahead_mask = Signal(), Signal(self.config.lanes)
         ahead_last, ahead_word = Signal(), Signal(bits)
-        m.d.comb += [self.flags.address.eq(source + number), next_last.eq(number == last_word)]
+        here = Signal(bits)
+        m.d.comb += [here.eq(source + number), next_last.eq(number == last_word)]
+        # Of two terms the flags of both words are read, one after the other.
+        half, first = Signal(), Signal(self.config.lanes)
+        both = Const(0) if not self.config.learning else scan.either & ~half
+        m.d.comb += self.flags.address.eq(here)
+        if self.config.learning:
+            with m.If(half):
+                m.d.comb += self.flags.address.eq(here + scan.apart)
+            with m.If(arrived & both):
+                m.d.sync += [half.eq(1), first.eq(self.flags.data)]
+            with m.If(fetch | scan.start):
+                m.d.sync += [half.eq(0), first.eq(0)]
         for lane in range(self.config.lanes):
-            full = self.flags.data[lane] | scan.dense
+            full = self.flags.data[lane] | first[lane]
             with m.If(fetch):
                 m.d.sync += ahead_mask[lane].eq(full & (~next_last | (tail > self.first + lane)))
-        m.d.comb += fetch.eq(arrived & fetching & (~ahead | take))
-        m.d.sync += [arrived.eq(fetching & ~fetch), ahead.eq(fetch | (ahead & ~take))]
+        m.d.comb += fetch.eq(arrived & fetching & ~both & (~ahead | take))
+        m.d.sync += [arrived.eq(fetching & ~fetch & ~(arrived & both)),
+                     ahead.eq(fetch | (ahead & ~take))]
         with m.If(fetch):
-            m.d.sync += [ahead_last.eq(next_last), ahead_word.eq(self.flags.address)]
+            m.d.sync += [ahead_last.eq(next_last), ahead_word.eq(here)]
             m.d.sync += number.eq(number + 1)
             with m.If(next_last):
                 m.d.sync += [number.eq(0), passes.eq(passes - 1)]

@@ -48,6 +48,8 @@ class Sequencer(wiring.Component):
         Issue of a unit goes on.
     projected, updated : In(1)
         Work of a unit is in its pipeline.
+    summing, writing : In(1)
+        It is there still when an operation that starts now begins to read.
     measuring : In(1)
         The largest movement and the decision are not final.
     signing : In(1)
@@ -75,6 +77,7 @@ class Sequencer(wiring.Component):
             "descriptor_address": Out(address_bits(config.descriptor_depth)),
             "describing": Out(1), "code": In(64),
             "projecting": In(1), "updating": In(1), "projected": In(1), "updated": In(1),
+            "summing": In(1), "writing": In(1),
             "measuring": In(1), "signing": In(1), "hold": In(1), "moved": In(WORD),
             "clear_moved": Out(1), "learning": In(1), "closing": In(1), "mix": In(MixSignature()),
             "start_draws": Out(1), "draw_key": Out(32), "take_key": In(1), "key": Out(32),
@@ -90,12 +93,14 @@ class Sequencer(wiring.Component):
         loop = loop[:ceil_log2(self.config.loop_counters)]
         masks = self._masks()
         unit_decoded, learn_decoded, reseed, learned = Signal(), Signal(), Signal(), Signal()
+        ahead_decoded = Signal()
         # The pulses to the units are registered: operands stand for another cycle.
         start_unit, start_learn, start_projection = Signal(), Signal(), Signal()
         m.d.sync += [operation.start_unit.eq(start_unit), operation.start_learn.eq(start_learn),
                      operation.start_projection.eq(start_projection)]
         m.submodules.keys = keys = self._keys(m)
         m.d.comb += [keys.unit_decoded.eq(unit_decoded), keys.learn_decoded.eq(learn_decoded),
+                     keys.ahead_decoded.eq(ahead_decoded),
                      keys.reseed.eq(reseed), keys.start_unit.eq(start_unit),
                      keys.start_learn.eq(start_learn), keys.learned.eq(learned)]
         idle = Signal()
@@ -165,15 +170,24 @@ class Sequencer(wiring.Component):
                         m.d.comb += [self.describing.eq(1), self.descriptor_address.eq(
                             PROJECT.slice(operation.flags, asks))]
                     if state == "TARGET":
-                        m.d.comb += unit_decoded.eq(opcode == Opcode.UNIT)
+                        m.d.comb += [unit_decoded.eq(opcode == Opcode.UNIT),
+                                     ahead_decoded.eq((opcode == Opcode.PROJECT)
+                                                      & PROJECT.slice(operation.flags, "ahead"))]
                     if state == "THIRD" and self._learns:
-                        m.d.comb += learn_decoded.eq(opcode == Opcode.LEARN)
+                        m.d.comb += learn_decoded.eq(
+                            (opcode == Opcode.LEARN) & ~LEARN.slice(operation.flags, "silent"))
                     m.next = following[0]
             with m.State("READY"):
                 unit = opcode == Opcode.UNIT
                 learn = opcode == Opcode.LEARN if self._learns else Const(0)
-                free = Mux(CONTROL.slice(operation.flags, "overlap"),
-                           ~(self.projecting | self.updating | learning), idle)
+                # Operations of one unit enter it in order; for the other unit, and for what is in
+                # the pipelines, they wait where the assembler says so.
+                sums = PROJECT.slice(operation.flags, "after_projections")
+                units = PROJECT.slice(operation.flags, "after_units")
+                writing = Mux(learn, self.updated, self.writing)  # its key takes effect at once
+                free = ~(Mux(unit, self.updating, self.projecting) | learning
+                         | (sums & (self.projecting | self.summing))
+                         | (units & (self.updating | writing)))
                 with m.If(free & (keys.ready | ~(unit | learn))):
                     m.d.comb += [start_unit.eq(unit), start_learn.eq(learn),
                                  start_projection.eq(~(unit | learn))]
@@ -239,11 +253,13 @@ class Sequencer(wiring.Component):
         lane_side = {"blocks": address_bits(max(config.state_depth, config.accumulator_depth) + 1),
                      "tail": config.width.bit_length()}
         operands = {name: address_bits(config.descriptor_depth) for name in "abc"}
-        flags = PROJECT.mask(t=0, **operands) | CONTROL.mask(loop=ceil_log2(config.loop_counters))
+        flags = PROJECT.mask(t=0, held=1 if config.change_depth else 0, **operands)
+        flags |= CONTROL.mask(loop=ceil_log2(config.loop_counters))
         # What the units that this engine lacks would look at.
         absent = {"plain": config.plain, "negate": config.plain, "by_sign": config.learning,
                   "silent": config.smooth, "post": config.smooth, "draws": config.noise,
-                  "noisy": config.noise}
+                  "noisy": config.noise, "changes": config.change_depth,
+                  "whole": config.change_depth}
         absent = {name: 0 for name, there in absent.items() if not there}
         flags |= UNIT.mask(t=0, **absent, **operands)
         if config.learning:

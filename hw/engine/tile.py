@@ -105,6 +105,8 @@ class Tile(wiring.Component):
         connect(m, unit.sums, self.sums.units)
         connect(m, unit.write, self.states.write, self.sums.states, flipped(self.written))
         connect(m, unit.gate, self.sums.gate)
+        if self.config.change_depth:
+            connect(m, unit.changes, flipped(port.changes))
         m.d.comb += [
             self.sums.units_issuing.eq(unit.states.issuing),
             signature.valid.eq(unit.write.counted), signature.key.eq(port.key),

@@ -26,13 +26,17 @@ class UnitIssue(wiring.Component):
     Members
     -------
     operation : In(UnitSignature)
+    pause : In(1)
+        The memories are another's in this cycle: nothing is issued.
+    issuing : Out(1)
+        Chunks are left.
     chunk : Out(ChunkSignature)
     """
 
     def __init__(self, config: EngineConfig):
         self.config = config
-        super().__init__({"operation": In(UnitSignature(config)),
-                          "chunk": Out(ChunkSignature(config))})
+        super().__init__({"operation": In(UnitSignature(config)), "pause": In(1),
+                          "issuing": Out(1), "chunk": Out(ChunkSignature(config))})
 
     def elaborate(self, platform):
         m = Module()
@@ -42,14 +46,14 @@ class UnitIssue(wiring.Component):
         chunk, first = self.chunk.number, Signal()
         unit = chunk << ceil_log2(quick)
         walking = Signal()
-        going, one, sub = walking, Const(0), Const(0, 1)
+        going, one, sub = walking & ~self.pause, Const(0), Const(0, 1)
         if config.serial_learning:
             # Its multiplier adds up: every other cycle clears it.
             slow, pause = Signal(), Signal()
-            m.d.sync += pause.eq(slow & walking & ~pause)
+            m.d.sync += pause.eq(slow & going & ~pause)
             with m.If(operation.start):
                 m.d.sync += slow.eq(operation.mode == Mode.SCALE)
-            going = walking & ~pause
+            going = going & ~pause
         end = unit + quick
         if one_at_a_time(config):
             # One unit a cycle: for the table unit, and where every unit draws a word.
@@ -72,7 +76,10 @@ class UnitIssue(wiring.Component):
                 m.d.sync += limit.eq(Mux(left == 2, tail, lanes))
         else:
             m.d.comb += limit.eq(Mux(left == 1, tail, lanes))
-        m.d.comb += [self.chunk.issuing.eq(walking), issued.first.eq(first & going),
+        if config.change_depth:
+            m.d.comb += issued.end.eq(going & issued.turn & (left == 1))
+        m.d.comb += [self.issuing.eq(walking), self.chunk.issuing.eq(going),
+                     issued.first.eq(first & going),
                      issued.turn.eq(end >= limit)]
         if config.tiles > 1:
             # Tile 0 has as many units of a word as any.
@@ -110,11 +117,14 @@ class UnitControl(wiring.Component):
     Members
     -------
     operation : In(UnitSignature)
+    pause : In(1)
+        The memories are another's in this cycle: nothing is issued.
     chunk : Out(ChunkSignature)
-    issue : Out(1)
-        A chunk is issued.
-    busy : Out(1)
-        Chunks are in the pipeline.
+    issuing, issue : Out(1)
+        Chunks are left; one is issued.
+    busy, near : Out(1)
+        Chunks are in the pipeline; some will not have been written by the time that an operation
+        that starts now reads them.
     taken : Out(1)
         A state may be written in this cycle.
     take_key : Out(1)
@@ -124,8 +134,9 @@ class UnitControl(wiring.Component):
     def __init__(self, config: EngineConfig):
         self.config = config
         super().__init__({
-            "operation": In(UnitSignature(config)), "chunk": Out(ChunkSignature(config)),
-            "issue": Out(1), "busy": Out(1), "taken": Out(1), "take_key": Out(1)})
+            "operation": In(UnitSignature(config)), "pause": In(1),
+            "chunk": Out(ChunkSignature(config)), "issuing": Out(1), "issue": Out(1),
+            "busy": Out(1), "near": Out(1), "taken": Out(1), "take_key": Out(1)})
 
     def elaborate(self, platform):
         m = Module()
@@ -133,6 +144,7 @@ class UnitControl(wiring.Component):
         m.submodules.issue = issue = UnitIssue(config)
         connect(m, flipped(self.operation), issue.operation)
         connect(m, issue.chunk, flipped(self.chunk))
+        m.d.comb += [issue.pause.eq(self.pause), self.issuing.eq(issue.issuing)]
         there, first = [occupied(issue.chunk.stage)], [issue.chunk.stage.first]
         for i in range(1, (table.late if config.smooth else table.write) + 1):
             late = Signal(2, name=f"stage{i}")
@@ -149,5 +161,6 @@ class UnitControl(wiring.Component):
             take_key = Mux(late, first[table.late - 1], take_key)
         m.d.comb += [self.issue.eq(there[0]), self.taken.eq(taken), self.take_key.eq(take_key)]
         # One stage before, to be registered.
-        m.d.sync += self.busy.eq(issue.chunk.issuing | Cat(*there[:-1]).any())
+        m.d.sync += [self.busy.eq(issue.issuing | Cat(*there[:-1]).any()),
+                     self.near.eq(issue.issuing | Cat(*there[:-3]).any())]
         return m

@@ -22,6 +22,7 @@ from ..interface.config import EngineConfig
 from ..interface.isa import INDEX, LANE_BITS, WORD, Limits, Mode, Post
 from ..primitives.portable import delayed
 from .ports import (
+    ChangeSignature,
     ChunkReadSignature,
     ChunkSignature,
     GateSignature,
@@ -65,6 +66,8 @@ class UnitPipeline(wiring.Component):
     random : In(32)
         Random words of the unit at stage 2.
     write : Out(StateWriteSignature)
+    changes : Out(ChangeSignature)
+        With a queue of changes only.
     gate : Out(GateSignature)
         With tables only: currents that take the place of accumulators.
     clipped : Out(range(Q + 1))
@@ -91,7 +94,8 @@ class UnitPipeline(wiring.Component):
             "gate": Out(GateSignature(config)),
             "clipped": Out(range(config.update_lanes + 1)), "moved": Out(WORD),
             "clear_moved": In(1), "measuring": Out(1), "winner": Out(INDEX),
-            "score": Out(WORD + 1), "product": In(ProductSignature())})
+            "score": Out(WORD + 1), "changes": Out(ChangeSignature(config)),
+            "product": In(ProductSignature())})
 
     def elaborate(self, platform):
         m = Module()
@@ -131,6 +135,14 @@ class UnitPipeline(wiring.Component):
         clips = [lane.clipped & write.counted[i] & ~late for i, lane in enumerate(lanes)]
         m.d.comb += self.clipped.eq(sum(clips[1:], clips[0]))
         self._measure(m, out, lanes, number)
+        if config.change_depth:
+            shown = self.written["changes"]
+            m.d.comb += [
+                self.changes.enable.eq(out.lanes & shown.replicate(quick)),
+                self.changes.end.eq(out.end & shown), self.changes.unit.eq(number),
+                self.changes.new.eq(Cat(*(lane.new for lane in lanes))),
+                self.changes.old.eq(Cat(*(lane.old for lane in lanes))
+                                    & (~self.written["whole"]).replicate(WORD * quick))]
         return m
 
     def _mine(self, m):
@@ -206,7 +218,8 @@ class UnitPipeline(wiring.Component):
         mode = operation.mode
         asked = {name: getattr(operation, name) for name in (
             "nudge", "nudge_negative", "nudge_shift", "shift", "limits", "number", "plain",
-            "factor", "negate", "noisy", "post", "factor_negative")}
+            "factor", "negate", "noisy", "post", "factor_negative", "changes",
+            "whole")}
         none = operation.post == Post.NONE if smooth else Const(1)
         gate = operation.post == Post.GATE if smooth else Const(0)
         asked |= {
@@ -241,7 +254,8 @@ class UnitPipeline(wiring.Component):
             for name, field in getattr(self.controls, part).shape():
                 m.d.comb += getattr(self.controls, part)[name].eq(
                     held(field.width, f"{part}.{name}", stage))
-        widths = _WRITE_CONTROLS | ({"post": 3} if smooth else {})
+        widths = (_WRITE_CONTROLS | ({"post": 3} if smooth else {})
+                  | ({"changes": 1, "whole": 1} if self.config.change_depth else {}))
         self.written = {name: held(width, f"write.{name}", self.stages.write)
                         for name, width in widths.items()}
 

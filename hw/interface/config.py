@@ -18,7 +18,7 @@ from ..export.families import FAMILIES, one_port
 from .isa import SPACE_LOW, WORD, lane_bits
 
 #: Part of the configuration hash: raise it with every change of encoding, map or arithmetic.
-ENGINE_VERSION = 1
+ENGINE_VERSION = 2
 
 PRIMITIVES = ("portable", *FAMILIES)
 LEARN_UNITS = ("pipelined", "serial")
@@ -74,6 +74,9 @@ class EngineConfig:
         primitives declare.
     update_latency : int
         Cycles of shift, sum and clip in the unit pipeline: 1 to 4, for a faster clock.
+    change_depth : int
+        Chunks of Q units in the queue of changes, by which loops of projections and updates run
+        (:mod:`apical.hw.assembler.changes`); a power of two, or 0: there is no queue.
     key_ahead : bool
         Whether the key of a unit operation is mixed while the one before still waits for its first
         write: about 10 cycles less between short operations, for 32 registers.
@@ -122,6 +125,7 @@ class EngineConfig:
     code_latency: int = 2
     multiplier_latency: int = 2
     update_latency: int = 4
+    change_depth: int = _later(0)
     key_ahead: bool = True
     loop_counters: int = 4
     diagnostics: bool = True
@@ -142,7 +146,8 @@ class EngineConfig:
                   "program_depth": (2, 1 << 12),
                   "descriptor_depth": (2, 256), "weight_ports": (1, 2), "weight_latency": (1, 4),
                   "event_latency": (1, 2), "code_latency": (1, 2), "multiplier_latency": (1, 4),
-                  "update_latency": (1, 4), "loop_counters": (1, 4), "tiles": (1, 8), "hop": (1, 4)}
+                  "update_latency": (1, 4), "loop_counters": (1, 4), "tiles": (1, 8), "hop": (1, 4),
+                  "change_depth": (0, 256)}
         for name, (low, high) in ranges.items():
             value = getattr(self, name)
             if not low <= value <= high:
@@ -153,6 +158,12 @@ class EngineConfig:
                               f"an engine has {MOST_LANES} at most")
         if self.update_lanes & self.update_lanes - 1:
             raise MisuseError(f"update lanes is {self.update_lanes}; it must be a power of two")
+        if self.change_depth & self.change_depth - 1:
+            raise MisuseError(f"change depth is {self.change_depth}; it must be a power of two, "
+                              "or 0")
+        if self.change_depth and self.tiles > 1:
+            raise MisuseError(f"the queue of changes works in one tile, not in {self.tiles}: set "
+                              "change_depth to 0 or tiles to 1")
         for name in ("state", "weight"):
             fmt = getattr(self, name)
             if fmt.width > WORD or not fmt.signed:

@@ -130,6 +130,7 @@ class Kind(IntEnum):
     STATE = 0
     EVENT = 1
     CONSTANT = 2
+    CHANGES = 3
 
 
 class Limits(IntEnum):
@@ -141,10 +142,12 @@ class Limits(IntEnum):
 
 
 _OPCODE = Field("opcode", 0, 4, "operation, see the table of opcodes")
-_OVERLAP = Field("overlap", 4, 1, "may start before the operations in flight have retired")
+#: What an instruction waits for, beside the issue of its own unit.
+_AFTER = (Field("after_projections", 46, 1, "wait until projections in flight have retired"),
+          Field("after_units", 47, 1, "wait until elementwise operations in flight have retired"))
 
 CONTROL = Layout(
-    "control", _OPCODE, _OVERLAP,
+    "control", _OPCODE,
     Field("loop", 8, 2, "REPEAT, LOOP: number of the loop counter"),
     Field("until", 10, 1, "LOOP: leave when the step moved nothing by more than the "
                              "threshold; REPEAT: such a loop begins"),
@@ -153,17 +156,20 @@ CONTROL = Layout(
                              "count of draws; FACTOR: of noise"))
 
 PROJECT = Layout(
-    "project", _OPCODE, _OVERLAP,
+    "project", _OPCODE, *_AFTER,
     Field("dot", 5, 1, "0 broadcast direction (lanes are targets), 1 dot direction"),
     Field("negative", 6, 1, "subtract instead of add"),
     Field("started", 7, 1, "start from accumulator c instead of 0"),
     Field("a", 8, 8, "vector of rates"),
     Field("b", 16, 8, "matrix"),
     Field("c", 24, 8, "accumulator to start from"),
-    Field("t", 32, 8, "accumulator to write"))
+    Field("t", 32, 8, "accumulator to write"),
+    Field("held", 40, 1, "the last item waits until the next elementwise operation is issued"),
+    Field("next", 48, 8, "vector number of the next elementwise operation"),
+    Field("ahead", 56, 1, "mix its key already"))
 
 UNIT = Layout(
-    "unit", _OPCODE, _OVERLAP,
+    "unit", _OPCODE, *_AFTER,
     Field("mode", 5, 3, "see the table of modes"),
     Field("a", 8, 8, "vector that is read (the state u)"),
     Field("b", 16, 8, "second vector: target of the nudge, or subtrahend"),
@@ -179,10 +185,12 @@ UNIT = Layout(
     Field("nudge_shift", 51, 4, "beta = 2**(nudge_shift - weight fraction bits)"),
     Field("post", 55, 3, "see the table of functions; GATE writes accumulator t"),
     Field("draws", 58, 1, "a random word for each unit"),
-    Field("noisy", 59, 1, "add noise"))
+    Field("noisy", 59, 1, "add noise"),
+    Field("changes", 60, 1, "put what changes into the queue of changes"),
+    Field("whole", 61, 1, "put whole values there, as if they had been 0"))
 
 LEARN = Layout(
-    "learn", _OPCODE, _OVERLAP,
+    "learn", _OPCODE, *_AFTER,
     Field("a", 8, 8, "scalar-side vector of term 0"),
     Field("b", 16, 8, "matrix"),
     Field("c", 24, 8, "lane-side vector of term 0"),
@@ -190,6 +198,7 @@ LEARN = Layout(
     Field("turned", 40, 1, "the lane side are the rows of the matrix"),
     Field("two", 41, 1, "two terms, else one"),
     Field("negative", 42, 2, "subtract term 0 (bit 0), term 1 (bit 1)"),
+    Field("silent", 45, 1, "a second place of weights: not counted, not signed, not traced"),
     Field("other", 48, 16, "base of the scalar-side vector of term 1"))
 
 _BASE = Field("base", 0, 16, "first word (EVENT: first event; CONSTANT: the raw value or factor)")
@@ -198,7 +207,7 @@ _TAIL = Field("tail", 26, 7, "values in the last word, 1..P")
 
 VECTOR = Layout(
     "vector", _BASE, _BLOCKS, _TAIL,
-    Field("kind", 33, 2, "STATE, EVENT or CONSTANT"),
+    Field("kind", 33, 2, "STATE, EVENT, CONSTANT or CHANGES"),
     Field("banked", 35, 1, "the second input bank is `blocks` words further"),
     Field("limits", 36, 2, "clip range: UNIT, SYMMETRIC or FORMAT"),
     Field("number", 38, 8, "vector number, enters the signature"))

@@ -23,7 +23,7 @@ _ICEBREAKER = EngineConfig(
 _ULX3S_25F = EngineConfig(
     lanes=22, update_lanes=4, accumulator_width=38, weight=FINE, weight_depth=2560,
     state_depth=16, accumulator_depth=16, event_depth=1024, program_depth=128,
-    descriptor_depth=64, loop_counters=2, diagnostics=False, primitives="ecp5")
+    descriptor_depth=64, change_depth=32, loop_counters=2, diagnostics=False, primitives="ecp5")
 # Weight updates keep snapshots: 16 words of states hold those of 64 hidden units because they share
 # them, and because targets have one bank.  32 words would take 1,900 logic cells more, and a line
 # brings images a hundred times more slowly than they are run.
@@ -39,22 +39,22 @@ PRESETS = {
     "ulx3s-25f-learning": _ULX3S_LEARNING,
     # Two tiles of the 25F: 132 hidden units are 3 blocks of 44 lanes, and the 2,560 words of both
     # tiles are 100 of the 108 block RAMs.
-    "ulx3s-45f": _ULX3S_LEARNING.replace(tiles=2, loop_counters=4),
+    "ulx3s-45f": _ULX3S_LEARNING.replace(tiles=2, change_depth=0, loop_counters=4),
     # Four of them: 256 hidden units are 3 blocks of 88 lanes, and the words are 200 of the 208
     # block RAMs.
-    "ulx3s-85f": _ULX3S_LEARNING.replace(tiles=4, loop_counters=4),
+    "ulx3s-85f": _ULX3S_LEARNING.replace(tiles=4, change_depth=0, loop_counters=4),
 }
 
-# The GW1NR-9 has 26 block RAMs: 16 of weights, events 4, code 2.  Its LUT RAM has 270 cells of 16
-# words of 4 bits.
+# The GW1NR-9 has 26 block RAMs: 16 of weights, events 2, code 2, the endpoint 1.  Its LUT RAM is
+# 270 cells of 16 words of 4 bits; lanes of 32 words would take so much of it that the rest is hard
+# to place.
 _TANG_NANO_9K = _ULX3S_25F.replace(
-    lanes=8, update_lanes=1, weight_depth=2048, event_depth=512, input_banks=1,
-    program_depth=128, learning=True, learn_unit="serial", primitives="gowin")
-PRESETS |= {
-    "tang-nano-9k": _TANG_NANO_9K,
-    # The GW2AR-18 has 46 block RAMs.
-    "tang-nano-20k": _ULX3S_LEARNING.replace(lanes=16, weight_depth=2048, primitives="gowin"),
-}
+    lanes=4, update_lanes=1, weight_depth=4096, input_banks=1, change_depth=0, learning=True,
+    learn_unit="serial", primitives="gowin")
+# The GW2AR-18 has 46 block RAMs: 32 of weights, events 2, code 2, the endpoint 1.
+_TANG_NANO_20K = _ULX3S_LEARNING.replace(lanes=8, weight_depth=4096, state_depth=32,
+                                         accumulator_depth=32, primitives="gowin")
+PRESETS |= {"tang-nano-9k": _TANG_NANO_9K, "tang-nano-20k": _TANG_NANO_20K}
 
 
 def preset(name: str) -> EngineConfig:

@@ -145,6 +145,9 @@ class Case(Draw):
         tiles = tiled(Draw(*self.seed, 0x7), unit.get("learn_unit", "pipelined"))
         while lanes * tiles.get("tiles", 1) > MOST_LANES:
             tiles["tiles"] -= 1
+        if tiles.get("tiles", 1) == 1:
+            # The queue of changes is for one tile.
+            latencies["change_depth"] = Draw(*self.seed, 0xC).choice([0, 4, 16, 64])
         config = config_for(self.network, self.program, lanes, self.density, state=self.state,
                             weight=self.weight, accumulator_width=width,
                             update_frac=self.update_frac, **latencies, **self.units, **unit,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ...golden.program import (
     RATE,
     STATE,
@@ -106,7 +108,7 @@ class Programs:
                       gate=draw.chance(0.7), nudge=nudge, held=held, noise=noise)
 
     def _block(self, count, depth):
-        ops, kinds = [], ["loop", "loop", "relax", "relax", "relax", "copy", "move"]
+        ops, kinds = [], ["loop", "loop", "relax", "relax", "relax", "copy", "move", "steps"]
         kinds += ["learn"] if self.learning else []
         kinds += ["extra", "extra"] if self.learning or self.smooth or self.noise else []
         for _ in range(count):
@@ -133,6 +135,25 @@ class Programs:
         for one in chosen:
             ops += self._currents(one.name, draw.choice(["current", "current", "extra"]))
         return ops + [self._update(one, draw.chance(0.8)) for one in chosen]
+
+    def _steps(self, depth):
+        """A loop of projections and updates that engines may run by changes."""
+        draw, used, ops, updates = self.draw, set(), [], []
+        for one in self.network.free:
+            start, into_it = draw.choice([None, "drive"]), list(self.network.into(one.name))
+            draw.rng.shuffle(into_it)
+            for projection in into_it:
+                if projection.source in used and draw.chance(0.9) or draw.chance(0.2):
+                    continue
+                used.add(projection.source)
+                ops.append(Project(projection.name, "step", start))
+                start = "step"
+            if start == "step":
+                updates.append(replace(self._update(one, draw.chance(0.8)), current="step",
+                                       noise=0.0))
+        steps = 1 + draw.below(5)
+        settled = draw.choice([None, None, 0.05]) if not self.settling else None
+        return [Relax(steps, (*ops, *updates), settled)] if updates and depth < 3 else []
 
     def _copy(self, depth):
         source = self.draw.choice([p for p in self.network.populations if not p.constant])

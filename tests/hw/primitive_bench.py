@@ -189,6 +189,7 @@ PAIRS = {
         lambda family: WordMemory(1, 16384, 2, family),
         lambda family: WordMemory(40, 24, 2, family),
         lambda family: LaneMemory(8, 40, 32, family),
+        lambda family: LaneMemory(1, 16, 128, family),
         lambda family: ChunkMemory(8, 1, 16, 16, family),
         ProductSum,
     ],

@@ -66,6 +66,7 @@ from .units import (
     stage_layout,
 )
 from .writes import (
+    ChangeSignature,
     GateSignature,
     SideSignature,
     StateWriteSignature,
@@ -78,6 +79,7 @@ from .writes import (
 __all__ = [
     "BeatsSignature",
     "BorrowSignature",
+    "ChangeSignature",
     "ChunkReadSignature",
     "ChunkSelectSignature",
     "ChunkSignature",

@@ -49,6 +49,8 @@ class ProjectionSignature(Signature):
         Descriptor of the matrix.
     into, begin : Out
         First words of the accumulators written and started from.
+    held : Out(1)
+        The last item waits until an elementwise operation that starts later has been issued.
     """
 
     def __init__(self, config: EngineConfig):
@@ -58,7 +60,7 @@ class ProjectionSignature(Signature):
             "kind": Out(2), "source": Out(INDEX), "source_blocks": Out(10), "source_tail": Out(7),
             "other": Out(INDEX), "matrix": Out(widths.weights), "rows": Out(INDEX),
             "blocks": Out(10), "tail": Out(7), "into": Out(widths.sides),
-            "begin": Out(widths.sides)})
+            "begin": Out(widths.sides), "held": Out(1)})
 
 
 class UnitSignature(Signature):
@@ -80,7 +82,7 @@ class UnitSignature(Signature):
             "start": Out(1), "mode": Out(3), "nudge": Out(1), "nudge_negative": Out(1),
             "plain": Out(1), "negate": Out(1), "silent": Out(1), "shift": Out(3),
             "nudge_shift": Out(4), "post": Out(3), "draws": Out(1), "noisy": Out(1),
-            "factor": Out(WORD), "factor_negative": Out(1),
+            "changes": Out(1), "whole": Out(1), "factor": Out(WORD), "factor_negative": Out(1),
             "a": Out(widths.states), "b": Out(widths.states), "c": Out(widths.sums),
             "t": Out(widths.targets), "blocks": Out(10), "tail": Out(7), "limits": Out(2),
             "number": Out(8)})
@@ -91,7 +93,7 @@ class LearnSignature(Signature):
 
     Members
     -------
-    two, turned : Out(1), negative : Out(2)
+    two, turned, silent : Out(1), negative : Out(2)
         Fields of the instruction.
     matrix, rows, blocks, tail, number : Out
         Descriptor of the matrix.
@@ -102,6 +104,7 @@ class LearnSignature(Signature):
     def __init__(self, config: EngineConfig):
         widths = Widths(config)
         super().__init__({
-            "start": Out(1), "two": Out(1), "turned": Out(1), "negative": Out(2),
+            "start": Out(1), "two": Out(1), "turned": Out(1), "silent": Out(1),
+            "negative": Out(2),
             "matrix": Out(widths.weights), "rows": Out(INDEX), "blocks": Out(10), "tail": Out(7),
             "number": Out(8), "lane_bases": Out(data.ArrayLayout(widths.states, 2))})

@@ -62,7 +62,7 @@ class WalkSignature(Signature):
     busy : Out(1)
         A weight update runs.
     paired : Out(1)
-        It has two terms: items of zero value count too, and one comes in two cycles at most.
+        It has two terms: items that are not 0 in either count, and one comes in two cycles at most.
     advance, second : Out(1)
         Serial learning unit only: go on to the next item; show its value in the second vector.
     issuing : In(1), final : In(1)
@@ -99,8 +99,8 @@ class ScanSignature(Signature):
         Passes; first word, number of words and values in the last one.
     go : Out(1)
         Go on to the next item.
-    dense : Out(1)
-        Items of zero value too.
+    either : Out(1)
+        Items that are not 0 in this vector or in the second one.
     second : Out(1), apart : Out
         Read the value in a second vector, which is stored so many words after the first.
     """
@@ -109,7 +109,7 @@ class ScanSignature(Signature):
         states = Widths(config).states
         super().__init__({
             "start": Out(1), "wanted": Out(1), "blocks": Out(10), "source": Out(states),
-            "source_blocks": Out(10), "source_tail": Out(7), "go": Out(1), "dense": Out(1),
+            "source_blocks": Out(10), "source_tail": Out(7), "go": Out(1), "either": Out(1),
             "second": Out(1), "apart": Out(states)})
 
 

@@ -18,7 +18,7 @@ from .projections import DotSignature, ItemSignature, OperandSignature, ScanSign
 from .shared import CrossSignature, LaneWordSignature, ProductSignature
 from .sizes import Widths
 from .units import ChunkSignature
-from .writes import SideSignature
+from .writes import ChangeSignature, SideSignature
 
 
 class BeatsSignature(Signature):
@@ -75,15 +75,18 @@ class UnitsSignature(Signature):
     total : In(32), signing : In(1)
         Sum of the signature; it is not complete.
     states, weights : In(CountSignature)
+    changes : In(ChangeSignature)
+        Only with a queue of changes.
     """
 
     def __init__(self, config: EngineConfig):
+        more = {"changes": In(ChangeSignature(config))} if config.change_depth else {}
         super().__init__({
             "operation": Out(UnitSignature(config)), "chunk": Out(ChunkSignature(config)),
             "key": Out(32), "draw": Out(1), "draw_key": Out(32), "clear_moved": Out(1),
             "clear_signature": Out(1), "moved": In(WORD), "score": In(WORD + 1),
             "winner": In(INDEX), "measuring": In(1), "total": In(32), "signing": In(1),
-            "states": In(CountSignature()), "weights": In(CountSignature())})
+            "states": In(CountSignature()), "weights": In(CountSignature()), **more})
 
 
 class UpdatesSignature(Signature):
@@ -91,8 +94,9 @@ class UpdatesSignature(Signature):
 
     Members
     -------
-    busy, paired, turned : Out(1), first : Out
-        An update runs; it has two terms; its lane side are the rows; first unit of the block.
+    busy, paired, turned, silent : Out(1), first : Out
+        An update runs; it has two terms; its lane side are the rows; what it writes has been
+        counted and signed before; first unit of the block.
     mix : Out(32)
         What comes out of the mix of numbers in this cycle:
     filled : Out(1), lane : Out
@@ -107,7 +111,8 @@ class UpdatesSignature(Signature):
 
     def __init__(self, config: EngineConfig):
         super().__init__({
-            "busy": Out(1), "paired": Out(1), "turned": Out(1), "first": Out(INDEX),
+            "busy": Out(1), "paired": Out(1), "turned": Out(1), "silent": Out(1),
+            "first": Out(INDEX),
             "mix": Out(32), "filled": Out(1), "lane": Out(LANE_BITS + 1), "met": Out(1),
             "place": Out(Widths(config).weights), "scalar": Out(INDEX),
             "limit": Out(LANE_BITS + 1), "enter": Out(1), "looks": Out(2)})

@@ -18,12 +18,13 @@ def one_at_a_time(config: EngineConfig) -> bool:
 def stage_layout(config: EngineConfig):
     """What travels with a chunk: lanes with a unit, first chunk of all, last chunk of its word.
 
-    Where units may come one at a time, `step` says that the last unit of a chunk passes.  There,
-    and where there are several tiles, of which one may have no unit, `valid` says that there is a
-    chunk.
+    With a queue of changes, `end` marks the last chunk of all.  Where units may come one at a time,
+    `step` says that the last unit of a chunk passes.  There, and where there are several tiles, of
+    which one may have no unit, `valid` says that there is a chunk.
     """
     more = {"valid": 1} if one_at_a_time(config) or config.tiles > 1 else {}
     more |= {"step": 1} if one_at_a_time(config) else {}
+    more |= {"end": 1} if config.change_depth else {}
     return data.StructLayout({"lanes": config.update_lanes, "first": 1, "turn": 1, **more})
 
 
@@ -38,7 +39,7 @@ class ChunkSignature(Signature):
     Members
     -------
     issuing : Out(1)
-        Chunks are left: these addresses count.
+        These addresses count in this cycle.
     stage : Out(`stage_layout`)
         The chunk, as it is in tile 0.
     others : Out

@@ -46,6 +46,22 @@ class StateWriteSignature(Signature):
             "unit": Out(INDEX), "vector": Out(8)})
 
 
+class ChangeSignature(Signature):
+    """A chunk that is written, for the queue of changes (:class:`apical.hw.engine.changes`).
+
+    Members
+    -------
+    enable : Out(Q), end : Out(1), unit : Out(16), new, old : Out(16 * Q)
+        Units that there are, whether it is the last chunk of its operation, the first unit,
+        values after and before.
+    """
+
+    def __init__(self, config: EngineConfig):
+        widths = Widths(config)
+        super().__init__({"enable": Out(config.update_lanes), "end": Out(1), "unit": Out(INDEX),
+                          "new": Out(widths.chunk), "old": Out(widths.chunk)})
+
+
 class GateSignature(Signature):
     """Currents that the table unit puts through the gate, for lanes of the chunk written."""
 

@@ -16,15 +16,15 @@ from apical.hw.primitives.segmented import block_rams, segments
 
 
 @pytest.mark.parametrize(("name", "hidden"), [("icebreaker", 64), ("ulx3s-25f", 64),
-                                              ("ulx3s-45f", 128), ("ulx3s-85f", 256)])
+                                              ("ulx3s-45f", 128), ("ulx3s-85f", 256),
+                                              ("tang-nano-20k", 32)])
 def test_the_presets_hold_a_network_for_mnist_at_16_bits(name, hidden):
     """And the block RAM of the device holds the memories."""
     chosen = board(name)
     config = preset(chosen.preset)
     assert fits((784, hidden, 10), config) == []
-    if chosen.device.family.name == "ecp5":
-        rams = config.tiles * block_rams(16 * config.lanes,
-                                         segments(16 * config.lanes, config.weight_depth))
+    if chosen.device.family.name != "ice40":
+        rams = block_rams(16 * config.lanes, segments(16 * config.lanes, config.weight_depth))
         rams += 2 * block_rams(32, segments(32, config.event_depth))
         assert rams < chosen.device.rams
 

@@ -158,38 +158,6 @@ def test_descriptors_are_shared_and_instructions_lead_back_to_operations():
             assert target["base"] == made.placement.vectors[op.population, STATE].base
 
 
-@pytest.mark.parametrize("lanes", [1, 2, 5, 16])
-def test_overlaps_never_cross_what_must_wait(lanes):
-    """Not behind control, not between units, not on a vector written just before."""
-    network = layered((9, 7, 6, 5))
-    ops = (*inference(network, 3).ops[:-1], Snapshot("y", "a"), Snapshot("y", "b", "a"),
-           Difference("y", "c", "b", "a"), Relax(2, step(network, nudges=nudged())), Decide("y"))
-    made = assemble(network, Program("p", ops), config_for(network, Program("p", ops), lanes))
-    before, pending = None, set()
-    some = 0
-    for word in map(int, made.instructions):
-        opcode, fields = decode(word)
-        if opcode not in (Opcode.PROJECT, Opcode.UNIT):
-            before = None
-            continue
-        if not fields["overlap"]:
-            pending = set()
-        else:
-            some += 1
-            assert before is not None and before[0] == opcode
-            if opcode == Opcode.UNIT:
-                read = {fields["a"]} | ({fields["b"]} if fields["mode"] == 5 or fields["nudge"]
-                                        else set())
-                read = set() if fields["mode"] == 3 else read
-                assert not read & pending
-            else:
-                assert not (before[1]["dot"] and not fields["dot"]), "broadcast overtakes dot"
-        if opcode == Opcode.UNIT:
-            pending.add(fields["t"])
-        before = opcode, fields
-    assert some > 5, "nothing overlaps at all"
-
-
 @pytest.mark.parametrize("sizes", [(3, 2), (64, 32, 10), (400, 50, 10), (9, 30, 30, 4)])
 @pytest.mark.parametrize("lanes", [1, 7, 64])
 def test_config_for_holds_what_it_was_made_for(sizes, lanes):
