@@ -12,14 +12,13 @@ from apical.golden.program import (
     STATE,
     Clear,
     Decide,
-    Difference,
     Program,
     Project,
     Relax,
     Snapshot,
     Update,
 )
-from apical.golden.program.layered import inference, nudged, step
+from apical.golden.program.layered import inference
 from apical.hw.assembler.assembler import assemble, config_for, reasons
 from apical.hw.assembler.orientation import (
     blocks_of,
