@@ -16,9 +16,9 @@ from apical.cli.common import write_json
 from apical.cli.train_report import CHAINS, TEMPERATURES
 from apical.golden.learning.data import load
 from apical.golden.learning.flow import evaluate
-from apical.golden.network.boltzmann import binarize, starting_weights
-from apical.golden.references.annealed import estimate_log_z
+from apical.golden.network.boltzmann import binarize
 from apical.golden.references.boltzmann import scikit_learn_machine
+from apical.golden.references.likelihood import likelihood, words
 
 
 def main():
@@ -41,18 +41,15 @@ def main():
                                             args.batch, args.seed)
     seconds = time.perf_counter() - begin
     errors = evaluate(network, weights, test)
-    base = starting_weights(network, images, 0)["bv"][0]
-    estimate = estimate_log_z(network, weights, base, args.temperatures, args.chains, args.seed)
-    mean, low, high = estimate.log_likelihood(network, weights, test)
+    found = likelihood(network, weights, images, test, args.temperatures, args.chains, args.seed)
     given = {key: value for key, value in vars(args).items() if key != "json"}
-    report = {**given, "seconds": seconds, "log_likelihood": mean,
-              "log_likelihood_interval": [low, high], "effective_chains": estimate.effective,
+    report = {**given, "seconds": seconds, **found,
               "reconstruction_error": {f"{share:g}": error for share, error in errors.items()}}
     if args.json is not None:
         write_json(args.json, report)
     told = ", ".join(f"{share:.0%} flips {100 * error:.2f} %" for share, error in errors.items())
     print(f"BernoulliRBM {network.name} on {args.data}: wrong pixels reconstructed from {told}, "
-          f"log-likelihood {mean:.1f} [{low:.1f}, {high:.1f}] nats ({seconds:.1f} s)")
+          f"{words(found)} ({seconds:.1f} s)")
 
 
 if __name__ == "__main__":

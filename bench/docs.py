@@ -142,7 +142,8 @@ PAGES = {"docs/operations.md": operations, "docs/register-map.md": memory_map,
          "docs/results.md": results, "docs/results-golden.md": docs_golden.results_golden,
          "docs/checks.md": docs_golden.checks, "docs/boards.md": docs_boards.boards,
          "docs/claims-fixed.md": claims,
-         **{path: _filled(path) for path in ("README.md", "docs/architecture.md", "docs/cosim.md")}}
+         **{path: _filled(path) for path in ("README.md", "docs/architecture.md", "docs/cosim.md",
+                                            "docs/papers/probability-flow.md")}}
 
 
 def main():

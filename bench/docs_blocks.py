@@ -83,7 +83,14 @@ def systems() -> list[str]:
         for name, record in records().items()])
 
 
-BLOCKS = {"folders": folders, "figures": figures, "systems": systems}
+def levers() -> list[str]:
+    """Lines of the tables of ``bench.flow_levers``."""
+    from .docs_golden import flow_levers
+
+    return flow_levers()
+
+
+BLOCKS = {"folders": folders, "figures": figures, "systems": systems, "levers": levers}
 
 
 def filled(text: str) -> str:

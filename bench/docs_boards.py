@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from apical.boards.build.catalog import BOARDS
+from apical.boards.build.fit import systems_on_boards
 from apical.boards.build.timing import describe
 from apical.boards.build.top import fastest_baud
 from apical.hw.export.verilog import markdown_table
@@ -22,9 +23,16 @@ A board is a record: its platform, its device, the engine configuration that is 
 commands; [protocol](protocol.md) is what goes over the serial line."""
 
 _LINES = """\
-The serial line is the one of the board's USB port, but for the OrangeCrab, which has none: there a
-3.3 V adapter goes to pin 0 (receive) and pin 1 (transmit) of its connector. Two programs cannot
-have a port at the same time; the second is refused."""
+The serial line is the one of the board's USB port, but for the boards below that need an external
+adapter: a USB serial adapter with levels of 3.3 V, its ground joined to that of the board, its
+output to the pin that receives. Two programs cannot have a port at the same time; the second is
+refused."""
+
+_SYSTEMS = """\
+What runs on which engine, by `apical boards --systems`: the assembler is given the small case of
+each system (or its network for the digits, with a quarter of the units) and the engine. What a cell
+says is lacking. `apical build --board B --for SYSTEM` builds the engine of the fewest units that
+runs a system; a command that meets another engine says which one to build."""
 
 _BUILT = """\
 By `apical build`, with the open tools from PyPI; fmax is nextpnr's estimate after routing.
@@ -40,16 +48,40 @@ events or as one byte a unit, whichever is less, though what goes over the line 
 _NEW = """\
 ## A board that is not here
 
-A `Board` in `boards/build/catalog.py`: device, oscillator, clock, rate, LEDs, programmer, and a
-platform class of `amaranth-boards` (or one in `boards/build/platforms.py`). If none of the presets
-suits the device, one more in `hw/interface/presets.py`. For a device of another family, a `Family`
-in `hw/export/families.py` (names of its tools and cells, its PLL) and its cells in
-`hw/primitives`. The tests make the build plan of every board without any tool, check that the rate
-can be divided from the clock, and that the memories of the preset fit."""
+A `Board` in `boards/build/catalog.py`: device, oscillator, clock, rate, LEDs, programmer, the
+sources of its pins, and a platform class of `amaranth-boards` (or one in
+`boards/build/platforms.py`). If none of the presets suits the device, one more in
+`hw/interface/presets.py`. For a device of another family, a `Family` in `hw/export/families.py`
+(names of its tools and cells, its PLL) and its cells in `hw/primitives`. The tests make the build
+plan of every board without any tool, check that the rate can be divided from the clock, and that
+the memories of the preset fit."""
 
 
 def _records(pattern):
     return [json.loads(path.read_text()) for path in sorted(RECORDED.glob(f"{pattern}.json"))]
+
+
+def _systems():
+    """Matrix of systems and presets, and of presets and boards."""
+    found, boards = {}, {}
+    for board, presets in systems_on_boards().items():
+        for name, answers in presets.items():
+            found[name] = answers
+            boards.setdefault(name, []).append(f"`{board}`")
+    names = [name for name in PRESETS if name in found]
+    lines = markdown_table(("preset", "lanes", "can be built for"),
+                           [(f"`{name}`", preset(name).lanes, ", ".join(boards[name]))
+                            for name in names])
+    return lines + markdown_table(
+        ("system", *(f"`{name}`" for name in names)),
+        [(one, *(_answer(found[name][one]) for name in names)) for one in found[names[0]]])
+
+
+def _answer(answer):
+    """A cell of the matrix: yes, or what is lacking."""
+    if answer is True:
+        return "yes"
+    return answer.rpartition("needs ")[2].removesuffix(", which this engine lacks")
 
 
 def _built():
@@ -199,10 +231,14 @@ def boards() -> str:
     parts += markdown_table(("board", "what it is", "device", "clock, MHz", "bits a second",
                              "at most, simulated", "preset", "lanes", "weights"), rows)
     parts += [_LINES, ""]
+    parts += markdown_table(("board", "external adapter at", "before the first use"),
+                            [(f"`{b.name}`", b.adapter or "not needed", b.prepare or "")
+                             for b in BOARDS.values() if b.adapter or b.prepare])
     parts += markdown_table(("board", "until power off", "for good"),
                             [(f"`{b.name}`", *(f"`{' '.join(words)}`" if words else ""
                                                for words in (b.sram, b.flash)))
                              for b in BOARDS.values()])
+    parts += ["## Systems", "", _SYSTEMS, "", *_systems()]
     parts += ["## Built", "", _BUILT, "", *_built()]
     parts += ["## On virtual boards", "", "`apical board serve --sim` runs the top level that "
               "`apical build` builds, pins included, in Verilator. The line of an ECP5 board was "

@@ -1,8 +1,8 @@
 """The pages of results of the golden model, from the records that ``bench.record`` keeps.
 
 Names of records decide where they go: ``train-*`` (``apical train`` of a network), ``machine-*``
-(of a Boltzmann machine, and ``bench.boltzmann``), ``settling-*``, ``speed-golden``, and
-``reproduce-all-SEED``.
+(of a Boltzmann machine, and ``bench.boltzmann``), ``settling-*``, ``speed-golden``; checks
+(``reproduce-*``) are those of :mod:`bench.docs_checks`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ import json
 import statistics
 from pathlib import Path
 
+from apical.golden.references.annealed import LEAST_EFFECTIVE, MOST_APART
 from apical.hw.export.verilog import markdown_table as _table
+from bench import docs_checks
 
 RECORDED = Path(__file__).resolve().parent.parent / "docs" / "recorded"
 
@@ -119,6 +121,58 @@ def _machine_name(report):
     return "-".join(map(str, layers)) + (", lateral" if report.get("lateral") else "")
 
 
+def _machine_rule(report):
+    """Name of a rule: a machine that flips no states learned by one-flip flow."""
+    rule = report.get("rule", "scikit-learn")
+    return "flow-one-flip" if rule == "flow" and report.get("flip") is None else rule
+
+
+def _interval(report):
+    """The interval of a log-likelihood, where it means something."""
+    if report["effective_chains"] < LEAST_EFFECTIVE * report["chains"]:
+        back = report.get("log_likelihood_reverse")
+        if back is None:
+            return ", too few chains count"
+        if abs(back - report["log_likelihood"]) > MOST_APART:
+            return f" forward, {back:.1f} back, too few chains count"
+    low, high = report["log_likelihood_interval"]
+    return f" [{low:.1f}, {high:.1f}]"
+
+
+def flow_levers() -> list[str]:
+    """Lines of the tables of ``bench.flow_levers``, one for each data set."""
+    lines = []
+    for record in records("flow-levers-*"):
+        r, rows = record["report"], []
+        for name, found in r["learners"].items():
+            pixels, nats = found["runs"]["reconstruction"], found["runs"]["likelihood"]
+            wrong = [[100 * run["wrong_pixels"][k] for run in pixels]
+                     for k in range(len(r["levels"]))]
+            trusted = sum(run["log_likelihood_interval"] is not None for run in nats)
+            rows.append([name, f"{pixels[0]['rate']:g}", *(_middle(part, 2) for part in wrong),
+                         f"{nats[0]['rate']:g}",
+                         _middle([run["log_likelihood"] for run in nats], 1),
+                         _middle([run["log_likelihood_reverse"] for run in nats], 1),
+                         f"{trusted} of {len(nats)}"])
+        lines += [f"`{record['command']}`: {r['data']}, {r['hidden']} hidden units, {r['epochs']} "
+                  f"epochs, batches of {r['batch']}, rates times {r['decay']:g} after each epoch, "
+                  f"{r['seeds']} seed{'s' if r['seeds'] > 1 else ''}; medians (smallest .. "
+                  "largest). A learner has one rate for the wrong pixels and one for the "
+                  "likelihood, chosen on training images that were held out.", ""]
+        lines += _table(["learner", "rate", *(f"% wrong from {100 * share:.0f} % flips"
+                                              for share in r["levels"]),
+                         "rate", "nats, forward", "nats, back", "trusted"], rows)
+    return lines
+
+
+def _middle(values, digits):
+    """Median and range of figures of several seeds."""
+    text = f"{statistics.median(values):.{digits}f}"
+    if len(values) < 2:
+        return text
+    return f"{text} ({min(values):.{digits}f} .. {max(values):.{digits}f})"
+
+
 def machine_table() -> list[str]:
     """Lines of the table of Boltzmann machines."""
     rows = []
@@ -126,11 +180,10 @@ def machine_table() -> list[str]:
             r["report"]["data"] != "mnist", _machine_name(r["report"]),
             r["report"].get("rule", "z"), r["report"]["seed"])):
         r = record["report"]
-        low, high = r["log_likelihood_interval"]
         bound = "" if r.get("log_likelihood_is", "exact").startswith("exact") else "at least "
-        rows.append([r["data"], _machine_name(r), r.get("rule", "scikit-learn"), r["seed"],
+        rows.append([r["data"], _machine_name(r), _machine_rule(r), r["seed"],
                      *map(_percent, r["reconstruction_error"].values()),
-                     f"{bound}{r['log_likelihood']:.1f} [{low:.1f}, {high:.1f}]",
+                     f"{bound}{r['log_likelihood']:.1f}{_interval(r)}",
                      f"{r['effective_chains']:.0f} of {r['chains']}",
                      f"`{record['command'].partition(' --save')[0]}`"])
     return _table(["data", "machine", "rule", "seed", "from 10 % flips", "from 20 %", "from 30 %",
@@ -170,25 +223,6 @@ def _speed():
     return lines
 
 
-def _reproduced():
-    """Reports of ``apical reproduce all`` by seed."""
-    return {record["report"]["seed"]: record["report"] for record in records("reproduce-all-*")}
-
-
-def _checks_summary():
-    found = _reproduced()
-    systems = list(dict.fromkeys(row["system"] for r in found.values() for row in r["rows"]))
-    rows = []
-    for system in systems:
-        cells = []
-        for report in found.values():
-            verdicts = [row["passed"] for row in report["rows"] if row["system"] == system]
-            cells.append(f"{sum(verdicts)} of {len(verdicts)}")
-        rows.append([f"[{system}](papers/{system}.md)", *cells])
-    rows.append(["seconds, all", *(f"{report['seconds']:.0f}" for report in found.values())])
-    return _table(["system", *(f"seed {seed}" for seed in found)], rows)
-
-
 def results_golden() -> str:
     """The page of results of the golden model."""
     parts = ["# Results of the golden model", "", _GENERATED, "",
@@ -202,40 +236,17 @@ def results_golden() -> str:
              "Images are binarized at 1/2. Reconstruction is the share of wrong pixels of the "
              "10,000 test images after a mean-field pass from flipped pixels. The log-likelihood "
              "of the test images is estimated by annealed importance sampling, with its 95 % "
-             "interval (of the spread between chains). If few chains count, the estimate is "
-             "unreliable.", "", *machine_table(),
+             "interval (of the spread between chains) where enough chains count, or where chains "
+             "that go back agree.", "", *machine_table(),
+             *(["### Levers of probability flow", "", *flow_levers()] if flow_levers() else []),
              *_samples(),
              "## Speed: equilibrium propagation in the float executor", "", *_speed(),
              "## Checks: `apical reproduce all --seed S`", "",
-             "Number of checks that hold; [checks](checks.md) has every row with its values.", "",
-             *_checks_summary()]
+             "Number of checks that hold over the recorded seeds; [checks](checks.md) has every "
+             "row with its values.", "", *docs_checks.summary()]
     return "\n".join(parts).rstrip() + "\n"
 
 
 def checks() -> str:
-    """The page of every check with its values by seed."""
-    found = _reproduced()
-    parts = ["# Checks of the systems", "", _GENERATED, "",
-             "Rows of `apical reproduce all --seed S`. Several values belong to several layers, "
-             "times or sizes, which the row names. A control shows what fails without the thing "
-             "that is claimed. If a tolerance differs from the design, the page of the paper "
-             "says why.", ""]
-    by_system = {}
-    for seed, report in found.items():
-        for place, row in enumerate(report["rows"]):
-            by_system.setdefault(row["system"], {}).setdefault(place, {})[seed] = row
-    for system, rows in by_system.items():
-        parts += [f"## [{system}](papers/{system}.md)", ""]
-        parts += _table(["check", "tolerance", *(f"seed {seed}" for seed in found)],
-                        [[next(iter(row.values()))["check"].replace("|", "\\|"),
-                          next(iter(row.values()))["tolerance"],
-                          *(_values(row.get(seed)) for seed in found)] for row in rows.values()])
-    return "\n".join(parts).rstrip() + "\n"
-
-
-def _values(row):
-    if row is None:
-        return ""
-    value = row["value"] if isinstance(row["value"], list) else [row["value"]]
-    text = " ".join("nan" if v is None else f"{v:.4g}" for v in value)
-    return text if row["passed"] else f"**{text}**"
+    """The page of every check with its bound, why, and its values."""
+    return docs_checks.checks(_GENERATED)

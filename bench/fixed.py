@@ -26,7 +26,7 @@ from apical.golden.network import layered
 from apical.golden.network.boltzmann import boltzmann
 from apical.golden.numbers.quantize import quantize_network
 from apical.golden.program.layered import inference
-from apical.golden.systems import probability_flow
+from apical.golden.systems import machine_programs
 from apical.golden.systems.equilibrium import learning_rates, training
 
 
@@ -100,7 +100,7 @@ def measure_batches(layers=(784, 64, 10), images=1000, rounds=5, density=0.19, s
     network, machine = layered(layers), boltzmann(layers[:2])
     cases = {"inference": (network, inference(network)),
              "settled": (network, inference(network, 30, settled=0.01)),
-             "sampling": (machine, probability_flow.reconstruction(machine, mode="sample"))}
+             "sampling": (machine, machine_programs.reconstruction(machine, mode="sample"))}
     x = random_images(rng, images, layers[0], density)
     found = {}
     for name, (network, program) in cases.items():

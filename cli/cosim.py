@@ -115,7 +115,8 @@ def _refuse(args):
         never |= {"--netlist": args.netlist, "--system": args.system,
                   "--train-epochs": args.train_epochs,
                   "--layers": args.layers, "--data": args.data, "--images": args.images,
-                  "--preset": args.preset, "--lanes": args.lanes, "--fast": args.fast or None,
+                  "--preset": args.preset, "--lanes": args.lanes, "--tiles": args.tiles,
+                  "--hop": args.hop, "--fast": args.fast or None,
                   "--waves": args.waves or None}
     for option, value in never.items():
         if value is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import math
 from pathlib import Path
@@ -49,6 +50,11 @@ def drawn(figure) -> bytes:
         if len(figure.lines) + len(figure.points) > 1:
             axes.legend()
     return _png(canvas)
+
+
+def embedded(figure) -> str:
+    """One figure as the text of an image, ``data:image/png;base64,...``, which needs no file."""
+    return f"data:image/png;base64,{base64.b64encode(drawn(figure)).decode()}"
 
 
 def _png(canvas):

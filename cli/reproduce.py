@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from ..golden.errors import MisuseError
+from ..golden.storage.atomic import write_atomically
 from .common import argument, check_writable, write_json
 
 #: Short names, those of the learning rules.
@@ -65,6 +66,8 @@ def add_arguments(parser):
                         help="keep the rows of every finished group there")
     parser.add_argument("--resume", action="store_true",
                         help="go on from the checkpoint, if there is one")
+    parser.add_argument("--html", metavar="FILE", help="write one page with all rows and the "
+                        "figures of the first seed, needing no other file (needs the extra 'plot')")
     parser.add_argument("--plots", metavar="FOLDER",
                         help="draw the figures of the first seed (needs the extra 'plot')")
 
@@ -80,17 +83,18 @@ def run(args) -> int:
         raise MisuseError("--resume needs --checkpoint FILE, to go on from")
     many = args.seeds or (args.seed,)
     todo = seeds.tasks(args.name, many, args.executor, args.full, args.groups)
-    for path in (args.json, args.checkpoint):
+    for path in (args.json, args.checkpoint, args.html):
         if path is not None:
             check_writable(path)
-    draw = None
+    figures = args.plots is not None or args.html is not None
+    if figures:
+        from .figures import draw, embedded
     if args.plots is not None:
-        from .figures import draw
         Path(args.plots).mkdir(parents=True, exist_ok=True)
     checkpoint = None if args.checkpoint is None else seeds.Checkpoint(
         args.checkpoint, seeds.digest(), args.resume)
     found, begin, single = [], time.perf_counter(), args.seeds is None
-    for done in seeds.run(todo, checkpoint, draw is not None,
+    for done in seeds.run(todo, checkpoint, figures,
                           (lambda row: print(_line(row), flush=True)) if single
                           else lambda row: None):
         found.append(done)
@@ -98,13 +102,16 @@ def run(args) -> int:
             print("\n".join(map(_line_of, done.rows)))
         elif not single:
             _progress(done, len(found), len(todo))
-        for figure in done.figures:
+        for figure in done.figures if args.plots is not None else ():
             draw(figure, args.plots)
     seconds = time.perf_counter() - begin
     told = (_single(args, found, seconds) if single
             else {**seeds.report(args.name, many, args.executor, found), "full": args.full})
     if args.json is not None:
         write_json(args.json, told)
+    if args.html is not None:
+        from .reproduce_page import page
+        write_atomically(args.html, page(args.name, args.executor, many, found, embedded).encode())
     return _conclude(found, many, seconds)
 
 

@@ -45,6 +45,9 @@ def run(args) -> int:
     if device and args.executor == "fixed":
         raise MisuseError("--executor fixed trains without a device; leave it out, or --port and "
                           "--link")
+    if device and args.hold_out:
+        raise MisuseError("--hold-out is for choosing settings without a device; leave it out, or "
+                          "--port and --link")
     executor = "fixed" if device else args.executor
     system = train_options.chosen_system(args)
     system.check(executor)
@@ -63,18 +66,23 @@ def _train(args, system, executor, layers, changes) -> int:
     from ..golden.learning.data import load
     from ..golden.learning.fixed import train_fixed
     from ..golden.learning.float import train
+    from ..golden.learning.loop import held_out
     from ..golden.numbers.formats import dequantize
     from ..golden.storage.model import Model, save_model
 
     config = system.config(executor, args.data, layers, **changes)
     network, temperatures = system.network(layers), _temperatures(args, system, executor)
     dataset = load(args.data, args.data_folder)
+    if args.hold_out:
+        dataset = held_out(dataset, args.hold_out)
     begin = time.perf_counter()
     result = (train if executor == "float" else train_fixed)(
         network, dataset, config, progress=train_report.progress(args, system),
         checkpoint=args.checkpoint, resume=args.resume)
     seconds = time.perf_counter() - begin
     report = {"executor": executor, "data": args.data, "layers": list(layers)}
+    if args.hold_out:
+        report["held_out"] = args.hold_out
     if system.data.levels:
         report["lateral"] = bool(args.lateral)
         if executor == "float":

@@ -11,7 +11,8 @@ from .train_report import TEMPERATURES
 
 #: Options that are settings of a run, by field.
 SETTINGS = ("epochs", "batch", "rates", "decay", "beta_shift", "steps", "nudge_steps", "sweeps",
-            "flips", "hidden_bias", "seed")
+            "flips", "flip", "hidden_bias", "seed", "schedule", "weight_decay", "image_shift",
+            "image_noise", "average")
 #: Options that only raw integers have.
 NUMBERS = ("state", "weight", "update_frac")
 
@@ -89,11 +90,30 @@ def add_arguments(parser):
                         help=f"relaxation steps of the nudged phase {tuned}")
     parser.add_argument("--hidden-bias", metavar="B", type=argument(number),
                         help=f"first bias of hidden units {tuned}")
+    parser.add_argument("--schedule", choices=("exponential", "linear", "cosine"),
+                        help="course of the rates: by --decay, or to 0 over the epochs "
+                        "(default: exponential)")
+    parser.add_argument("--weight-decay", metavar="F", type=argument(number),
+                        help="share that weights lose after each batch, times the present share of "
+                        "the rates; floating point only (default: 0)")
+    parser.add_argument("--image-shift", metavar="N", type=whole,
+                        help=f"training images move by up to N pixels each way {tuned}")
+    parser.add_argument("--image-noise", metavar="F", type=argument(number),
+                        help=f"standard deviation of noise on training pixels {tuned}")
+    parser.add_argument("--average", metavar="N", type=whole,
+                        help="final weights are the mean of those after the last N epochs; "
+                        "floating point only (default: 0)")
+    parser.add_argument("--hold-out", metavar="N", type=whole, default=0,
+                        help="for choosing settings: learn without the last N training images, "
+                        "and measure on them instead of the test images")
     parser.add_argument("--lateral", action="store_true", default=None,
                         help="couplings inside hidden layers (rule flow)")
     parser.add_argument("--flips", metavar="SET",
-                        help="whose flips count, visible or all (rule flow; default: visible for "
-                        "one hidden layer, else all)")
+                        help="whose flips count, visible or all (rule flow-one-flip; default: "
+                        "visible for one hidden layer, else all)")
+    parser.add_argument("--flip", metavar="P", type=argument(number),
+                        help=f"probability that a state flips where learning starts (rule flow) "
+                        f"{tuned}")
     parser.add_argument("--sweeps", metavar="N", type=whole,
                         help="Gibbs sweeps of the hidden units (rule flow; default: 2)")
     parser.add_argument("--temperatures", metavar="N", type=whole,
@@ -129,7 +149,8 @@ def chosen_system(args):
         return found
     if found.rule != "flow":
         raise MisuseError(f"option --lateral belongs to the rule flow, not to {args.rule}")
-    return system("flow-dbm-lateral")
+    flipped = "-flipped" if found.name.startswith("flow-flipped") else ""
+    return system(f"flow{flipped}-dbm-lateral")
 
 
 def _variant(rule, mode):

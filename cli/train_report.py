@@ -6,7 +6,7 @@ import sys
 
 #: Settings in a report, by name, in order.
 _LAYERED = ("rates", "decay", "beta_shift", "steps", "nudge_steps", "inference_steps")
-_MACHINE = ("rate", "decay", "sweeps", "flips", "scale", "hidden_bias")
+_MACHINE = ("rate", "decay", "sweeps", "flips", "flip", "scale", "hidden_bias")
 #: Temperatures and chains of annealed importance sampling where none are given.
 TEMPERATURES, CHAINS = 4000, 100
 
@@ -14,6 +14,10 @@ TEMPERATURES, CHAINS = 4000, 100
 def settings(config, names=("epochs", "batch")) -> dict:
     """Settings of a run as JSON values."""
     names = (*names, *(_LAYERED if hasattr(config, "rates") else _MACHINE))
+    # Settings of the recipe, where they are not as they were in version 0.1.0.
+    names += tuple(name for name in ("schedule", "weight_decay", "image_shift", "image_noise",
+                                     "average")
+                   if getattr(config, name, None) not in (None, 0, "exponential"))
     if hasattr(config, "state"):
         names += ("state", "weight", "update_frac")
     found = {name: getattr(config, name) for name in names}
@@ -74,25 +78,17 @@ def likelihood(network, weights, dataset, temperatures, seed) -> dict:
     """Log-likelihood of the test images by annealed importance sampling, as report entries."""
     if not temperatures:
         return {}
-    from ..golden.learning.sampling import is_restricted
-    from ..golden.network.boltzmann import binarize, starting_weights
-    from ..golden.references.annealed import estimate_log_z
+    from ..golden.network.boltzmann import binarize
+    from ..golden.references.likelihood import likelihood as estimated
 
-    # Best started from independent pixels, each as often 1 as in the training images.
-    base = starting_weights(network, binarize(dataset.train), 0)["bv"][0]
-    estimate = estimate_log_z(network, weights, base, temperatures, CHAINS, seed)
-    mean, low, high = estimate.log_likelihood(network, weights, binarize(dataset.test))
-    return {"log_likelihood": mean, "log_likelihood_interval": [low, high],
-            "log_likelihood_is": ("exact but for log Z" if is_restricted(network)
-                                  else "a mean-field lower bound"),
-            "log_z": estimate.log_z, "temperatures": temperatures, "chains": CHAINS,
-            "effective_chains": estimate.effective}
+    return estimated(network, weights, binarize(dataset.train), binarize(dataset.test),
+                     temperatures, CHAINS, seed)
 
 
 def likelihood_words(report) -> str:
     """The log-likelihood of a report in words, or nothing."""
     if "log_likelihood" not in report:
         return ""
-    low, high = report["log_likelihood_interval"]
-    bound = "" if report["log_likelihood_is"].startswith("exact") else "at least "
-    return f", log-likelihood {bound}{report['log_likelihood']:.1f} [{low:.1f}, {high:.1f}] nats"
+    from ..golden.references.likelihood import words
+
+    return f", {words(report)}"

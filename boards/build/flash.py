@@ -20,7 +20,7 @@ from .catalog import Board
 #: Folder of bitstreams and manifests, unless another is named.
 DEFAULT_FOLDER = Path("build") / "boards"
 #: Programmer -> how to get it.
-_PACKAGES = {"openFPGALoader": "install the package 'openfpgaloader' (apt install openfpgaloader)",
+PACKAGES = {"openFPGALoader": "install the package 'openfpgaloader' (apt install openfpgaloader)",
              "iceprog": "install the package 'fpga-icestorm' (apt install fpga-icestorm)",
              "dfu-util": "install the package 'dfu-util' (apt install dfu-util)",
              "icesprog": "build it from https://github.com/wuxx/icesugar, folder tools"}
@@ -102,7 +102,7 @@ def flash(board: Board, words) -> None:
         One line: the programmer is not installed, or what it said last.
     """
     if shutil.which(words[0]) is None:
-        raise ApicalError(f"{words[0]} is not installed; {_PACKAGES[words[0]]}")
+        raise ApicalError(f"{words[0]} is not installed; {PACKAGES[words[0]]}")
     answer = subprocess.run(words, capture_output=True, text=True, check=False)
     if answer.returncode:
         lines = [line.strip() for line in (answer.stderr + answer.stdout).splitlines()

@@ -14,7 +14,7 @@ from ...golden.network import Network
 from ...golden.network.boltzmann import join, split, visible
 from ...golden.numbers.formats import dequantize, quantize
 from ...golden.program import STATE, Program
-from ...golden.systems import probability_flow, repair
+from ...golden.systems import machine_programs, repair
 from .device import Device
 
 
@@ -57,8 +57,8 @@ def draw(device: Device, network: Network, weights, count, steps, seed=0,
     progress : callable, optional
         As of :meth:`~apical.boards.host.device.Device.run`.
     """
-    return _run(device, network, probability_flow.gibbs(network, steps, from_image=True), weights,
-                starts(network, count, seed), seed, probability_flow.DRAWN, progress)
+    return _run(device, network, machine_programs.gibbs(network, steps, from_image=True), weights,
+                starts(network, count, seed), seed, machine_programs.DRAWN, progress)
 
 
 def mend(device: Device, network: Network, weights, corrupted, share, seed=0,

@@ -25,9 +25,10 @@ from ..errors import ApicalError
 DEVIATIONS = 3
 #: Reasons of rows that give none.
 RECORDED = "worst of {count} recorded seeds ({seeds}) plus three standard deviations"
-TIGHTER = ("set in the code, tighter than the worst of {count} recorded seeds ({seeds}) plus three "
-           "standard deviations: {tolerance}")
+TIGHTER = ("set in the code; the worst of {count} recorded seeds ({seeds}) plus three standard "
+           "deviations is looser: {tolerance}")
 UNRECORDED = "set in the code; no seeds are recorded"
+EXACT = "claim: it holds or it does not, there is no distance"
 #: Tables by executor.
 FILE = Path(__file__).with_name("bounds.json")
 
@@ -191,6 +192,8 @@ class Bounds:
         name = key(row.check, self.seen)
         if row.reason:
             return row
+        if all(kind in ("=", "decreasing", "increasing") for kind, *_ in parts(row.tolerance)):
+            return replace(row, reason=EXACT)
         bound = self.bounds.get(name)
         if bound is None:
             return replace(row, limit=row.tolerance, reason=UNRECORDED)

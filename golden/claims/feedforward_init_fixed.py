@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..network import layered
+from ..network import glorot, layered
 from ..network.energy import projected_force
 from ..program import STATE, Program, Relax
 from ..program.layered import drive, start_state, step, sweep
@@ -19,6 +19,7 @@ from ..systems.feedforward_init import (
     exact_weights,
 )
 from . import Figure, Row
+from . import feedforward_init_positive as positive
 from .feedforward_init import (
     DEPTHS,
     SHIFT,
@@ -36,8 +37,8 @@ from .raw import Learner, raw_states, raw_weights, real_states, real_weights, ru
 RATE, EPOCHS, SHOWN, STEPS = 0.02 / 20, 60, 100, 300
 
 
-def _row(check, value, tolerance):
-    return Row(SYSTEM, check, value, tolerance, SOURCE)
+def _row(check, value, tolerance, reason="", name=""):
+    return Row(SYSTEM, check, value, tolerance, SOURCE, reason, name)
 
 
 def _forces(network, weights, states):
@@ -62,17 +63,18 @@ def exact_instance(seed):
         worst.append(force / (2 * WIDTH + 1))
     name = ", ".join(map(str, DEPTHS))
     yield _row(f"raw integers, exact auto-encoder, depths {name}: greatest force after the sweep "
-               "in last places for each addend", worst, "<= 1")
+               "in last places for each addend", worst, "<= 1",
+               "claim: only rounding is left, one last place for each addend")
 
 
-def _paths(network, weights, images):
+def _paths(network, weights, inputs):
     """Mean projected force by step and last states, from the sweep and from zero."""
     found, real = {}, real_weights(weights)
     for start in ("sweep", "zero"):
         program = Program(start, (*drive(network), *start_state(network, start),
                                   Relax(STEPS, step(network, SHIFT))))
         force = []
-        for states in steps_of(network, weights, program, {"x": images}):
+        for states in steps_of(network, weights, program, inputs):
             force.append(np.linalg.norm(_forces(network, real, states), axis=1).mean())
         found[start] = np.array(force), states
     return found
@@ -93,7 +95,8 @@ def trained(seed):
     for _ in range(EPOCHS):
         learner.epoch(program, {"x": images}, rates)
     before, after = raw_weights(first), learner.raw
-    paths = {"untrained": _paths(network, before, shown), "trained": _paths(network, after, shown)}
+    paths = {"untrained": _paths(network, before, {"x": shown}),
+             "trained": _paths(network, after, {"x": shown})}
     swept = {"untrained": _swept(network, before, shown), "trained": _swept(network, after, shown)}
     far, near = (_distance(swept[w], paths[w]["sweep"][1], free) for w in paths)
     yield _row("raw integers, untrained: relative distance of the sweep from the fixed point, "
@@ -124,4 +127,24 @@ def trained(seed):
                      for start in ("sweep", "zero")}, log_y=True)
 
 
-GROUPS = exact_instance, trained
+def positive_phase(seed):
+    """Branch prediction and relaxation in raw integers, input and output clamped."""
+    real, _ = positive.centred_digits()
+    inputs = {"x": raw_states(real), "y": raw_states(positive.mirrored(real))}
+    sizes = positive.SIZES
+    first = {name: positive.GAIN * w for name, w in glorot(layered(sizes), seed).items()}
+    learner = Learner(branch_network(sizes, clamped=True), first, seed)
+    program = branch_prediction(sizes, clamped=True)
+    for _ in range(EPOCHS):
+        learner.epoch(program, inputs, dict.fromkeys(first, RATE))
+    paths = _paths(positive.clamped_network(sizes), learner.raw,
+                   {name: values[:SHOWN] for name, values in inputs.items()})
+    for level in positive.LEVELS:
+        taken = _taken(paths, level)
+        yield _row("raw integers, output clamped to the mirror image: steps to a mean force of "
+                   f"hidden units below {level}, sweep over zero ({taken['sweep']} / "
+                   f"{taken['zero']})", taken["sweep"] / taken["zero"], "<= 0.5", positive.CLAIM,
+                   "positive-phase")
+
+
+GROUPS = exact_instance, trained, positive_phase

@@ -163,4 +163,28 @@ def learned_ghosts(seed):
                _residual(network, learner.raw, inputs["x"][:400]), "< 0.1")
 
 
-GROUPS = cancellation, gradients, ghost_learning_from_random, digits, learned_ghosts
+def separate_feedback(seed, epochs=30):
+    """Feedback weights of their own, random or learned, in raw integers."""
+    data = load("digits")
+    inputs = {"x": raw_states(data.train), "d": raw_states(one_hot(data.train_labels, 10))}
+    test = raw_states(data.test)
+    for mode, what in (("random-feedback", "random weights that stay"),
+                       ("learned-feedback", "weights that learn")):
+        network = ghost_network(SIZES, mode)
+        learner = Learner(network, ghost_weights(network, seed), seed)
+        program = training(network, mode, nudge_steps=8, beta_shift=1, shift=SHIFT)
+        for _ in range(epochs):
+            learner.epoch(program, inputs, learning_rates(network, RATE_OF_DIGITS, 1))
+        look = inference(network, mode)
+        yield _row(f"raw integers, digits 64-40-30-10, {epochs} epochs one image at a time, "
+                   f"feedback through {what}: test error",
+                   error_of(network, learner.raw, look, test, data.test_labels), "< 0.2")
+        if mode == "learned-feedback":
+            real = real_weights(learner.raw)
+            yield _row("raw integers, the same: cosine with the transposed forward weights, "
+                       "layers 2 3", [cosine(real[f"F{k}"], real[f"W{k}"].T) for k in (2, 3)],
+                       "> 0.1")
+
+
+GROUPS = (cancellation, gradients, ghost_learning_from_random, digits, learned_ghosts,
+          separate_feedback)

@@ -32,7 +32,7 @@ from ..program import STATE
 from ..references.annealed import estimate_log_z
 from ..references.boltzmann import flow_by_flips, log_likelihood, log_partition, marginals
 from ..systems import probability_flow
-from . import Figure, Row
+from . import Figure, Row, flipped_flow
 
 SYSTEM = "probability-flow"
 SOURCE = "arXiv 1711.07732"
@@ -281,4 +281,6 @@ def layered(seed):
                / flows[False], "< 1.05")
 
 
-GROUPS = (gradient, hidden_flips, visible_only, digits, likelihood, layered)
+GROUPS = (gradient, hidden_flips, visible_only, digits, likelihood, layered,
+          *flipped_flow.GROUPS)
+FULL = flipped_flow.FULL

@@ -22,6 +22,7 @@ from ..systems.settings import FACTOR_FRAC, FixedFlowConfig, FixedTrainingConfig
 from .data import Dataset, one_hot
 from .float import TrainResult, final_errors
 from .loop import PART, EpochReport, Evaluation, check_data, run_epochs
+from .variation import varied
 
 __all__ = ["FACTOR_FRAC", "EpochReport", "FixedFlowConfig", "FixedTrainResult",
            "FixedTrainingConfig", "default_fixed_config", "evaluate_fixed", "raw_values",
@@ -178,10 +179,13 @@ class FixedLearner:
 
     def epoch(self, order, epoch, rates, rng):
         """Train on all images of an order and add up what the executor counted."""
-        totals, seed = self.totals, self.problem.config.seed
+        totals, config = self.totals, self.problem.config
+        seed, every = config.seed, self.problem.inputs
+        if "x" in every:
+            every = {**every, "x": varied(every["x"], config, epoch, config.state.one)}
         for begin in range(0, len(order), PART):
             chosen = order[begin:begin + PART]
-            inputs = {name: values[chosen] for name, values in self.problem.inputs.items()}
+            inputs = {name: values[chosen] for name, values in every.items()}
             result = self.executor.run(self.problem.program, inputs, seed,
                                        epoch * len(order) + begin, rates=rates, collect=False)
             totals["signature"] = (totals["signature"]

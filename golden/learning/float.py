@@ -19,6 +19,7 @@ from ..systems.settings import TrainingConfig
 from ..systems.system import glorot_weights as starting_weights
 from .data import Dataset, one_hot
 from .loop import EpochReport, Evaluation, check_data, run_epochs
+from .variation import varied
 
 __all__ = ["EpochReport", "TrainResult", "TrainingConfig", "default_config", "evaluate",
            "starting_weights", "train"]
@@ -120,17 +121,37 @@ class FloatLearner:
     def epoch(self, order, epoch, rates, rng):
         """Train on the images of an order, batch by batch."""
         size, data = self.config.batch, self.system.data
+        every = self.inputs
+        if "x" in every:
+            every = {**every, "x": varied(every["x"], self.config, epoch)}
         with np.errstate(over="ignore", invalid="ignore"):  # looked at by `check`
             for begin in range(0, len(order), size):
                 chosen = order[begin:begin + size]
-                inputs = {name: values[chosen] for name, values in self.inputs.items()}
+                inputs = {name: values[chosen] for name, values in every.items()}
                 sign = data.sign(rng)
                 if self.batch is not None:
                     self.batch(self.executor, inputs, rates)
+                    self._decay(epoch, rates)
                     continue
                 # Every image of every epoch has noise of its own.
                 self.executor.run(self.program, inputs, rates=rates, beta_sign=sign, collect=False,
                                   seed=self.config.seed, first_image=epoch * len(order) + begin)
+                self._decay(epoch, rates)
+
+    def _decay(self, epoch, rates):
+        """Shrink the weights that learn, as `weight_decay` says."""
+        decay = getattr(self.config, "weight_decay", 0.0)
+        if not decay:
+            return
+        keep = self.executor.dtype.type(1 - decay * self.config.share(epoch))
+        for name in rates:
+            if self.weights[name].shape[0] > 1:
+                self.weights[name] *= keep
+                self.executor.refresh(name)
+
+    def load(self, weights):
+        """Take other weights."""
+        self.executor.load(weights)
 
     def error(self) -> float:
         """Error of the watched test images."""

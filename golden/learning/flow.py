@@ -11,7 +11,8 @@ import numpy as np
 from ..errors import MisuseError
 from ..network import Network
 from ..systems.kinds import CORRUPTION_SEED, CORRUPTIONS, EPOCH_CORRUPTION, EPOCH_IMAGES
-from ..systems.probability_flow import SWEEPS, machine
+from ..systems.machine_programs import SWEEPS
+from ..systems.machine_records import machine
 from ..systems.registry import trainer
 from ..systems.settings import FlowConfig
 from .data import Dataset

@@ -18,6 +18,7 @@ from ..program import Program
 from ..storage.checkpoint import State, load_checkpoint, save_checkpoint
 from ..systems.kinds import EPOCH_CORRUPTION
 from ..systems.system import System
+from .variation import check_varied
 
 #: Images that are evaluated at a time.
 PART = 500
@@ -128,6 +129,35 @@ class Trained:
     images_per_second: float
 
 
+class Mean:
+    """Mean of the weights after the last epochs, where the settings ask for it.
+
+    Parameters
+    ----------
+    config : TrainingConfig or FlowConfig
+    """
+
+    def __init__(self, config):
+        self.count = getattr(config, "average", 0)
+        self.first, self.weights, self._seen = config.epochs - self.count, None, 0
+
+    def check(self, epoch):
+        """Raise `MisuseError` where a resumed run begins among the epochs to be averaged."""
+        if self.count > 1 and epoch > max(self.first, 0):
+            raise MisuseError(f"the checkpoint has {epoch} epochs, but the mean is of the last "
+                              f"{self.count}, which it does not keep; train without --average, or "
+                              "from the start")
+
+    def add(self, epoch, weights):
+        """Take the weights after an epoch, counted from 0."""
+        if self.count < 2 or epoch < self.first:
+            return
+        self._seen += 1
+        now = {name: np.asarray(values, np.float64) for name, values in weights.items()}
+        self.weights = now if self.weights is None else {
+            name: mean + (now[name] - mean) / self._seen for name, mean in self.weights.items()}
+
+
 def check_data(system: System, network: Network, dataset):
     """Raise `MisuseError` for data that the network cannot learn from."""
     if not len(dataset.train):
@@ -146,6 +176,23 @@ def first_images(dataset, train, test):
     return replace(dataset, train=dataset.train[:train], test=dataset.test[:test],
                    train_labels=part(dataset.train_labels, train),
                    test_labels=part(dataset.test_labels, test))
+
+
+def held_out(dataset, count):
+    """A data set whose test images are its last training images, which it no longer learns from.
+
+    Raises
+    ------
+    MisuseError
+        When none would be left to learn from.
+    """
+    if not 0 < count < len(dataset.train):
+        raise MisuseError(f"{count} of {len(dataset.train)} training images cannot be held out; "
+                          "hold out some and keep some")
+    labels = dataset.train_labels
+    return replace(dataset, train=dataset.train[:-count], test=dataset.train[-count:],
+                   train_labels=None if labels is None else labels[:-count],
+                   test_labels=None if labels is None else labels[-count:])
 
 
 def identity(system: System, network: Network, dataset, config) -> dict:
@@ -179,7 +226,8 @@ def run_epochs(system: System, network: Network, dataset, config, first_weights,
     ApicalError
         As `Learner.check`.
     """
-    same = identity(system, network, dataset, config)
+    check_varied(config, dataset.width, dataset.name)
+    same, averaged = identity(system, network, dataset, config), Mean(config)
     rng, weights = np.random.default_rng(config.seed), first_weights
     errors, first, totals = [], 0, {}
     if resume is not None:
@@ -189,6 +237,7 @@ def run_epochs(system: System, network: Network, dataset, config, first_weights,
         if first > config.epochs:
             raise MisuseError(f"checkpoint '{resume}' has {first} epochs, which is more than the "
                               f"{config.epochs} requested")
+    averaged.check(first)
     learner, count, images, seconds = make(weights, totals), len(dataset.train), 0, 0.0
     for epoch in range(first, config.epochs):
         begin = time.perf_counter()
@@ -196,6 +245,9 @@ def run_epochs(system: System, network: Network, dataset, config, first_weights,
         learner.epoch(rng.permutation(count), epoch, rates, rng)
         seconds, images = seconds + time.perf_counter() - begin, images + count
         learner.check(epoch, rates)
+        averaged.add(epoch, learner.weights)
+        if averaged.weights is not None and epoch + 1 == config.epochs:
+            learner.load(averaged.weights)
         errors.append(learner.error())
         if checkpoint is not None:
             save_checkpoint(checkpoint, State(learner.weights, epoch + 1, rng.bit_generator.state,

@@ -1,6 +1,6 @@
 """What a trained Boltzmann machine is asked: samples, reconstructions, its flow, its free energy.
 
-Each call runs a program of :mod:`apical.golden.systems.probability_flow` on the float executor.
+Each call runs a program of :mod:`apical.golden.systems.machine_programs` on the float executor.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ..executors.float.executor import FloatExecutor
 from ..network import Network
 from ..network.boltzmann import check_machine, hidden, join, split, visible
 from ..program import STATE
-from ..systems import probability_flow, repair
+from ..systems import machine_programs, probability_flow, repair
 
 #: Images that run at a time.
 _BATCH = 500
@@ -65,7 +65,7 @@ def sample(network: Network, weights, count=100, steps=1000, seed=0, start=None)
     check_machine(network)
     if count < 1:
         raise MisuseError(f"count is {count}; draw a sample at least")
-    program = probability_flow.gibbs(network, steps)
+    program = machine_programs.gibbs(network, steps)
     if isinstance(start, Samples):
         states = {**split(network, start.images, clamped=False), **start.hidden}
     else:
@@ -77,12 +77,12 @@ def sample(network: Network, weights, count=100, steps=1000, seed=0, start=None)
         raise MisuseError(f"{count} chains are requested, but the start has "
                           f"{len(next(iter(states.values())))}")
     result = FloatExecutor(network, weights).run(program, {}, states, seed=seed)
-    return Samples(join(network, result.states, probability_flow.DRAWN),
+    return Samples(join(network, result.states, machine_programs.DRAWN),
                    join(network, result.states),
                    {name: result.states[name, STATE] for name in hidden(network)})
 
 
-def reconstruct(network: Network, weights, images, sweeps=probability_flow.SWEEPS, executor=None):
+def reconstruct(network: Network, weights, images, sweeps=machine_programs.SWEEPS, executor=None):
     """Chances of the visible units after a mean-field pass from (corrupted) images.
 
     Parameters
@@ -101,7 +101,7 @@ def reconstruct(network: Network, weights, images, sweeps=probability_flow.SWEEP
     ndarray of shape (images, width), float32
         Above 1/2 means 1.
     """
-    program = probability_flow.reconstruction(network, sweeps)
+    program = machine_programs.reconstruction(network, sweeps)
     executor = executor or FloatExecutor(network, weights)
     found = [join(network, executor.run(program, inputs).states)
              for inputs in images_by_part(network, images)]
@@ -135,7 +135,7 @@ def mend(network: Network, weights, corrupted, share, sweeps=repair.SWEEPS):
 
 
 def reconstruction_error(network: Network, weights, images, corrupted,
-                         sweeps=probability_flow.SWEEPS, executor=None) -> float:
+                         sweeps=machine_programs.SWEEPS, executor=None) -> float:
     """Share of pixels, 0..1, that a mean-field pass from `corrupted` leaves unlike `images`.
 
     Parameters
@@ -148,7 +148,7 @@ def reconstruction_error(network: Network, weights, images, corrupted,
 
 
 def flow(network: Network, weights, images, flips="visible", seed=0,
-         sweeps=probability_flow.SWEEPS, dtype=np.float32) -> float:
+         sweeps=machine_programs.SWEEPS, dtype=np.float32) -> float:
     """The flow objective K: mean over images of the summed flip rates out of completed states.
 
     Parameters
@@ -188,7 +188,7 @@ def free_energy(network: Network, weights, images):
 
 def is_restricted(network: Network) -> bool:
     """Whether a machine has one visible and one hidden group and one matrix between them."""
-    return {m.name for m in network.matrices} == {"W1", "bv", "bh1"}
+    return {m.name for m in network.matrices} - {"cv"} == {"W1", "bv", "bh1"}
 
 
 def restricted(network: Network, weights):

@@ -17,6 +17,10 @@ Three decisions turn it into populations and projections:
   accumulated once and zeros cost nothing.  ``v`` receives the fields of the visible units, which a
   clamped population cannot.  A program copies x to v, or samples v and lets it drive the others.
 * Biases are matrix rows from the constant population ``one``.
+
+A machine with flips also has the constant population ``coin``.  Its matrices ``cv``, ``ch1`` ..
+hold the log odds of a flip, and nothing learns them: a unit drawn from that current alone is 1 with
+the probability of a flip, so programs draw which units to flip as they draw everything else.
 """
 
 from __future__ import annotations
@@ -31,9 +35,11 @@ from .description import whole_numbers
 #: groups follow each other before they follow the image: the flow of 64-40-20 on digits then ends
 #: 3 to 8 % above that of a machine without lateral couplings.
 LATERAL_SHARE = 0.2
+#: The constant population that flips come from.
+COIN = "coin"
 
 
-def boltzmann(sizes, colours=None, symmetric=True, name=None) -> Network:
+def boltzmann(sizes, colours=None, symmetric=True, name=None, flips=False) -> Network:
     """A Boltzmann machine of layers; neighbouring layers are fully coupled.
 
     Populations are ``x`` (images), ``v`` (the same units, not clamped), ``h1``, ``h2`` .. and
@@ -52,6 +58,14 @@ def boltzmann(sizes, colours=None, symmetric=True, name=None) -> Network:
         Colour groups of each layer; 1, the default, is a layer without lateral couplings.
     symmetric : bool
         One matrix for both directions, or one for each.
+    name : str, optional
+    flips : bool
+        Whether programs can flip the states of all layers but the last, see above.
+
+    Raises
+    ------
+    MisuseError
+        For sizes and numbers of colour groups that do not fit, and for flips without hidden layers.
     """
     sizes = whole_numbers(sizes)
     colours = [1] * len(sizes) if colours is None else whole_numbers(colours)
@@ -76,6 +90,13 @@ def boltzmann(sizes, colours=None, symmetric=True, name=None) -> Network:
             back = label + "r"
             matrices.append(Matrix(back, post[1], pre[1]))
         projections += _both_ways(pre[0], post[0], label, back, symmetric)
+    if flips:
+        if len(sizes) < 2:
+            raise MisuseError("flips are for machines with hidden layers; this one has none")
+        populations.append(Population(COIN, 1, "constant"))
+        for group, size in (group for layer in groups[:-1] for group in layer):
+            matrices.append(Matrix(f"c{group}", 1, size))
+            projections.append(Projection(f"{COIN}>{group}", COIN, group, f"c{group}"))
     return Network(name or "-".join(map(str, sizes)), tuple(populations), tuple(matrices),
                    tuple(projections))
 
@@ -120,6 +141,11 @@ def hidden(network: Network):
     """Names of the hidden groups, from the lowest layer up."""
     twins = {twin for _, twin in visible(network)}
     return [p.name for p in network.free if p.name not in twins]
+
+
+def coins(network: Network) -> dict:
+    """Projections that flips come from, by the group that is flipped; empty without flips."""
+    return {p.target: p for p in network.projections if p.source == COIN}
 
 
 def check_machine(network: Network):
@@ -167,7 +193,8 @@ def corrupt(images, share, seed):
     return np.where(flips, 1 - images, images).astype(np.float32)
 
 
-def starting_weights(network: Network, images, seed, scale=0.01, hidden_bias=0.0) -> dict:
+def starting_weights(network: Network, images, seed, scale=0.01, hidden_bias=0.0,
+                     flip=0.1) -> dict:
     """Normal couplings between layers, zero lateral ones, visible biases at the log odds.
 
     Parameters
@@ -180,12 +207,16 @@ def starting_weights(network: Network, images, seed, scale=0.01, hidden_bias=0.0
         Standard deviation of the couplings between layers.
     hidden_bias : float
         Of all hidden units.
+    flip : float
+        Probability of a flip, in machines that have flips.
     """
     rng = np.random.default_rng(seed)
     weights = {m.name: rng.normal(0, scale, m.shape) if m.name[0] == "W" else np.zeros(m.shape)
                for m in network.matrices}
     for name in hidden(network):
         weights["b" + name][...] = hidden_bias
+    for projection in coins(network).values():
+        weights[projection.matrix][...] = np.log(flip / (1 - flip))
     edge = 0.5 / max(len(images), 1)
     for x, part in split(network, images).items():
         mean = np.clip(part.mean(axis=0, dtype=np.float64), edge, 1 - edge)

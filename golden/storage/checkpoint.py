@@ -71,10 +71,10 @@ def load_checkpoint(path, identity: dict, network: Network) -> State:
     with open_archive(path, "checkpoint", FORMAT, VERSION) as archive:
         header = archive.header
         saved = dict(header["identity"])
-        for key, value in identity.items():
-            if saved.get(key) != value:
+        for key in {**identity, **saved}:  # a setting at its default is in neither
+            if saved.get(key) != identity.get(key):
                 raise MisuseError(f"this checkpoint is of another run: its {key} is "
-                                  f"{saved.get(key)}, requested is {value}")
+                                  f"{saved.get(key)}, requested is {identity.get(key)}")
         weights = {m.name: archive.array(f"weights_{m.name}", m.rows * m.cols)
                    for m in network.matrices if f"weights_{m.name}" in archive.names}
         network.check_weights(weights)

@@ -1,45 +1,52 @@
-"""Contrastive divergence with one step, the rule that probability flow is compared with.
+"""Contrastive divergence, the rule that probability flow is compared with.
 
 Hinton (2002, Neural Computation 14:1771), for restricted Boltzmann machines.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..errors import MisuseError
 from ..network import Network
-from ..network import boltzmann as machines
 from ..network.boltzmann import check_machine, hidden, visible
-from ..program import STATE, Clear, Difference, Learn, Outer, Program, Sample, Snapshot
-from .kinds import BINARIZED
-from .probability_flow import (
-    accumulate,
-    checked,
-    drive,
-    first_weights,
-    machine,
-    reconstruction,
-)
-from .settings import FlowConfig
-from .system import System
+from ..program import STATE, Clear, Difference, Learn, Outer, Program, Relax, Sample, Snapshot
+from .machine_programs import accumulate, checked, drive
+from .machine_records import record
 
 
-def contrastive_divergence(network: Network) -> Program:
-    """One training batch of CD-1.
+def contrastive_divergence(network: Network, steps=1) -> Program:
+    """One training batch of CD-k.
 
     ``Delta W = eta (x p(x) - v p(v))``: hidden units are drawn given the image, the visible ones
-    given them, and both products take the probabilities of the hidden units.
+    given them, and so on k times; both products take the probabilities of the hidden units.
+
+    Parameters
+    ----------
+    network : Network
+        Restricted.
+    steps : int
+        k, 1 at least.
     """
     check_machine(network)
     groups, free = hidden(network), {p.name for p in network.free}
     if not groups or any({p.source, p.target} <= set(groups) for p in network.projections):
         raise MisuseError(f"network '{network.name}' is not restricted (visible and hidden units "
                           "without lateral couplings); contrastive divergence here is for those")
+    if steps < 1:
+        raise MisuseError(f"steps is {steps}; contrastive divergence needs 1 at least")
     ops = drive(network)
     for name in groups:
         ops += [Sample(name, "drive", "mean"), Snapshot(name, "data"), Sample(name, "drive")]
     twins = [v for _, v in visible(network)]
+    down, up = [], []
     for v in twins:
-        ops += [*accumulate(network, v, {*groups, "one"}, "field"), Sample(v, "field")]
+        down += [*accumulate(network, v, {*groups, "one"}, "field"), Sample(v, "field")]
+    for name in groups:
+        up += [*accumulate(network, name, {*twins, "one"}, "field"), Sample(name, "field")]
+    ops += down
+    if steps > 1:
+        ops.append(Relax(steps - 1, (*up, *down)))
     for name in groups:
         ops += [*accumulate(network, name, {*twins, "one"}, "field"),
                 Sample(name, "field", "mean")]
@@ -53,7 +60,7 @@ def contrastive_divergence(network: Network) -> Program:
             v = dict(visible(network))[p.source]
             ops.append(Learn(p.matrix, (Outer((p.source, STATE), (p.target, "data")),
                                         Outer((v, STATE), (p.target, STATE), -1))))
-    return checked("contrastive-divergence-1", network, ops)
+    return checked(f"contrastive-divergence-{steps}", network, ops)
 
 
 #: Defaults; floating point tried by hand on the test images.  Raw integers: a few rates, tried on
@@ -66,12 +73,8 @@ _DEFAULTS = {
     ("fixed", "digits", 1): {"epochs": 10, "rate": 0.02},
 }
 
-CD = System(
-    name="cd", summary="contrastive divergence with one step, restricted machine",
-    data=BINARIZED, settings=FlowConfig,
-    program=lambda network, config: contrastive_divergence(network),
-    rates=lambda network, config: machines.learning_rates(network, config.rate),
-    network=machine, weights=first_weights,
-    inference=lambda network, config: reconstruction(network, config.sweeps),
-    layers={"digits": (64, 64), "mnist": (784, 500), "fashion-mnist": (784, 500)},
-    defaults=_DEFAULTS)
+CD = record("cd", "", "contrastive divergence with one step, restricted machine",
+            lambda network, config: contrastive_divergence(network), defaults=_DEFAULTS)
+CD10 = replace(CD, name="cd-10", rule="cd-10",
+               summary="contrastive divergence with ten steps, restricted machine",
+               program=lambda network, config: contrastive_divergence(network, 10))

@@ -1,6 +1,7 @@
-"""Variational probability flow as programs of Boltzmann machines.
+"""Variational probability flow to states one flip away, as programs of Boltzmann machines.
 
 Liu, Quek and Lin (arXiv 1711.07732), after Sohl-Dickstein et al.'s minimum probability flow (2011).
+:mod:`apical.golden.systems.flipped_flow` starts from flipped images instead and learns better.
 Learning alternates two steps on each batch.  The E-step fills in hidden states given the image by
 sampling.  The W-step lowers the flow out of the completed states s to those one flip away,
 
@@ -18,97 +19,35 @@ direction.
 If a hidden unit is drawn from its exact conditional, the expected product of its own flip is 0, so
 with one hidden layer V can be the visible units.  The couplings between hidden layers learn from
 hidden flips only.
+
+Other rates with the same stationary distribution give other flows.  With the logistic ones,
+:math:`\\Gamma_i = \\sigma((1 - 2 s_i) a_i)` in place of the exponential above, the steps are those
+of the logarithm of the conditional, :math:`q_i = s_i - \\sigma(a_i)`: never more than 1.
 """
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import replace
 
 from ..errors import MisuseError
 from ..network import Network
-from ..network import boltzmann as machines
-from ..network.boltzmann import check_machine, hidden, visible
-from ..numbers.formats import STATE as STATE_FORMAT
-from ..numbers.formats import quantize
-from ..program import (
-    STATE,
-    Clear,
-    Difference,
-    FlowRate,
-    Learn,
-    Outer,
-    Program,
-    Project,
-    Relax,
-    Sample,
-    Snapshot,
+from ..network.boltzmann import COIN, check_machine, hidden, visible
+from ..program import STATE, Difference, FlowRate, Learn, Outer, Program, Sample, Snapshot
+from .machine_programs import (
+    SWEEPS,
+    accumulate,
+    checked,
+    copy_image,
+    e_step,
 )
-from .kinds import BINARIZED
-from .problems import Problem, prototypes, raw, seed_of
-from .settings import FlowConfig
-from .system import System
+from .machine_records import DEEP, problem, record
 
-#: Gibbs sweeps of the E-step after the bottom-up one.
-SWEEPS = 2
-#: Slots: the flow factor q, samples kept beside their probabilities.
-FLOW, DRAWN = "flow", "drawn"
-
-
-def accumulate(network: Network, target, sources, into, start=None):
-    """Operations that sum the currents into a population from the named sources."""
-    ops = []
-    for projection in network.into(target):
-        if projection.source in sources:
-            ops.append(Project(projection.name, into, start))
-            start = into
-    return ops
-
-
-def drive(network: Network):
-    """Currents into hidden groups that stay while an image is clamped: image and bias."""
-    images = {"one", *(x for x, _ in visible(network))}
-    return [op for name in hidden(network) for op in accumulate(network, name, images, "drive")]
-
-
-def copy_image(network: Network):
-    """Give the free twins the states of the clamped visible units."""
-    ops = []
-    for x, v in visible(network):
-        # A copy between populations is a difference from zero.
-        ops += [Clear(v, "zero"), Difference(v, STATE, (x, STATE), (v, "zero"))]
-    return ops
-
-
-def hidden_sweep(network: Network, mode="sample", ready=None):
-    """Sample the hidden groups one after the other, after :func:`drive`.
-
-    Parameters
-    ----------
-    mode : str
-        Of :class:`~apical.golden.program.Sample`.
-    ready : set of str, optional
-        Groups whose states count; grows with the sweep.  By default all.
-    """
-    ops = []
-    ready = set(hidden(network)) if ready is None else ready
-    for name in hidden(network):
-        field = accumulate(network, name, ready, "field", "drive")
-        ops += [*field, Sample(name, "field" if field else "drive", mode)]
-        ready.add(name)
-    return ops
-
-
-def e_step(network: Network, sweeps=SWEEPS, mode="sample"):
-    """Hidden states given the image: a bottom-up sweep, then Gibbs sweeps.
-
-    Hidden groups that are coupled to visible ones only are drawn exactly by the first sweep; no
-    other follows then.
-    """
-    ops = drive(network) + hidden_sweep(network, mode, set())
-    again = hidden_sweep(network, mode)
-    if sweeps and any(isinstance(op, Project) for op in again):
-        ops.append(Relax(sweeps, tuple(again)))
-    return ops
+#: Slot of the flow factor q.
+FLOW = "flow"
+#: Slot that keeps a state while its unit's mean is computed.
+OWN = "own"
+#: Rates that a unit may flip at.
+FORMS = ("exponential", "logistic")
 
 
 def flipping(network: Network, flips):
@@ -127,8 +66,10 @@ def flipping(network: Network, flips):
     return list(flips)
 
 
-def flow_rates(network: Network, groups):
+def flow_rates(network: Network, groups, form="exponential"):
     """Fields and flow factors of groups, after the E-step and :func:`copy_image`."""
+    if form not in FORMS:
+        raise MisuseError(f"unknown form '{form}' of flow rates; known: {', '.join(FORMS)}")
     ops, inner = [], set(hidden(network))
     images = {x for x, _ in visible(network)}
     for name in groups:
@@ -136,7 +77,13 @@ def flow_rates(network: Network, groups):
             current = accumulate(network, name, inner, "field", "drive")
         else:
             current = accumulate(network, name, images | inner | {"one"}, "field")
-        ops += [*current, FlowRate(name, FLOW, "field" if current else "drive")]
+        ops += current
+        field = "field" if current else "drive"
+        if form == "exponential":
+            ops.append(FlowRate(name, FLOW, field))
+        else:
+            ops += [Snapshot(name, OWN), Sample(name, field, "mean"),
+                    Difference(name, FLOW, OWN, STATE), Snapshot(name, STATE, OWN)]
     return ops
 
 
@@ -154,10 +101,10 @@ def w_step(network: Network, groups):
     twins = {v for _, v in visible(network)}  # the clamped ones have the same states
     terms = {m.name: [] for m in network.matrices}
     for p in network.projections:
-        if p.target in groups and p.source not in twins:
+        if p.target in groups and p.source not in {*twins, COIN}:
             pair = (p.source, STATE), (p.target, FLOW)
             terms[p.matrix].append(Outer(*(pair[::-1] if p.transpose else pair)))
-    idle = [name for name, found in terms.items() if not found and name[0] != "b"]
+    idle = [name for name, found in terms.items() if not found and name[0] not in "bc"]
     if idle:
         raise MisuseError(f"couplings '{idle[0]}' of network '{network.name}' never learn from "
                           "the flips that count; let all flips count (flips all)")
@@ -171,13 +118,6 @@ def default_flips(network: Network):
     except MisuseError:
         return "all"
     return "visible"
-
-
-def checked(name, network, ops) -> Program:
-    """A program of that name and operations, checked against the network."""
-    program = Program(name, tuple(ops))
-    program.check(network)
-    return program
 
 
 def objective(network: Network, flips="visible", sweeps=SWEEPS) -> Program:
@@ -196,7 +136,7 @@ def objective(network: Network, flips="visible", sweeps=SWEEPS) -> Program:
                     [*e_step(network, sweeps), *copy_image(network), *flow_rates(network, groups)])
 
 
-def training(network: Network, flips=None, sweeps=SWEEPS) -> Program:
+def training(network: Network, flips=None, sweeps=SWEEPS, form="exponential") -> Program:
     """One training image (or batch): E-step, flow factors, W-step.
 
     Parameters
@@ -205,124 +145,20 @@ def training(network: Network, flips=None, sweeps=SWEEPS) -> Program:
         Whose flips count, see :func:`flipping`; by default :func:`default_flips`.
     sweeps : int
         Gibbs sweeps of the E-step, see :func:`e_step`.
+    form : str
+        ``"exponential"`` or ``"logistic"`` flip rates.
     """
     check_machine(network)
     groups = flipping(network, default_flips(network) if flips is None else flips)
     if sweeps < 0:
         raise MisuseError(f"sweeps is {sweeps}; give 0 or more")
-    return checked(f"probability-flow-{sweeps}", network,
+    name = "probability-flow" if form == "exponential" else f"{form}-flow"
+    return checked(f"{name}-{sweeps}", network,
                     [*e_step(network, sweeps), *copy_image(network),
-                     *flow_rates(network, groups), *w_step(network, groups)])
-
-
-def reconstruction(network: Network, sweeps=SWEEPS, mode="mean") -> Program:
-    """A mean-field pass: probabilities of hidden units given the image, then of the visible ones.
-
-    Parameters
-    ----------
-    sweeps : int
-        Mean-field sweeps of the hidden groups after the bottom-up one, where they are coupled
-        with each other.
-    mode : str
-        What is written to the free visible units: ``"mean"``, ``"threshold"`` or ``"sample"``.
-    """
-    check_machine(network)
-    ops = e_step(network, sweeps, "mean")
-    ops += copy_image(network)  # the start of visible groups that see each other
-    twins = {v for _, v in visible(network)}
-    for _, v in visible(network):
-        ops += [*accumulate(network, v, {*hidden(network), *twins, "one"}, "field"),
-                Sample(v, "field", mode)]
-    return checked(f"reconstruction-{mode}-{sweeps}", network, ops)
-
-
-def mean_field(network: Network, sweeps=SWEEPS) -> Program:
-    """Mean-field probabilities of the hidden groups given the image; they stay in the states.
-
-    Parameters
-    ----------
-    sweeps : int
-        After the bottom-up one; each sets every group to its probabilities given the others'.
-    """
-    check_machine(network)
-    return checked(f"mean-field-{sweeps}", network, e_step(network, sweeps, "mean"))
-
-
-def gibbs(network: Network, steps, from_image=False) -> Program:
-    """Block Gibbs chains of the free machine: each step draws hidden, then visible groups.
-
-    The last visible states stay in slot ``"drawn"``, their probabilities in the states.
-
-    Parameters
-    ----------
-    steps : int
-        1 at least.
-    from_image : bool
-        Whether the chain begins at the clamped image, its hidden units at 0, or at the states there
-        are.
-    """
-    check_machine(network)
-    if steps < 1:
-        raise MisuseError(f"steps is {steps}; a chain needs a step at least")
-    free, body = {p.name for p in network.free}, []
-    twins = [v for _, v in visible(network)]
-    for name in [*hidden(network), *twins]:
-        body += [*accumulate(network, name, free | {"one"}, "field"), Sample(name, "field")]
-    ops = []
-    if from_image:
-        ops += [*copy_image(network), *(Clear(name) for name in hidden(network))]
-    ops.append(Relax(steps, tuple(body)))
-    ops += [Snapshot(v, DRAWN) for v in twins]
-    ops += [Sample(v, "field", "mean") for v in twins]
-    return checked(f"gibbs-{steps}", network, ops)
+                     *flow_rates(network, groups, form), *w_step(network, groups)])
 
 
 # Records -----------------------------------------------------------------------------------------
-
-
-def machine(layers, lateral=False, symmetric=True, colours=None) -> Network:
-    """The machine of a training run: its hidden layers in two colour groups when `lateral`.
-
-    Parameters
-    ----------
-    layers : sequence of int
-        Visible layer, then hidden layers.
-    lateral : bool
-        Couplings inside hidden layers, between the halves of each.
-    symmetric : bool
-        One matrix for both directions of a coupling.
-    colours : int, optional
-        Colour groups of the visible layer; by default 1, and 4 where there is no hidden layer
-        that could couple pixels.
-    """
-    if lateral and len(layers) < 2:
-        raise MisuseError("lateral couplings belong to hidden layers; this machine has none")
-    first = colours or (min(4, int(layers[0])) if len(layers) == 1 else 1)
-    groups = [first] + [2 if lateral else 1] * (len(layers) - 1)
-    name = "-".join(map(str, layers)) + ("-lateral" if lateral else "")
-    return machines.boltzmann(layers, groups, symmetric, name + ("" if symmetric else "-both"))
-
-
-def flow_problem(sizes, colours=None, symmetric=True, program=training):
-    """A case of a machine: binarized prototypes."""
-    def make(rng):
-        network = machines.boltzmann(sizes, colours, symmetric)
-        x, _ = prototypes(rng, 30, sizes[0], 6, noise=0.3)
-        images = machines.binarize(x)
-        weights = machines.starting_weights(network, images, seed_of(rng), 0.1)
-        clipped = {name: np.clip(values, -STATE_FORMAT.max, STATE_FORMAT.max)
-                   for name, values in raw(weights).items()}
-        inputs = {name: quantize(part, STATE_FORMAT)[0]
-                  for name, part in machines.split(network, images).items()}
-        return Problem(network, program(network), clipped, inputs,
-                       machines.learning_rates(network, 0.05), 4)
-    return make
-
-
-def first_weights(network: Network, config, images) -> dict:
-    """First weights of settings, see :func:`~apical.golden.network.boltzmann.starting_weights`."""
-    return machines.starting_weights(network, images, config.seed, config.scale,
-                                     config.hidden_bias)
 
 
 #: Defaults of floating point; tried by hand on the test images.  The first hidden bias, which
@@ -346,25 +182,27 @@ _DEFAULTS = {
 }
 
 
-def _record(kind, summary, case, digits, mnist, **of_machine):
-    return System(
-        name=f"flow-{kind}", rule="flow", summary=f"probability flow, {summary}",
-        data=BINARIZED, settings=FlowConfig,
-        program=lambda network, config: training(network, config.flips, config.sweeps),
-        rates=lambda network, config: machines.learning_rates(network, config.rate),
-        network=lambda layers: machine(layers, **of_machine), weights=first_weights,
-        inference=lambda network, config: reconstruction(network, config.sweeps),
-        layers={"digits": digits, "mnist": mnist, "fashion-mnist": mnist},
-        defaults=_DEFAULTS, case=case)
 
 
-# The first one is what the name of the rule alone means.
-RBM = _record("rbm", "restricted machine", flow_problem((24, 16)), (64, 64), (784, 500))
-DBM = _record("dbm", "layered machine", flow_problem((20, 14, 10)), (64, 40, 20), (784, 500, 500))
+def one_flip(network: Network, config) -> Program:
+    """:func:`training` of settings."""
+    return training(network, config.flips, config.sweeps)
+
+
+def _record(kind, summary, case, layers, **of_machine):
+    return record(f"flow-{kind}", "flow", f"probability flow to one flip, {summary}", one_flip,
+                  layers, _DEFAULTS, case, **of_machine)
+
+
+_VISIBLE = {"digits": (64,), "mnist": (784,), "fashion-mnist": (784,)}
+
+RBM = _record("rbm", "restricted machine", problem((24, 16), training), None)
+#: Another name of it.
+ONE_FLIP = replace(RBM, name="flow-one-flip", case=None)
+DBM = _record("dbm", "layered machine", problem((20, 14, 10), training), DEEP)
 LATERAL = _record("dbm-lateral", "layered machine with lateral couplings",
-                  flow_problem((20, 12, 9), (1, 2, 3)), (64, 40, 20), (784, 500, 500),
-                  lateral=True)
-VISIBLE = _record("visible", "machine without hidden units", flow_problem((16,), (4,)),
-                  (64,), (784,))
+                  problem((20, 12, 9), training, (1, 2, 3)), DEEP, lateral=True)
+VISIBLE = _record("visible", "machine without hidden units", problem((16,), training, (4,)),
+                  _VISIBLE)
 ASYMMETRIC = _record("asymmetric", "a matrix for each direction",
-                     flow_problem((16,), (4,), False), (64,), (784,), symmetric=False)
+                     problem((16,), training, (4,), False), _VISIBLE, symmetric=False)

@@ -6,7 +6,7 @@ given the corrupted image x, the energy of the machine and an *evidence* of each
 .. math:: a_i = \\sum_j W_{ij} s_j + b_i + (2 x_i - 1) \\log \\frac{1 - p}{p}
 
 Mean-field sweeps, hidden groups then visible ones, settle on the probabilities.  One pass without
-evidence (:func:`~apical.golden.systems.probability_flow.reconstruction`) forgets what it was shown.
+evidence (:func:`~apical.golden.systems.machine_programs.reconstruction`) forgets what it was shown.
 
 The evidence is a diagonal matrix and a row of biases beside those of the machine, so a repair runs
 on whatever runs the machine.
@@ -23,7 +23,7 @@ from ..network import Matrix, Network, Projection
 from ..network.boltzmann import check_machine, hidden, visible
 from ..numbers.formats import Format
 from ..program import Program, Project, Relax, Sample
-from .probability_flow import accumulate, checked, copy_image
+from .machine_programs import accumulate, checked, copy_image
 
 #: Mean-field sweeps of a repair.
 SWEEPS = 3

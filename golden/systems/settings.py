@@ -25,6 +25,13 @@ NARROW_UPDATE_FRAC = 4
 _WEAKEST = 15
 
 
+#: Courses of the rates over the epochs.
+SCHEDULES = ("exponential", "linear", "cosine")
+#: Settings that version 0.1.0 did not have, and what they were then.
+_LATER = {"schedule": "exponential", "weight_decay": 0.0, "image_shift": 0, "image_noise": 0.0,
+          "average": 0}
+
+
 def _check_whole(config, **least):
     """Raise `MisuseError` for a field that is not a whole number of its least value or more."""
     for name, low in least.items():
@@ -78,6 +85,19 @@ class TrainingConfig:
         Of starting weights, order of images and signs of beta.
     shift : int or None
         Step of the relaxation while learning, ``eps = 2**-shift``; None is that of the system.
+    schedule : str
+        ``"exponential"`` multiplies the rates by `decay` after every epoch; ``"linear"`` and
+        ``"cosine"`` lower them to 0 over the epochs, and `decay` does not count.
+    weight_decay : float
+        After every batch, weights between populations (no biases) are multiplied by
+        1 - weight_decay times the present share of the first rates; in floating point only.
+    image_shift : int
+        Training images are moved by up to that many pixels each way, drawn for each epoch.
+    image_noise : float
+        Standard deviation of the noise on pixels of training images, drawn for each epoch.
+    average : int
+        The final weights are the mean of those after the last epochs, so many; 0 and 1 take the
+        last alone.  In floating point only.
     """
 
     rule: str = "ep"
@@ -93,6 +113,11 @@ class TrainingConfig:
     hidden_bias: float = 0.25
     seed: int = 0
     shift: int | None = None
+    schedule: str = "exponential"
+    weight_decay: float = 0.0
+    image_shift: int = 0
+    image_noise: float = 0.0
+    average: int = 0
 
     #: The form for raw integers.
     fixed: ClassVar[type]
@@ -104,6 +129,13 @@ class TrainingConfig:
                      inference_steps=0, seed=0)
         if self.shift is not None:
             _check_whole(self, shift=0)
+        _check_whole(self, image_shift=0, average=0)
+        if self.schedule not in SCHEDULES:
+            raise MisuseError(f"schedule is '{self.schedule}'; known: {', '.join(SCHEDULES)}")
+        if not 0 <= self.weight_decay < 1:
+            raise MisuseError(f"weight_decay is {self.weight_decay}; it goes from 0 to below 1")
+        if not 0 <= self.image_noise < np.inf:
+            raise MisuseError(f"image_noise is {self.image_noise}; give a number of at least 0")
         if self.beta_shift > _WEAKEST:
             raise MisuseError(f"beta_shift is {self.beta_shift}; the contrast is divided by beta, "
                               f"which must not vanish: use 0 .. {_WEAKEST}")
@@ -119,9 +151,16 @@ class TrainingConfig:
         """The single rate, or the rates of all layers."""
         return self.rates[0] if len(self.rates) == 1 else self.rates
 
+    def share(self, epoch) -> float:
+        """Factor on the first rates in an epoch, counted from 0."""
+        if self.schedule == "exponential":
+            return self.decay ** epoch
+        done = epoch / max(self.epochs, 1)
+        return 1 - done if self.schedule == "linear" else 0.5 + 0.5 * float(np.cos(np.pi * done))
+
     def at(self, epoch) -> TrainingConfig:
         """These settings with the rates of an epoch, counted from 0."""
-        factor = self.decay ** epoch
+        factor = self.share(epoch)
         return replace(self, rates=tuple(rate * factor for rate in self.rates))
 
     def fitted(self, depth) -> TrainingConfig:
@@ -131,7 +170,12 @@ class TrainingConfig:
     def identity(self) -> dict:
         """What a checkpoint must agree in with the run that resumes it: JSON values."""
         settings = asdict(self)
-        del settings["epochs"]  # a run may be made longer
+        if self.schedule == "exponential":
+            del settings["epochs"]  # a run may be made longer
+        # Checkpoints of before know nothing of these.
+        for name, plain in _LATER.items():
+            if settings[name] == plain:
+                del settings[name]
         return settings | {"rates": list(self.rates)}
 
 
@@ -163,6 +207,9 @@ class FlowConfig:
         First bias of hidden units; below 0 they start sparse.  Visible flips never change it.
     seed : int
         Of first couplings, order of images and noise.
+    flip : float or None
+        Probability of a flip, of machines that flip their states
+        (:mod:`~apical.golden.systems.flipped_flow`); None is that of the rule.
     """
 
     rule: str = "flow"
@@ -175,6 +222,7 @@ class FlowConfig:
     scale: float = 0.01
     hidden_bias: float = 0.0
     seed: int = 0
+    flip: float | None = None
 
     #: The form for raw integers.
     fixed: ClassVar[type]
@@ -191,6 +239,8 @@ class FlowConfig:
         if not -np.inf < self.hidden_bias < np.inf:
             raise MisuseError(f"hidden_bias is {self.hidden_bias}; give a finite number")
         _check_decay(self)
+        if self.flip is not None and not 0 < self.flip < 1:
+            raise MisuseError(f"flip is {self.flip}; give a probability between 0 and 1")
         if self.flips not in (None, "visible", "all"):
             raise MisuseError(f"flips are '{self.flips}'; use visible or all")
 
@@ -206,6 +256,8 @@ class FlowConfig:
         """What a checkpoint must agree in with the run that resumes it: JSON values."""
         settings = asdict(self)
         del settings["epochs"]  # a run may be made longer
+        if self.flip is None:  # as in checkpoints of version 0.1.0
+            del settings["flip"]
         return settings
 
 
@@ -220,6 +272,10 @@ class _RawSettings:
 
     def __post_init__(self):
         super().__post_init__()
+        for name in ("weight_decay", "average"):
+            if getattr(self, name, 0):
+                raise MisuseError(f"{name} is {getattr(self, name)}; raw integers learn as the "
+                                  "engine does, which has no operation for it, so it must be 0")
         if self.batch != 1:
             raise MisuseError(f"batch is {self.batch}; the fixed executor learns after every "
                               "image, as the engine does, so it must be 1")

@@ -76,7 +76,7 @@ def timing_weights(network: Network) -> dict:
 
 def timing_rates(trials) -> dict:
     """Rates that keep the sums over so many trials well inside the format: powers of two."""
-    rate = 2.0 ** -(3 + max(0, int(np.ceil(np.log2(trials / 100)))))
+    rate = 2.0 ** -(4 + max(0, int(np.ceil(np.log2(trials / 100)))))
     return dict.fromkeys(lag_names(), rate)
 
 

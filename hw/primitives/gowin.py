@@ -3,8 +3,8 @@
 The output registers of block RAM are left alone: some of these devices need flip-flops in their
 place, which is what `apical.hw.primitives.segmented` adds.
 
-Cells: memories as in :mod:`apical.hw.primitives.segmented`; a multiplier takes one MULT18X18, and
-so does a sum of products.
+Cells: memories as in :mod:`apical.hw.primitives.segmented`, but for `lane_memory`; a multiplier
+takes one MULT18X18, and so does a sum of products.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from amaranth.utils import ceil_log2
 
 from . import portable, segmented
 from .portable import delayed
-from .segmented import SHAPES, chunk_memory, lane_memory
+from .segmented import LUT_WORDS, SHAPES, chunk_memory
 
 __all__ = ["accumulator", "chunk_memory", "lane_memory", "multiplier", "product_sum", "register",
            "select", "word_memory"]
@@ -23,6 +23,14 @@ __all__ = ["accumulator", "chunk_memory", "lane_memory", "multiplier", "product_
 def word_memory(m, memory):
     """Block RAM by segments, or LUT RAM where it is shallow."""
     segmented.word_memory(m, memory, _block, registered=False)
+
+
+def lane_memory(m, memory):
+    """LUT RAM, which is scarce; deep memories without chunks are block RAM with byte enables."""
+    if memory.chunk_lanes is None and memory.depth > LUT_WORDS:
+        portable.lane_memory(m, memory, attrs={"ram_style": "block"})
+    else:
+        segmented.lane_memory(m, memory)
 
 
 def _sized(value, bits):
@@ -91,6 +99,7 @@ def select(m, word, select, size, name):
 
 def register(m, value, late, clears=False):
     """Flip-flops that stay apart from others of the same value: Yosys merges what it may."""
-    cell, reset = ("DFFR", {"i_RESET": ResetSignal()}) if clears else ("DFF", {})
     for i, bit in enumerate(value):
-        m.submodules += Instance(cell, i_CLK=ClockSignal(), i_D=bit, o_Q=late[i], **reset)
+        clear = {"i_RESET": ResetSignal()} if clears else {}
+        m.submodules += Instance("DFFR" if clears else "DFF", i_CLK=ClockSignal(), i_D=bit,
+                                 o_Q=late[i], **clear)

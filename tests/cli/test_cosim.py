@@ -69,6 +69,8 @@ def test_a_fault_is_found_and_the_exit_code_says_so(capsys, tmp_path, kind):
     (["--state", "s١٦.12"], 2, r"'s١٦\.12' is not a number format"),
     (["--update-lanes", "3"], 2, r"update lanes is 3; it must be a power of two"),
     (["--update-lanes", "8"], 2, r"update lanes is 8; it goes from 1 to 4"),
+    (["--tiles", "9"], 2, r"tiles is 9; it goes from 1 to 8"),
+    (["--tiles", "8", "--lanes", "16"], 2, r"8 tiles of 16 lanes are 128 lanes; an engine has 127"),
     (["--preset", "icebreaker"], 2, r"--preset and --lanes exclude each other"),
     (["--netlist", "icebreaker"], 2, r"--netlist takes the engine of a board, or --preset NAME; "),
     (["--weight", "s8.8"], 2, r"matrix 'W2': weight .* outside format s8\.8"),

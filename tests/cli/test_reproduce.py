@@ -73,6 +73,19 @@ def test_figures_are_drawn(capsys, tmp_path, system):
     assert all((tmp_path / "plots" / name).read_bytes()[:4] == b"\x89PNG" for name in drawn)
 
 
+def test_the_page_has_every_row_and_figure_and_needs_no_other_file(capsys, tmp_path, system):
+    pytest.importorskip("matplotlib")
+    path = tmp_path / "page.html"
+    assert run(capsys, "stdp", "--html", str(path), "--seeds", "0-4")[0] == 1
+    page = path.read_text()
+    assert page.count("<tr class=") == 2 and page.count('<tr class="out">') == 1
+    assert page.count('src="data:image/png;base64,') == page.count("<img") == 2
+    assert "http" not in page and 'href="' not in page.replace('href="#', "")
+    assert "6 of 10 checks hold" in page and "<b>first-row</b>: first" in page
+    assert "&lt;= 0.75" in page and "worst of 3 recorded seeds" in page
+    assert page.index("0.25 1.5") < page.index("0.25 2.5")
+
+
 def test_without_matplotlib_one_line_says_so(capsys, monkeypatch, tmp_path):
     import sys
     monkeypatch.delitem(sys.modules, "apical.cli.figures", raising=False)
@@ -91,7 +104,7 @@ def test_without_matplotlib_one_line_says_so(capsys, monkeypatch, tmp_path):
     (["stdp", "--seeds", "1..3"], "seeds '1..3' of '1..3' are no range; write 0-9 or 0,3,11"),
     (["stdp", "--seeds", "0-2", "--seed", "1"], "not allowed with argument"),
     (["stdp", "--resume"], "--resume needs --checkpoint FILE"),
-    (["stdp", "--groups", "cortex"], "unknown group 'cortex'; known: window, pairs"),
+    (["stdp", "--groups", "cortex"], "unknown group 'cortex'; known: window, "),
 ])
 def test_misuse_is_one_line(capsys, argv, message):
     code, out, err = run(capsys, *argv)

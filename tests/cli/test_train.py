@@ -150,6 +150,9 @@ def test_progress_goes_to_a_terminal_only(capsys, monkeypatch):
     (["--beta-shift", "2000"], "beta_shift is 2000; the contrast is divided by beta"),
     (["--rates", "30"], "training collapsed: every test image gives the same outputs after"),
     (["--rule", "ghost", "--layers", "64-20-10", "--rates", "1e6"], "training collapsed"),
+    (["--rule", "ghost", "--mode", "copied"],
+     "rule ghost has no mode 'copied'; its modes: duplicate, learned, learned-feedback, online, "),
+    (["--rule", "backprop", "--mode", "online"], "no mode 'online'; leave --mode out"),
     (["--epochs", "-1"], "epochs is -1"),
     (["--epochs", "many"], "'many' is not a whole number"),
     (["--batch", "0"], "batch is 0"),
@@ -163,6 +166,17 @@ def test_misuse_is_one_line(capsys, argv, message):
     code, out, err = run(capsys, "train", "--epochs", "2", *argv)
     assert code in (1, 2) and out == ""
     assert message in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize(("mode", "rule"), [("duplicate", "ghost"), ("online", "ghost-online")])
+def test_a_mode_of_a_rule_is_the_variant(capsys, tmp_path, mode, rule):
+    reports = []
+    for options in (["--rule", "ghost", "--mode", mode], ["--rule", rule]):
+        code, _, err = run(capsys, "train", "--layers", "64-8-10", "--epochs", "1", *options,
+                           "--save", str(tmp_path / f"{len(reports)}.npz"))
+        assert code == 0, err
+        reports.append((tmp_path / f"{len(reports)}.npz").read_bytes())
+    assert reports[0] == reports[1]
 
 
 def test_layers_follow_the_data():

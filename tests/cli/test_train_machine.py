@@ -58,9 +58,9 @@ def test_resuming_gives_the_model_of_an_unbroken_run(capsys, tmp_path):
 
 def test_options_reach_the_configuration(capsys, tmp_path):
     report = tmp_path / "r.json"
-    code, _, err = run(capsys, *QUICK, "--json", str(report), "--batch", "50", "--rates", "0.3",
-                       "--decay", "0.5", "--sweeps", "1", "--hidden-bias", "-2", "--flips", "all",
-                       "--no-quiet", "--temperatures", "0")
+    code, _, err = run(capsys, *QUICK, "--rule", "flow-one-flip", "--json", str(report),
+                       "--batch", "50", "--rates", "0.3", "--decay", "0.5", "--sweeps", "1",
+                       "--hidden-bias", "-2", "--flips", "all", "--no-quiet", "--temperatures", "0")
     told = json.loads(report.read_text())
     assert code == 0 and (told["batch"], told["rate"], told["decay"]) == (50, 0.3, 0.5)
     assert (told["sweeps"], told["flips"], told["hidden_bias"]) == (1, "all", -2)
@@ -87,12 +87,15 @@ def test_samples_are_drawn_to_a_picture_and_an_archive(capsys, tmp_path):
 @pytest.mark.parametrize(("argv", "message"), [
     (["--layers", "60-10"], "make that layer 64"),
     (["--rates", "0.1,0.2"], "rule flow has one learning rate, 2 are given"),
-    (["--beta-shift", "1"], "option --beta-shift belongs to the rules ep, feedforward-init,"),
+    (["--beta-shift", "1"], "option --beta-shift belongs to the rules contrastive-"),
     (["--flips", "none"], "flips are 'none'"),
-    (["--layers", "64-10-10", "--flips", "visible"], "never learn"),
+    (["--layers", "64-10-10", "--rule", "flow-one-flip", "--flips", "visible"], "never learn"),
+    (["--flips", "all"], "'flips' is a setting of one-flip flow; use --rule flow-one-flip"),
+    (["--flip", "1.5"], "flip is 1.5; give a probability between 0 and 1"),
+    (["--flip", "0.2", "--rule", "cd"], "machine '64-16' has no flips, but flip is 0.2"),
     (["--layers", "64-10-10", "--rule", "cd"], "is not restricted"),
     (["--hidden-bias", "inf"], "hidden_bias is inf"),
-    (["--rule", "ep", "--flips", "all"], "option --flips belongs to the rules cd and flow"),
+    (["--rule", "ep", "--flips", "all"], "option --flips belongs to the rules cd, cd-10, flow"),
     (["--rule", "ep", "--lateral"], "option --lateral belongs to the rule flow"),
     (["--temperatures", "5"], "5 temperatures are too few"),
     (["--temperatures", "-5"], "temperatures is -5"),

@@ -18,7 +18,7 @@ from apical.golden import layered_network, load
 from apical.golden.learning import fixed, flow
 from apical.golden.learning import float as training
 from apical.golden.storage.model import load_model, load_program, save_model, save_program
-from apical.golden.systems.cases import learning_case, run_case
+from apical.golden.systems.cases import case_names, learning_case, run_case
 from apical.hw.interface import config as engines_of
 from apical.hw.interface.presets import PRESETS
 
@@ -71,7 +71,9 @@ def test_a_checkpoint_in_raw_integers_ends_where_it_would_have(few_digits, tmp_p
 @pytest.mark.parametrize(("name", "network", "module", "config"), [
     ("float.ckpt", layered_network((64, 8, 10)), training,
      training.default_config("digits", (64, 8, 10), epochs=2)),
-    ("flow.ckpt", flow.machine((64, 12)), flow, flow.default_config("digits", 1, "flow", epochs=2)),
+    # What was the rule flow is one-flip flow now; its settings and checkpoints still say flow.
+    ("flow.ckpt", flow.machine((64, 12)), flow,
+     flow.default_config("digits", 1, "flow-one-flip", epochs=2)),
 ])
 def test_a_checkpoint_in_floating_point_ends_at_the_unbroken_run(name, network, module, config,
                                                                  few_digits):
@@ -80,6 +82,10 @@ def test_a_checkpoint_in_floating_point_ends_at_the_unbroken_run(name, network, 
     unbroken = module.train(network, few_digits, config)
     for matrix, values in unbroken.weights.items():
         np.testing.assert_allclose(resumed.weights[matrix], values, atol=1e-5, err_msg=matrix)
+
+
+def test_every_system_is_still_there():
+    assert set(EXPECTED["cases"]) <= set(case_names())
 
 
 def test_engines_keep_their_hashes(monkeypatch):

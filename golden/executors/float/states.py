@@ -125,7 +125,10 @@ def _snapshot(bound, op, position, monitor):
 def _difference(bound, op, position, monitor):
     into = bound.vectors[op.population, op.into]
     (a, first), (b, second) = (bound.operand(*pair) for pair in op.operands)
-    return [*first, *second, lambda: np.subtract(a, b, out=into),
+    # States keep to their range, whoever writes them.
+    clip = [] if op.into != STATE else [_clipper(into, bound.network.population(
+        op.population).limits)]
+    return [*first, *second, lambda: np.subtract(a, b, out=into), *clip,
             *bound.spoil(op.population, op.into)]
 
 

@@ -84,6 +84,14 @@ def test_a_missing_programmer_or_board_is_one_line(tools, tmp_path, capsys):
     assert "iceprog failed: Can't find iCE FTDI USB device; is the board there?" in told
 
 
+def test_a_programmer_without_a_package_is_named_with_its_source(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ApicalError, match="^icesprog is not installed; build it from https://"):
+        flashing.flash(board("icesugar"), flashing.command(board("icesugar"), "x.bin", "flash"))
+    with pytest.raises(MisuseError, match="board 'icesugar' cannot be loaded into sram"):
+        flashing.command(board("icesugar"), "x.bin", "sram")
+
+
 def test_what_was_loaded_is_read_back(tools, tmp_path, monkeypatch, capsys):
     made = make(tmp_path)
     tools("iceprog", "exit 0")

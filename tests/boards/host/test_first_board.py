@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from full_case import FULL
+from full_case import SYSTEMS as HELD
 
 from apical.boards.host import device as driver
 from apical.cli import COMMANDS, main
@@ -102,6 +103,13 @@ def systems_on(place, folder, monkeypatch, small=()):
     return found
 
 
+def assert_nothing_left_out(selftest):
+    """Of the systems that an engine can hold."""
+    assert all(check["good"] for check in selftest["checks"])
+    ran = {check["name"] for check in selftest["checks"] if check["ran"]}
+    assert {f"program: {name}" for name in HELD} <= ran
+
+
 def test_every_system_small(tmp_path, monkeypatch):
     """In the fixed executor, on the engine that the page names; at full size behind `slow`."""
     name = next(shlex.split(line)[-1] for line in SYSTEMS if "build" in line)
@@ -112,7 +120,7 @@ def test_every_system_small(tmp_path, monkeypatch):
         path.write_text(json.dumps({"config": FULL.to_dict(), "config_hash": FULL.hash}))
         place = f"--link golden --manifest {path}"
     selftest, *rest = systems_on(place, tmp_path, monkeypatch, SMALL.items())
-    assert all(check["good"] and check["ran"] for check in selftest["checks"])
+    assert_nothing_left_out(selftest)
     assert len(rest) == 6
 
 
@@ -128,7 +136,7 @@ def test_every_system(full_board, tmp_path, monkeypatch):
     found = systems_on(f"--port {full_board.path}", folders[0], monkeypatch)
     golden = systems_on(f"--link golden --manifest {manifest}", folders[1], monkeypatch)
     selftest, ghosts, ran, _, drawn, early, curve = found
-    assert all(check["good"] and check["ran"] for check in selftest["checks"])
+    assert_nothing_left_out(selftest)
     for one, other in zip(found[1:], golden[1:], strict=True):
         for key in ("signature", "signatures", "samples", "repair", "cosines", "change"):
             assert one.get(key) == other.get(key)

@@ -13,7 +13,7 @@ from apical.golden.executors.fixed.executor import FixedExecutor
 from apical.golden.network.boltzmann import boltzmann, join, split, visible
 from apical.golden.numbers.formats import quantize
 from apical.golden.program import STATE
-from apical.golden.systems import probability_flow
+from apical.golden.systems import machine_programs
 
 MACHINES = {"restricted": boltzmann((12, 7)), "groups": boltzmann((12, 5), (2, 1)),
             "layers": boltzmann((10, 6, 4), (1, 2, 1))}
@@ -38,9 +38,9 @@ def fixed(network, program, weights, images, seed):
 def check_samples(device, name, count=5, steps=4):
     network, weights = machine(name)
     drawn = draw(device, network, weights, count, steps, seed=3)
-    found = fixed(network, probability_flow.gibbs(network, steps, from_image=True), weights,
+    found = fixed(network, machine_programs.gibbs(network, steps, from_image=True), weights,
                   starts(network, count, 3), 3)
-    raw = join(network, found.states, probability_flow.DRAWN)
+    raw = join(network, found.states, machine_programs.DRAWN)
     assert (drawn.images == raw / FULL.state.one).all()
     assert (drawn.probabilities == join(network, found.states) / FULL.state.one).all()
     assert drawn.signature == int(found.signatures.sum()) & 0xFFFFFFFF
@@ -80,7 +80,7 @@ def test_images_are_read_back_one_by_one():
     """What is gone at the end of an image is refused before anything runs."""
     device = golden()
     network, weights = machine("restricted")
-    device.load(network, probability_flow.gibbs(network, 2, from_image=True), weights)
+    device.load(network, machine_programs.gibbs(network, 2, from_image=True), weights)
     inputs = {"x": np.zeros((3, 12), np.int64)}
     found = device.run(inputs, read=[("v", STATE), ("h1", STATE)])
     assert found.states["v", STATE].shape == (3, 12)

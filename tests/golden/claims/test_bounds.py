@@ -43,10 +43,12 @@ def test_every_row_says_why_its_bound_is_what_it_is(monkeypatch):
     assert (first.tolerance, first.passed) == ("<= 0.5", False)
     assert first.reason == "worst of 10 recorded seeds (0-9) plus three standard deviations"
     assert second.tolerance == "< 1.0" and second.reason.endswith(
-        "tighter than the worst of 10 recorded seeds (0-9) plus three standard deviations: <= 3")
+        "worst of 10 recorded seeds (0-9) plus three standard deviations is looser: <= 3")
     assert third.tolerance == "< 1.0" and third.reason == bounds.UNRECORDED
     claim = Row("stdp", "c", 0.7, "< 1", "s", "claim: of the paper")
     assert bounds.Bounds("float", "stdp", "g").applied(claim) == claim
+    exact = bounds.Bounds("float", "stdp", "g").applied(Row("stdp", "c", (2, 1), "decreasing", "s"))
+    assert exact.reason == bounds.EXACT and not exact.limit
 
 
 def test_keys_do_not_depend_on_counts_of_a_seed():

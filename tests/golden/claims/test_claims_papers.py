@@ -1,13 +1,16 @@
 """Claims of papers 1, 2 and 4 at small size: what the checks measure, and controls that fail."""
 
+import re
 from itertools import product
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from apical.golden.claims import Row, feedforward_init, ghost_units, stdp
+from apical.golden.claims import Row, feedforward_init, ghost_units, groups, stdp
 from apical.golden.claims import feedforward_init_attractors as attractors
+from apical.golden.claims import feedforward_init_fixed as fixed
 from apical.golden.claims import feedforward_init_machine as machine
 from apical.golden.claims import feedforward_init_positive as positive
 from apical.golden.claims import ghost_units_learning as ghosts
@@ -97,5 +100,22 @@ def test_arrival_is_the_first_near_step():
 def test_required_rows_have_groups():
     assert {positive.positive_phase, machine.stochastic_initialization,
             attractors.attractors} <= set(feedforward_init.GROUPS)
+    assert fixed.positive_phase in fixed.GROUPS
     assert {ghosts.modes, ghosts.random_feedback, ghosts.dale} <= set(ghost_units.GROUPS)
     assert ghosts.modes_mnist in ghost_units.FULL and timing.network_window in stdp.GROUPS
+
+
+PAGES = {"feedforward-init": ("early-inference",), "ghost-units": (), "stdp": ("early-inference",),
+         "early-inference": ()}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_pages_name_groups_that_exist_for_every_sentence(name):
+    page = (Path(__file__).parents[3] / "docs" / "papers" / f"{name}.md").read_text()
+    table = page.split("## The abstract, sentence by sentence")[1].split("\n## ")[0]
+    rows = [line.split("|")[1:3] for line in table.splitlines() if line.startswith("| ")][1:]
+    known = {group.__name__ for system in (name, *PAGES[name])
+             for executor in ("float", "fixed") for group in groups(system, executor, True)}
+    named = set(re.findall(r"`([a-z_]+)`", " ".join(shown for _, shown in rows)))
+    assert len(rows) >= 5 and all(said.strip() and shown.strip() for said, shown in rows)
+    assert named - {"duplicate"} <= known and named & known

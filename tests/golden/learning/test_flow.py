@@ -126,8 +126,10 @@ def test_configurations_are_checked(change, message):
 
 def test_defaults_and_machines(digits):
     assert default_config("fashion-mnist", 1, "cd") == default_config("mnist", 1, "cd")
-    assert default_config("fashion-mnist", 1) != default_config("mnist", 1)
-    assert default_config("mnist", 2) == default_config("mnist", 5) != default_config("mnist", 1)
+    assert default_config("mnist", 1).flip and default_config("mnist", 0).flip is None
+    one_flip = [default_config("mnist", depth, "flow-one-flip") for depth in (1, 2, 5)]
+    assert one_flip[1] == one_flip[2] != one_flip[0] != default_config("mnist", 1)
+    assert {config.rule for config in one_flip} == {"flow"}
     assert default_config("mine", 4, epochs=7, batch=None).epochs == 7
     assert default_config("digits", 1, "cd").rule == "cd"
     with pytest.raises(MisuseError, match="rule 'ep' trains no"):

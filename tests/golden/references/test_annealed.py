@@ -6,6 +6,7 @@ import pytest
 from apical.golden.errors import MisuseError
 from apical.golden.network import layered
 from apical.golden.network.boltzmann import boltzmann, full_matrix
+from apical.golden.references import annealed
 from apical.golden.references.annealed import (
     Estimate,
     estimate_log_z,
@@ -20,6 +21,7 @@ from apical.golden.references.boltzmann import (
     log_sum_exp,
     scikit_learn_machine,
 )
+from apical.golden.references.likelihood import likelihood, words
 
 
 def random_machine(sizes=(10, 7), spread=0.8, seed=0, colours=None):
@@ -181,3 +183,66 @@ def test_scikit_learn_weights_mean_the_same_here():
     before = {name: np.zeros_like(values) for name, values in weights.items()}
     assert log_likelihood(network, weights, images) > log_likelihood(network, before, images) + 0.5
     assert isinstance(estimate_log_z(network, weights), Estimate)
+
+
+@pytest.mark.parametrize("spread", [0.3, 1.0])
+def test_chains_that_go_back_agree_with_enumeration(spread):
+    network, weights = random_machine(spread=spread, seed=4)
+    exact = log_partition(network, weights)
+    found = estimate_log_z(network, weights, temperatures=1000, chains=200, start=all_states(10))
+    assert abs(found.reverse - exact) < 0.15 and abs(found.log_z - exact) < 0.15
+    assert found.reverse_effective > 100 and found.trusted
+    # The chains that go forward are those of an estimate without the others.
+    alone = estimate_log_z(network, weights, temperatures=1000, chains=200)
+    assert (alone.log_z, alone.low, alone.reverse) == (found.log_z, found.low, None)
+
+
+def test_the_two_ways_err_to_different_sides():
+    network, weights = random_machine((16, 10), 2.5)
+    exact = log_partition(network, weights)
+    couplings, biases = full_matrix(network, weights)
+    states = all_states(10)
+    fields = biases[:16] + states @ couplings[16:, :16]
+    log_p = states @ biases[16:] + np.logaddexp(0, fields).sum(axis=1)
+    rng = np.random.default_rng(0)
+    p = np.exp(log_p - log_p.max())
+    hidden = states[rng.choice(len(states), 500, p=p / p.sum())]  # samples of the machine
+    field = biases[:16] + hidden @ couplings[16:, :16]
+    images = (rng.random(field.shape) < 1 / (1 + np.exp(-field))).astype(float)
+    found = [estimate_log_z(network, weights, temperatures=10, chains=10, seed=seed, start=images)
+             for seed in range(20)]
+    assert np.mean([f.log_z for f in found]) < exact - 0.2
+    assert np.mean([f.reverse for f in found]) > exact + 0.2
+    assert not all(f.trusted for f in found)
+
+
+def test_data_that_no_chain_finds_show():
+    # Two modes: chains from independent units find one, data are in the other, which is larger.
+    network = boltzmann((30, 30))
+    weights = {"W1": np.full((30, 30), 0.9), "bv": np.full((1, 30), -13.2),
+               "bh1": np.full((1, 30), -13.2)}
+    found = estimate_log_z(network, weights, np.full(30, -4.0), 300, 50, start=np.ones((20, 30)))
+    assert abs(found.reverse - found.log_z) > 1
+
+
+def test_an_interval_needs_chains_or_agreement():
+    def estimate(effective, reverse):
+        return Estimate(-5.0, -6.0, -4.0, 100, 1000, effective, reverse, 50.0)
+    assert estimate(30.0, -9.0).trusted and estimate(5.0, -5.9).trusted
+    assert not estimate(29.9, -6.1).trusted and not estimate(29.9, None).trusted
+
+
+def test_a_report_without_trust_has_no_interval(monkeypatch):
+    network, weights = random_machine((8, 4), 0.5)
+    images = all_states(8)[::3]
+    report = likelihood(network, weights, images, images, 200, 50)
+    low, high = report["log_likelihood_interval"]
+    assert low < report["log_likelihood"] < high and "[" in words(report)
+    exact = log_likelihood(network, weights, images)
+    assert report["log_likelihood"] == pytest.approx(exact, abs=0.2)
+    assert report["log_likelihood_reverse"] == pytest.approx(report["log_likelihood"], abs=0.3)
+    monkeypatch.setattr(annealed, "LEAST_EFFECTIVE", 2.0)
+    monkeypatch.setattr(annealed, "MOST_APART", 0.0)
+    report = likelihood(network, weights, images, images, 200, 50)
+    assert report["log_likelihood_interval"] is None
+    assert "not to be trusted" in words(report) and "[" not in words(report)

@@ -13,7 +13,8 @@ from apical.golden.systems.cases import case_names, learning_case, run_case
 NAMES = ("ep", "feedforward-init", "ghost-duplicate", "ghost-learned", "ghost-learned-feedback",
          "ghost-online", "ghost-random-feedback", "stdp-contrast", "stdp-integrated",
          "stdp-one-way", "early-inference", "flow-visible", "flow-rbm", "flow-dbm",
-         "flow-dbm-lateral", "flow-asymmetric", "ep-four-point")
+         "flow-dbm-lateral", "flow-asymmetric", "flow-flipped", "flow-flipped-dbm",
+         "flow-flipped-dbm-lateral", "ep-four-point")
 
 #: Kin of equilibrium propagation, whose operations the others cover.
 KIN = ("contrastive-hebbian", "ep-negative", "ep-spiking", "ep-symmetric", "feedback-alignment",
@@ -22,7 +23,7 @@ KIN = ("contrastive-hebbian", "ep-negative", "ep-spiking", "ep-symmetric", "feed
 
 def test_names():
     assert case_names() == sorted((*NAMES, *KIN))
-    with pytest.raises(MisuseError, match="unknown system 'gost'; known: cd, contrastive-hebbian, "):
+    with pytest.raises(MisuseError, match="unknown system 'gost'; known: cd, cd-10, contr"):
         learning_case("gost")
 
 

@@ -19,7 +19,7 @@ from apical.golden.network.boltzmann import (
     visible,
 )
 from apical.golden.numbers.formats import WEIGHT, Format, dequantize
-from apical.golden.systems import probability_flow, repair
+from apical.golden.systems import machine_programs, repair
 from apical.golden.systems.registry import trainer
 
 
@@ -66,8 +66,8 @@ def test_a_machine_leaves_half_of_the_wrong_pixels():
     """At the settings of docs/first-board.md; one pass without evidence leaves more."""
     system, data = trainer("flow"), load("digits")
     network, weight = system.network((64, 64)), Format(16, 14)
-    config = system.config("fixed", "digits", (64, 64), weight=weight, rate=0.03, decay=0.5,
-                           hidden_bias=-1.0, epochs=3)
+    config = system.config("fixed", "digits", (64, 64), weight=weight, rate=0.06, decay=0.5,
+                           epochs=3)
     weights = {name: dequantize(raw, weight)
                for name, raw in train_fixed(network, data, config).weights.items()}
     intact = binarize(data.test)
@@ -104,9 +104,9 @@ def test_a_chain_can_begin_at_the_image():
     network, weights = random_machine((6, 4))
     images = np.random.default_rng(2).integers(0, 2, (5, 6)).astype(float)
     executor = FloatExecutor(network, weights)
-    one = executor.run(probability_flow.gibbs(network, 3), {}, {"v": images}, seed=4)
-    other = executor.run(probability_flow.gibbs(network, 3, from_image=True), {"x": images},
+    one = executor.run(machine_programs.gibbs(network, 3), {}, {"v": images}, seed=4)
+    other = executor.run(machine_programs.gibbs(network, 3, from_image=True), {"x": images},
                          seed=4)
-    drawn = ("v", probability_flow.DRAWN)
+    drawn = ("v", machine_programs.DRAWN)
     assert (one.states[drawn] == other.states[drawn]).all()
     assert np.ptp(one.states[drawn]) == 1

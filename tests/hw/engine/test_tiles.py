@@ -59,18 +59,26 @@ def test_bursts_go_through_all_lanes_and_reach_the_last_word(lanes):
     assert lanes == 1 or next_addresses(place - 1, lanes) == place
 
 
-@pytest.mark.parametrize(("tiles", "lanes", "quick", "hop", "sizes", "program", "options"), [
-    (2, 2, 1, 1, (7, 5, 6), inference, {"steps": 9, "settled": 0.2}),
-    (3, 1, 1, 2, (5, 4, 4), lambda network, steps: words_program(network), {"steps": 1}),
-])
-def test_inference_on_tiles_is_bit_exact(tiles, lanes, quick, hop, sizes, program, options):
+def test_state_words_on_tiles_are_bit_exact():
+    """Items of state words from three tiles, two of which are full."""
     rng = np.random.default_rng(3)
-    network = layered(sizes)
-    made = program(network, **options)
-    config = config_for(network, made, lanes, update_lanes=quick, tiles=tiles, hop=hop)
+    network = layered((5, 4, 4))
+    made = words_program(network)
+    config = config_for(network, made, 1, tiles=3, hop=2)
     differences, reports = compare(network, made, config, random_weights(network, rng),
                                    random_inputs(network, made, rng, 1, 0.6))
     assert differences == [] and reports[0]["writes"] > 15
+
+
+def test_a_loop_waits_for_the_movement_of_the_last_unit():
+    """The hidden units stand still at 1; the one that moves is written last."""
+    network = layered((3, 4, 1))
+    made = inference(network, 20, start="zero", settled=0.1)
+    weights = {"W1": np.full((3, 4), 9000), "W2": np.full((4, 1), 900), "b1": np.full((1, 4), 900),
+               "b2": np.full((1, 1), 100)}
+    config = config_for(network, made, 1, tiles=3)
+    differences, reports = compare(network, made, config, weights, {"x": np.full((1, 3), 4096)})
+    assert differences == [] and 2 < reports[0]["image_steps"] < 20
 
 
 def test_learning_on_tiles_is_bit_exact():

@@ -31,7 +31,7 @@ from apical.sim.simulators.runner import build
 from apical.sim.simulators.simulator import engine_ports
 
 IMAGES = 2
-#: Small, and weights deep enough to lie in SPRAM; the other families' tests are among the slow ones.
+#: Small, and weights deep enough to lie in SPRAM; the tests of other families are slow.
 FORMS = {"ice40": {"primitives": "ice40", "weight_depth": 4096, "weight_latency": 1},
          "ecp5": {"primitives": "ecp5", "weight_depth": 600, "weight_latency": 4},
          "gowin": {"primitives": "gowin", "weight_depth": 600, "weight_latency": 2}}

@@ -8,7 +8,7 @@ from apical.golden.errors import MisuseError
 from apical.hw.engine.lanes import Multiplier
 from apical.hw.interface.config import PRIMITIVES, EngineConfig
 from apical.hw.interface.presets import preset
-from apical.hw.primitives import ecp5
+from apical.hw.primitives import segmented
 
 
 @pytest.mark.slow
@@ -54,16 +54,16 @@ def test_the_portable_multiplier_is_exact_at_its_corners(latency):
     (32, 2048, 4), (32, 192, 1), (176, 5120, 50), (36, 512, 1), (1, 16384, 1),
 ])
 def test_segments_take_the_fewest_block_rams(width, depth, blocks):
-    chosen = ecp5.segments(width, depth)
+    chosen = segmented.segments(width, depth)
     assert sum(chosen) >= depth
-    assert ecp5.block_rams(width, chosen) == blocks
+    assert segmented.block_rams(width, chosen) == blocks
 
 
 def test_unknown_primitives_are_refused():
-    with pytest.raises(MisuseError, match="^unknown primitives 'gowin'; known: portable, ice40"):
-        EngineConfig(primitives="gowin")
+    with pytest.raises(MisuseError, match="^unknown primitives 'nexus'; known: portable, ice40"):
+        EngineConfig(primitives="nexus")
 
 
-@pytest.mark.parametrize("name", ["icebreaker", "ulx3s-25f"])
+@pytest.mark.parametrize("name", ["icebreaker", "ulx3s-25f", "tang-nano-9k"])
 def test_presets_use_the_cells_of_their_device(name):
     assert preset(name).primitives in PRIMITIVES[1:]

@@ -26,7 +26,8 @@ KEYS = {"images", "compared", "mismatches", "writes", "accuracy_rtl", "accuracy_
         "signature_match", "config_hash", "weights_compared", "weights_changed",
         "weights_saturated"}
 #: Systems that the default suite runs: between them they use every unit.
-FEW = ("ep", "feedforward-init", "ghost-online", "early-inference", "flow-dbm-lateral")
+FEW = ("ep", "feedforward-init", "ghost-online", "early-inference", "flow-dbm-lateral",
+       "flow-flipped")
 
 
 def run(cache, *systems, **options):
@@ -68,7 +69,7 @@ def test_systems_are_bit_exact_on_tiles(cache, tiles, seed):
 def test_every_system_of_the_list_has_a_case():
     assert system_names("all") == tuple(case_names()) and set(FEW) < set(case_names())
     assert system_names("ep") == ("ep",)
-    with pytest.raises(MisuseError, match="unknown system 'epp'; known: cd, contrastive-"):
+    with pytest.raises(MisuseError, match="unknown system 'epp'; known: cd, cd-10, "):
         system_names("epp")
 
 
@@ -162,6 +163,7 @@ def train(cache, monkeypatch=None, **options):
 
 @pytest.mark.parametrize(("name", "layers"), [
     ("ep", (64, 12, 10)), ("flow-rbm", (64, 12)), pytest.param(
+        "flow-flipped", (64, 12), marks=pytest.mark.slow), pytest.param(
         "ghost-duplicate", (64, 12, 10), marks=pytest.mark.slow), pytest.param(
         "feedforward-init", (64, 12, 8), marks=pytest.mark.slow)])
 def test_training_in_the_gateware_is_that_of_the_fixed_executor(cache, monkeypatch, name, layers):
