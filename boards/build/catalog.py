@@ -216,7 +216,7 @@ _BOARDS = (
           sram=("iceprog", "-S"), flash=("iceprog",)),
     # Pins: amaranth-boards, the same as in wuxx/icesugar, src/common/io.pcf; the debugger on the
     # board gives the clock and has the serial port.
-    _up5k("icesugar", "iCESugar 1.5", "amaranth_boards.icesugar:ICESugarPlatform",
+    _up5k("icesugar", "iCESugar", "amaranth_boards.icesugar:ICESugarPlatform",
           leds={"alive": ("led_g", 0), "busy": ("led_b", 0), "error": ("led_r", 0)}, baud=115_200,
           flash=("icesprog",)),
     # Pins: amaranth-boards.  Its FT232H is busy with the flash memory and cannot be a serial port.

@@ -197,3 +197,4 @@ def bits(seed):
 
 
 GROUPS = gradients, truncated, descent, digits, bits, *equilibrium_rules.GROUPS
+FULL = equilibrium_rules.FULL

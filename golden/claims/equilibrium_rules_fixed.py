@@ -67,8 +67,8 @@ RULES = {
         LABORIEUX, lambda n: equilibrium.training(n, 40, 20, 1, estimator="centred"),
         lambda n: equilibrium.learning_rates(n, RATE, 1, "centred")),
     "ep-negative": (
-        LABORIEUX, lambda n: equilibrium.training(n, 40, 20, 1, estimator="negative"),
-        lambda n: equilibrium.learning_rates(n, RATE, 1, "negative")),
+        LABORIEUX, lambda n: equilibrium.training(n, 40, 20, 2, estimator="negative"),
+        lambda n: equilibrium.learning_rates(n, RATE, 2, "negative")),
     "ep-four-point": (
         SOURCES["four-point"], lambda n: four_point.training(n, 40, 20, 2),
         lambda n: four_point.learning_rates(n, 4 * RATE, 2)),
@@ -123,7 +123,7 @@ def spikes(seed):
                SOURCES["spiking"], "ep-spiking")
 
 
-def digits(seed):
+def kin_digits(seed):
     """Every rule learns digits in raw integers."""
     data, sizes = load("digits"), (64, 32, 10)
     for name in (*RULES, "ep-spiking"):
@@ -137,4 +137,4 @@ def digits(seed):
                    SOURCES["spiking"] if name == "ep-spiking" else RULES[name][0], name)
 
 
-GROUPS = changes, spikes, digits
+GROUPS = changes, spikes, kin_digits

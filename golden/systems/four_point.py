@@ -21,7 +21,7 @@ from ..program import STATE, Clear, Difference, Learn, Outer, Program, Relax, Sn
 from ..program.layered import EPS_SHIFT, drive, nudged, start_state, step
 from . import equilibrium
 from .problems import layered_problem
-from .system import System
+from .system import System, glorot_weights
 
 #: Slots of the rates after the four nudges: (slot, share of the strength as a shift, sign).
 NUDGES = (("near+", 0, 1), ("near-", 0, -1), ("far+", -1, 1), ("far-", -1, -1))
@@ -62,14 +62,15 @@ def contrast(network: Network):
         rows, cols, sign = projection.source, projection.target, projection.sign
         if network.population(rows).fixed_rate:
             slot = equilibrium.rate_slot(network, rows)
-            terms = (Outer((rows, slot), (cols, "whole"), sign),)
+            products = [(Outer((rows, slot), (cols, "whole"), sign),)]
         else:
             summed += [name for name in (rows, cols) if name not in summed]
-            terms = (Outer((rows, "near"), (cols, "change8"), sign),
-                     Outer((rows, "change8"), (cols, "near"), sign),
-                     Outer((rows, "far"), (cols, "far change"), -sign),
-                     Outer((rows, "far change"), (cols, "far"), -sign))
-        learned.append(Learn(projection.matrix, terms))
+            # Two updates of two products each: an engine adds up no more at a time.
+            products = [(Outer((rows, total), (cols, change), side * sign),
+                         Outer((rows, change), (cols, total), side * sign))
+                        for total, change, side in (("near", "change8", 1),
+                                                    ("far", "far change", -1))]
+        learned += [Learn(projection.matrix, terms) for terms in products]
     for name in summed:
         ops += _sums(name)
     return ops + learned
@@ -131,18 +132,31 @@ def learning_rates(network: Network, rates, beta_shift=2) -> dict:
 # The record --------------------------------------------------------------------------------------
 
 
+def first_weights(network: Network, config, images=None) -> dict:
+    """Glorot weights of the seed; biases of the outputs start as those of hidden units do.
+
+    An output below its range that only the stronger nudges reach learns backwards, for they enter
+    with a minus sign; so outputs must start inside.
+    """
+    weights = glorot_weights(network, config)
+    for projection in network.projections:
+        if network.population(projection.source).constant:
+            weights[projection.matrix][...] = config.hidden_bias
+    return weights
+
+
 def _program(network, config):
     return training(network, config.steps, config.nudge_steps, config.beta_shift,
                     shift=EPS_SHIFT if config.shift is None else config.shift)
 
 
-#: As of equilibrium propagation, at a weaker nudge.
-_DEFAULTS = {key: {**values, "beta_shift": 2} for key, values in (
+#: As of equilibrium propagation, with nudges of 1/2 and 1: weaker ones lose classes of the digits.
+_DEFAULTS = {key: {**values, "beta_shift": 1} for key, values in (
     equilibrium.FLOAT_DEFAULTS | equilibrium.FIXED_DEFAULTS).items()}
 
 FOUR_POINT = System(
     name="ep-four-point", summary="equilibrium propagation, four nudges, fourth order in beta",
-    program=_program,
+    program=_program, weights=first_weights,
     rates=lambda network, config: learning_rates(network, config.one_or_all, config.beta_shift),
     defaults=_DEFAULTS,
     case=lambda rng: layered_problem(rng, (16, 12, 5), training,

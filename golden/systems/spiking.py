@@ -151,8 +151,8 @@ SPIKING = System(
     program=lambda network, config: training(network, config.steps, config.nudge_steps),
     rates=lambda network, config: learning_rates(network, config.one_or_all, config.nudge_steps),
     inference=lambda network, config: inference(network, config.inference_steps),
-    defaults={("float", "digits", 2): {**_DIGITS, "epochs": 20, "batch": 10, "rates": (5.0, 2.0),
+    defaults={("float", "digits", 2): {**_DIGITS, "epochs": 20, "batch": 10, "rates": (4.0, 4.0),
                                        "decay": 0.9},
-              ("fixed", "digits", 2): {**_DIGITS, "epochs": 10, "rates": (1.0, 0.3),
+              ("fixed", "digits", 2): {**_DIGITS, "epochs": 10, "rates": (0.4, 0.4),
                                        "decay": 0.85}},
     case=_case)

@@ -99,7 +99,7 @@ class OperationKeys(wiring.Component):
         early, announced, check = Signal(), Signal(8), Signal()
         own = number
         number = Mux(early, announced, own)
-        m.d.sync += check.eq(self.unit_decoded)
+        m.d.sync += check.eq(self.unit_decoded & early)
         following = PROJECT.slice(flags, "next")
         with m.If(self.ahead_decoded & ~(early & (announced == following))):
             m.d.sync += [early.eq(1), announced.eq(following), wanted.eq(1)]
@@ -172,7 +172,8 @@ class OperationKeys(wiring.Component):
         with m.If(self.mix.take):
             m.d.sync += self.key.eq(engine.result)
         # The descriptor is there one cycle after it is decoded.
-        with m.If((check & (~early | (announced != own) | drawing)) | self.learn_decoded):
+        with m.If((self.unit_decoded & ~early) | self.learn_decoded
+                  | (check & ((announced != own) | drawing))):
             m.d.sync += [wanted.eq(1), early.eq(0)]
         with m.If(self.start_unit):
             m.d.sync += early.eq(0)

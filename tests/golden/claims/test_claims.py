@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from apical.golden.claims import (
+    EXECUTORS,
     SYSTEMS,
     Figure,
     Row,
@@ -49,6 +50,14 @@ def test_every_system_is_there_and_others_are_refused():
     assert all(len(groups(name)) >= 3 for name in SYSTEMS)
     with pytest.raises(MisuseError, match="unknown system 'cortex'; known: feedforward-init, "):
         list(reproduce("cortex"))
+
+
+@pytest.mark.parametrize("executor", list(EXECUTORS))
+@pytest.mark.parametrize("name", list(SYSTEMS))
+def test_groups_of_a_system_have_names_of_their_own(name, executor):
+    """Bounds, checkpoints and reports find a row by the name of its group."""
+    names = [group.__name__ for group in groups(name, executor, full=True)]
+    assert len(set(names)) == len(names)
 
 
 QUICK = [feedforward_init.exact_instance_fixed, ghost_units.cancellation, stdp.telescoping,
