@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from apical.boards.build.catalog import BOARDS
+from apical.boards.build.fit import systems_on_boards
 from apical.boards.build.timing import describe
 from apical.boards.build.top import fastest_baud
 from apical.hw.export.verilog import markdown_table
@@ -26,6 +27,12 @@ The serial line is the one of the board's USB port, but for the boards below tha
 adapter: a USB serial adapter with levels of 3.3 V, its ground joined to that of the board, its
 output to the pin that receives. Two programs cannot have a port at the same time; the second is
 refused."""
+
+_SYSTEMS = """\
+What runs on which engine, by `apical boards --systems`: the assembler is given the small case of
+each system (or its network for the digits, with a quarter of the units) and the engine. What a cell
+says is lacking. `apical build --board B --for SYSTEM` builds the engine of the fewest units that
+runs a system; a command that meets another engine says which one to build."""
 
 _BUILT = """\
 By `apical build`, with the open tools from PyPI; fmax is nextpnr's estimate after routing.
@@ -52,6 +59,29 @@ the memories of the preset fit."""
 
 def _records(pattern):
     return [json.loads(path.read_text()) for path in sorted(RECORDED.glob(f"{pattern}.json"))]
+
+
+def _systems():
+    """Matrix of systems and presets, and of presets and boards."""
+    found, boards = {}, {}
+    for board, presets in systems_on_boards().items():
+        for name, answers in presets.items():
+            found[name] = answers
+            boards.setdefault(name, []).append(f"`{board}`")
+    names = [name for name in PRESETS if name in found]
+    lines = markdown_table(("preset", "lanes", "can be built for"),
+                           [(f"`{name}`", preset(name).lanes, ", ".join(boards[name]))
+                            for name in names])
+    return lines + markdown_table(
+        ("system", *(f"`{name}`" for name in names)),
+        [(one, *(_answer(found[name][one]) for name in names)) for one in found[names[0]]])
+
+
+def _answer(answer):
+    """A cell of the matrix: yes, or what is lacking."""
+    if answer is True:
+        return "yes"
+    return answer.rpartition("needs ")[2].removesuffix(", which this engine lacks")
 
 
 def _built():
@@ -208,6 +238,7 @@ def boards() -> str:
                             [(f"`{b.name}`", *(f"`{' '.join(words)}`" if words else ""
                                                for words in (b.sram, b.flash)))
                              for b in BOARDS.values()])
+    parts += ["## Systems", "", _SYSTEMS, "", *_systems()]
     parts += ["## Built", "", _BUILT, "", *_built()]
     parts += ["## On virtual boards", "", "`apical board serve --sim` runs the top level that "
               "`apical build` builds, pins included, in Verilator. The line of an ECP5 board was "

@@ -15,6 +15,8 @@ def add_arguments(parser):
     parser.add_argument("--board", required=True, metavar="B",
                         help="board to build for; 'apical boards' lists them")
     parser.add_argument("--preset", metavar="NAME", help="engine (default: that of the board)")
+    parser.add_argument("--for", metavar="SYSTEM", dest="system", help="engine that runs this "
+                        "system, see 'apical boards --systems'")
     parser.add_argument("--layers", type=argument(parse_layers), metavar="N-H-M",
                         help="refuse, before synthesis, unless this network fits")
     parser.add_argument("--seed", metavar="N", type=argument(whole("seed", 0, 1 << 30)),
@@ -43,7 +45,13 @@ def run(args) -> int:
 
     if args.jobs is not None and args.seeds is None:
         raise MisuseError("--jobs is for --seeds: name how many seeds to try")
+    if args.system is not None and args.preset is not None:
+        raise MisuseError("--for and --preset exclude each other: --for picks the preset")
     chosen = board(args.board, args.preset)
+    if args.system is not None:
+        from ..boards.build.fit import preset_for
+
+        chosen = board(args.board, preset_for(chosen, args.system))
     config = preset(chosen.preset)
     if args.layers is not None:
         from ..boards.build.fit import fits, suggestion

@@ -6,7 +6,7 @@ import contextlib
 import json
 
 from ..boards.host.link_kinds import LINK_KINDS
-from ..golden.errors import MisuseError
+from ..golden.errors import DoesNotFitError, MisuseError
 from .common import argument
 from .engine_options import whole
 
@@ -68,6 +68,14 @@ def engine_of(args):
     return (preset(args.preset) if args.preset is not None else None), None
 
 
+def _with_advice(error, config, board):
+    """The same error with the command that builds an engine that holds the program, if any."""
+    from ..boards.build.fit import build_line
+
+    line = build_line(config, *error.problem, board) if error.problem is not None else None
+    return MisuseError(f"{error}; build one that does with: {line}") if line else error
+
+
 @contextlib.contextmanager
 def open_device(args, config=None):
     """The device that the options name, open; closed again at the end.
@@ -102,7 +110,10 @@ def open_device(args, config=None):
             link = Link.serial(args.port, args.baud or (board.baud if board else None),
                                record=recorder)
         try:
-            yield Device.open(link, config)
+            device = Device.open(link, config)
+            yield device
+        except DoesNotFitError as error:
+            raise _with_advice(error, device.config, board) from None
         finally:
             link.close()
     finally:

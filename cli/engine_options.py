@@ -23,6 +23,10 @@ def add_engine_arguments(parser):
     parser.add_argument("--state", metavar="FORMAT", help="format of states, such as s16.12")
     parser.add_argument("--weight", metavar="FORMAT", help="format of weights, such as s16.12")
     parser.add_argument("--accumulator-width", type=argument(whole("accumulator width", 24, 48)))
+    parser.add_argument("--table-unit", choices=("pipelined", "serial"),
+                        help="functions and random words for one unit a cycle (pipelined), or for "
+                             "one in about 15 cycles in few logic cells (serial; needs "
+                             "--update-lanes 1 and --learn-unit serial)")
     parser.add_argument("--learn-unit", choices=("pipelined", "serial"),
                         help="weights updated a word a cycle (pipelined), or one at a time in few "
                              "logic cells (serial; needs --update-lanes 1)")
@@ -32,7 +36,7 @@ def engine_changes(args) -> dict:
     """Configuration fields that the options set, without ``lanes``."""
     from ..golden.numbers.formats import Format
 
-    names = "update_lanes", "accumulator_width", "learn_unit", "tiles", "hop"
+    names = ("update_lanes", "accumulator_width", "learn_unit", "table_unit", "tiles", "hop")
     changes = {name: getattr(args, name) for name in names
                if getattr(args, name) is not None}
     for name in ("state", "weight"):

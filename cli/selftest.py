@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .common import argument, check_writable, write_json
-from .device_options import add_device_arguments, open_device
+from .device_options import add_device_arguments, engine_of, open_device
 from .engine_options import whole
 
 
@@ -19,13 +19,16 @@ def add_arguments(parser):
 
 def run(args) -> int:
     """Run the command; returns the exit code."""
+    from ..boards.build.fit import build_line
     from ..boards.host.selftest import selftest
 
     for path in (args.json, args.record):
         if path is not None:
             check_writable(path)
     with open_device(args) as device:
-        checks = selftest(device, args.full, say=_say)
+        board = engine_of(args)[1]
+        checks = selftest(device, args.full, say=_say, advise=lambda network, program: build_line(
+            device.config, network, program, board))
         report = {}
         if args.abuse:
             report["abuse"], check = _bad_frames(device, args.abuse, args.full)

@@ -8,7 +8,7 @@ import time
 from ..golden.errors import MisuseError
 from . import train_report
 from .common import argument, check_writable, write_json
-from .device_options import add_device_arguments, open_device
+from .device_options import add_device_arguments, engine_of, open_device
 from .engine_options import whole
 
 
@@ -45,7 +45,7 @@ def run(args, system, layers, changes) -> int:
     changes : dict
         Settings that the options change.
     """
-    from ..boards.host.training import DeviceExecutor, check_engine
+    from ..boards.host.training import DeviceExecutor
     from ..golden.learning.fixed import train_fixed
     from ..golden.storage.model import Model, save_model
 
@@ -56,17 +56,12 @@ def run(args, system, layers, changes) -> int:
         check_writable(args.record)
     with open_device(args) as device:
         engine = device.config
-        if not engine.learning:
-            raise MisuseError(
-                f"the engine at {device.link.name} ({engine.hash}) has no learning unit; train in "
-                "the fixed executor (--executor fixed) and run the result there, or learn on a "
-                f"board with one of the presets {', '.join(_learning())}")
         numbers = {"state": engine.state, "weight": engine.weight,
                    "update_frac": engine.update_frac}
         config = system.config("fixed", args.data, layers, **(changes | numbers))
         network = system.network(layers)
         dataset = _part(args, system, layers)
-        check_engine(device, system, network, config)
+        _check_engine(args, device, system, network, config)
         quiet = not sys.stderr.isatty() if args.quiet is None else args.quiet
         show = None if quiet else _show
         begin = time.perf_counter()
@@ -117,11 +112,18 @@ def _accuracy(device, system, network, dataset, config, result, show):
     return float((found.predictions == dataset.test_labels).mean())
 
 
-def _learning():
-    """Names of the presets that have a learning unit."""
-    from ..hw.interface.presets import PRESETS
+def _check_engine(args, device, system, network, config):
+    """Raise `MisuseError` for an engine that cannot train a system; says which one can."""
+    from ..boards.build.fit import build_line
+    from ..boards.host.training import check_engine
 
-    return [name for name, config in PRESETS.items() if config.learning]
+    try:
+        check_engine(device, system, network, config)
+    except MisuseError as error:
+        line = build_line(device.config, network, system.program(network, config),
+                          engine_of(args)[1])
+        raise MisuseError(f"{error}; build an engine that trains it with: {line}"
+                          if line else str(error)) from None
 
 
 def _part(args, system, layers):

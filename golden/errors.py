@@ -22,7 +22,14 @@ class DoesNotFitError(MisuseError):
         What was to be placed, and where.
     reasons : sequence of str
         Every reason found; each names the quantity needed, the quantity available and the remedy.
+
+    Attributes
+    ----------
+    problem : tuple or None
+        Network and program, where they are known.
     """
+
+    problem = None
 
     def __init__(self, what, reasons):
         self.reasons = list(reasons)

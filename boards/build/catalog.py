@@ -195,8 +195,11 @@ def _orangecrab(size, device, preset, targets):
 def _up5k(name, title, platform, **options):
     """A board with the UP5K and an oscillator of 12 MHz."""
     return Board(name, title, platform, UP5K, "icebreaker-learning", clock_in=12_000_000,
-                 fastest=24_000_000, targets={"icebreaker-learning": Target(24_000_000),
-                                              "icebreaker": Target(24_000_000)}, **options)
+                 fastest=24_000_000, targets={
+                     "icebreaker-learning": Target(24_000_000), "icebreaker": Target(24_000_000),
+                     "icebreaker-ghosts": Target(18_000_000),
+                     "icebreaker-sampling": Target(18_000_000),
+                     "icebreaker-langevin": Target(18_000_000)}, **options)
 
 
 def _tang_nano(name, title, platform, device, preset, targets):
@@ -213,7 +216,7 @@ _BOARDS = (
           sram=("iceprog", "-S"), flash=("iceprog",)),
     # Pins: amaranth-boards, the same as in wuxx/icesugar, src/common/io.pcf; the debugger on the
     # board gives the clock and has the serial port.
-    _up5k("icesugar", "iCESugar 1.5", "amaranth_boards.icesugar:ICESugarPlatform",
+    _up5k("icesugar", "iCESugar", "amaranth_boards.icesugar:ICESugarPlatform",
           leds={"alive": ("led_g", 0), "busy": ("led_b", 0), "error": ("led_r", 0)}, baud=115_200,
           flash=("icesprog",)),
     # Pins: amaranth-boards.  Its FT232H is busy with the flash memory and cannot be a serial port.
@@ -235,7 +238,8 @@ _BOARDS = (
           prepare="keep the default firmware on its microcontroller, 1.5 or later"),
     _ulx3s(12, ECP5_12, "ulx3s-25f", {"ulx3s-25f": Target(100_000_000)}),
     _ulx3s(25, ECP5_25, "ulx3s-25f", {"ulx3s-25f": Target(100_000_000),
-                                      "ulx3s-25f-learning": Target(100_000_000, seed=2)}),
+                                      "ulx3s-25f-learning": Target(100_000_000, seed=2),
+                                      "ulx3s-25f-full": Target(80_000_000)}),
     _ulx3s(45, ECP5_45, "ulx3s-45f", {"ulx3s-45f": Target(80_000_000)}),
     _ulx3s(85, ECP5_85, "ulx3s-85f", {"ulx3s-85f": Target(40_000_000, seed=4)}),
     _orangecrab(25, ECP5_25_285, "ulx3s-25f", {"ulx3s-25f": Target(72_000_000)}),

@@ -16,7 +16,7 @@ from ...golden.errors import ApicalError
 from ...golden.executors.compiled.executor import CompiledExecutor
 from ...golden.executors.fixed.executor import FixedExecutor
 from ...golden.program import RATE_SHIFT
-from ...hw.assembler.image import weight_words, weights_from
+from ...hw.assembler.image import weight_words, weights_from, written_tables
 from ...hw.interface.config import ENGINE_VERSION, EngineConfig
 from ...hw.interface.isa import EVENT, IDENTITY, REGISTERS, SPACE_LOW, Kind, Space, lane_bits
 
@@ -39,7 +39,7 @@ class GoldenPort:
                       Space.DESCRIPTORS: np.zeros(2 * config.descriptor_depth, np.int64),
                       Space.EVENTS: np.zeros(config.input_banks * config.event_depth, np.int64)}
         self._words = {Space.STATE: np.zeros((config.state_depth, lanes), np.int64),
-                       Space.WEIGHTS: np.zeros((config.weight_depth, lanes), np.int64)}
+                       Space.WEIGHTS: np.zeros((config.weight_words, lanes), np.int64)}
         self._staged = np.zeros((config.tiles, config.lanes), np.int64)
         self._executor = None
         self.stop()
@@ -47,6 +47,7 @@ class GoldenPort:
     def expect(self, assembly):
         """Announce the assembly that the host is going to load."""
         self.assembly, self._executor = assembly, None
+        self._tables = written_tables(assembly)
 
     def stop(self):
         """Reset."""
@@ -176,7 +177,7 @@ class GoldenPort:
             self._bank ^= 1
 
     def _check(self, assembly):
-        """Refuse instructions that are not those of the assembly; returns the rates in them."""
+        """Refuse instructions and tables that are not those of the assembly; returns the rates."""
         if assembly is None:
             raise ApicalError("an image was started, but no program is loaded")
         for space, words in ((Space.PROGRAM, assembly.instructions),
@@ -189,6 +190,10 @@ class GoldenPort:
             if wrong.any():
                 raise ApicalError(f"word {int(wrong.argmax())} of the {space.name.lower()} is not "
                                   "that of the program that was loaded")
+        for addresses, data in self._tables:
+            words, lanes, _ = self._places(Space.WEIGHTS, addresses.ravel() & (1 << SPACE_LOW) - 1)
+            if not np.array_equal(self._words[Space.WEIGHTS][words, lanes], _signed(data.ravel())):
+                raise ApicalError("the tables among the weights are not those of the engine")
         code, config = self._code[Space.DESCRIPTORS], self.config
         # The way back of `rate_multiplier`: exact, since the multiplier is a whole number.
         shift = RATE_SHIFT + config.update_frac + config.weight.frac - config.state.frac

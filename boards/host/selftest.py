@@ -43,7 +43,8 @@ class Check:
     ran: bool = True
 
 
-def selftest(device: Device, full=False, images=3, say=lambda check: None) -> list:
+def selftest(device: Device, full=False, images=3, say=lambda check: None,
+             advise=lambda network, program: None) -> list:
     """Run all checks.
 
     Parameters
@@ -56,11 +57,14 @@ def selftest(device: Device, full=False, images=3, say=lambda check: None) -> li
         Images of each program.
     say : callable
         Takes each `Check` when it is done.
+    advise : callable
+        ``advise(network, program)``: the command that builds an engine for a program that this one
+        cannot run, or None.
     """
     checks = []
     device.link.stop()
-    for check in (_identity, *_memory_checks(device, full), *_program_checks(device, images),
-                  _refusals):
+    for check in (_identity, *_memory_checks(device, full),
+                  *_program_checks(device, images, advise), _refusals):
         found = check(device)
         checks.append(found)
         say(found)
@@ -107,7 +111,7 @@ def _march(device, name, places, bits):
     return Check(name, not wrong, detail)
 
 
-def _program_checks(device, images):
+def _program_checks(device, images, advise):
     """Three ways to start a relaxation, then the systems, each where the engine has its units."""
     config = device.config
     network, rng = layered((12, 7, 5)), np.random.default_rng(7)
@@ -121,10 +125,10 @@ def _program_checks(device, images):
         ("start from zero", inference(network, 2, start="zero")),
         ("early stop", inference(network, 6, settled=0.02)))]
     for case in (*cases, *map(learning_case, case_names())):
-        yield lambda device, case=case: _run(device, case, images)
+        yield lambda device, case=case: _run(device, case, images, advise)
 
 
-def _run(device, case, images):
+def _run(device, case, images, advise):
     """The same images on the device and in the fixed executor."""
     name, config = f"program: {case.name}", device.config
     if config.state != case.state or config.weight.width < case.weight.width:
@@ -135,7 +139,8 @@ def _run(device, case, images):
     rates = {matrix: rate * 2.0 ** -bits for matrix, rate in case.rates.items()} or None
     why = reasons(case.network, case.program, config)
     if why:
-        return Check(name, True, why[0], False)
+        line = advise(case.network, case.program)
+        return Check(name, True, why[0] + (f"; {line} builds one that does" if line else ""), False)
     inputs = {name: values[:images] for name, values in case.inputs.items()}
     executor = FixedExecutor(case.network, case.weights, config.state, config.weight,
                              config.update_frac)

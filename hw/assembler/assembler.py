@@ -58,6 +58,14 @@ def assemble(network: Network, program: Program, config: EngineConfig, density=N
     DoesNotFitError
         When the network, the program or a number range does not fit; ``reasons`` says why.
     """
+    try:
+        return _assembled(network, program, config, density)
+    except DoesNotFitError as error:
+        error.problem = network, program
+        raise
+
+
+def _assembled(network, program, config, density):
     placement = place(network, program, config, density)
     writer = Writer(network, config, placement)
     writer.emit(Opcode.IMAGE)
@@ -97,7 +105,9 @@ def config_for(network: Network, program: Program, lanes: int, density=None, **f
     for name, needed in units_needed(network, program).items():
         fields.setdefault(name, needed)
     fields.setdefault("update_lanes", min(4, 1 << max(1, lanes).bit_length() - 1))
-    words = most_words(lanes * fields.get("tiles", 1))
+    # Samples of the serial table unit are beside the weights.
+    serial = fields.get("table_unit") == "serial" and fields["smooth"]
+    words = most_words(lanes * fields.get("tiles", 1)) - (serial << 11)
     wide = EngineConfig(lanes=lanes, weight_depth=words, state_depth=1 << 12,
                         accumulator_depth=1 << 12, event_depth=1 << 14,
                         program_depth=1 << 12, descriptor_depth=256, **fields)

@@ -47,8 +47,8 @@ def unsupported(network: Network, program: Program, config: EngineConfig) -> lis
                 if len(sides) > 1]
     reasons += _unread(network, program) + _uncountable(network, program, config)
     if not config.smooth:
-        reasons += [f"population '{name}' has a logistic rate, which needs the table unit "
-                    "(smooth), which this engine lacks" for name in stored_rates(network)]
+        reasons += [f"population '{name}' has a logistic rate, which needs the table "
+                    "(smooth) unit, which this engine lacks" for name in stored_rates(network)]
     return reasons + _too_wide(network, program, config)
 
 

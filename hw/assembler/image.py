@@ -9,7 +9,19 @@ from __future__ import annotations
 import numpy as np
 
 from ...golden.errors import MisuseError
-from ..interface.isa import EVENT, REGISTERS, Kind, Space, address, lane_bits
+from ...golden.numbers.tables import all_samples
+from ..interface.config import TABLE_STRIDE
+from ..interface.isa import (
+    EVENT,
+    REGISTERS,
+    Kind,
+    Opcode,
+    Post,
+    Space,
+    address,
+    decode,
+    lane_bits,
+)
 from .assembler import Assembly
 
 
@@ -40,9 +52,26 @@ def _blocked(values, blocks, lanes):
 
 
 def program_writes(assembly: Assembly):
-    """Instructions and descriptors."""
+    """Instructions and descriptors, and the tables of the serial table unit where it looks up."""
     return _joined([_halves(Space.PROGRAM, assembly.instructions),
-                    _halves(Space.DESCRIPTORS, assembly.descriptors)])
+                    _halves(Space.DESCRIPTORS, assembly.descriptors), *written_tables(assembly)])
+
+
+def written_tables(assembly: Assembly) -> list:
+    """The writes of :func:`table_writes` where the program looks up, else none."""
+    looks_up = assembly.config.serial_tables and any(
+        opcode == Opcode.UNIT and fields["post"] not in (Post.NONE, Post.THRESHOLD)
+        for opcode, fields in map(decode, map(int, assembly.instructions)))
+    return list(table_writes(assembly.config)) if looks_up else []
+
+
+def table_writes(config):
+    """Samples of the tables as words of the weight memory, one (addresses, data) pair a table."""
+    lanes = config.table_lanes
+    for number, values in enumerate(all_samples(config.state)):
+        words = np.zeros((-(-len(values) // lanes), config.lanes), np.int64)
+        words[:, :lanes] = np.resize(values, words.shape[0] * lanes).reshape(-1, lanes)
+        yield _lanes(Space.WEIGHTS, config.table_base + number * TABLE_STRIDE // lanes, words)
 
 
 def weight_words(assembly: Assembly, weights) -> np.ndarray:

@@ -182,7 +182,7 @@ class HostPort(wiring.Component):
                     (Space.DESCRIPTORS, address[1:] < config.descriptor_depth),
                     (Space.EVENTS, address < config.input_banks * config.event_depth),
                     (Space.STATE, lane & (word < config.state_depth)),
-                    (Space.WEIGHTS, lane & (word < config.weight_depth))):
+                    (Space.WEIGHTS, lane & (word < config.weight_words))):
                 with m.Case(case):
                     m.d.comb += known.eq(there)
         return known

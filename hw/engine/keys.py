@@ -6,11 +6,11 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ...golden.numbers.addressed import DRAW
+from ...golden.numbers.addressed import COLUMN, DRAW
 from ..interface.config import EngineConfig
 from ..interface.isa import CONTROL, INDEX, LEARN, MATRIX, PROJECT, UNIT, VECTOR, Mode, Opcode
 from .mixing import KeyEngine
-from .ports import MixSignature
+from .ports import DrawSignature, MixSignature
 
 
 class OperationKeys(wiring.Component):
@@ -46,7 +46,10 @@ class OperationKeys(wiring.Component):
     sign : Out(1)
         The sign of beta drawn for this image is -1.
     start_draws : Out(1), draw_key : Out(32)
-        The operation that starts draws random words.
+        The operation that starts draws random words.  Where they are made one at a time the key
+        comes 1 cycle later, and stays while `draw` is busy.
+    draw : In(DrawSignature), mixed : Out(32)
+        Random words one at a time only: numbers to be mixed, and what comes of them.
     """
 
     def __init__(self, config: EngineConfig):
@@ -56,21 +59,24 @@ class OperationKeys(wiring.Component):
             "t": In(64), "unit_decoded": In(1), "learn_decoded": In(1), "reseed": In(1),
             "ahead_decoded": In(1),
             "start_unit": In(1), "start_learn": In(1), "learned": In(1), "learning": In(1),
-            "take_key": In(1), "mix": In(MixSignature()), "ready": Out(1), "key": Out(32),
-            "count": Out(INDEX), "sign": Out(1), "start_draws": Out(1), "draw_key": Out(32)})
+            "take_key": In(1), "mix": In(MixSignature()), "draw": In(DrawSignature()),
+            "mixed": Out(32), "ready": Out(1), "key": Out(32), "count": Out(INDEX),
+            "sign": Out(1), "start_draws": Out(1), "draw_key": Out(32)})
 
     def elaborate(self, platform):
         m = Module()
         flags = self.flags
         m.submodules.key_engine = engine = KeyEngine()
         image_key = Signal(32)
+        one_by_one = self.config.serial_draws
+        drawing = UNIT.slice(flags, "draws") if self.config.noise else Const(0)
         # The key of an operation stays in its engine, or beside it, until the first write needs it.
         waiting, ahead = Signal(), Signal(INDEX)
         kept, occupied = engine.result, waiting
         if self.config.key_ahead:
             # One place is enough, see `ready`.
             kept, occupied = Signal(32), Const(0)
-            with m.If(self.start_unit):
+            with m.If(self.start_unit & ~(drawing if one_by_one else Const(0))):
                 m.d.sync += kept.eq(engine.result)
         image_wanted, image_running, wanted, running = Signal(), Signal(), Signal(), Signal()
         count = Signal(INDEX)
@@ -93,12 +99,12 @@ class OperationKeys(wiring.Component):
         early, announced, check = Signal(), Signal(8), Signal()
         own = number
         number = Mux(early, announced, own)
-        m.d.sync += check.eq(self.unit_decoded)
+        m.d.sync += check.eq(self.unit_decoded & early)
         following = PROJECT.slice(flags, "next")
         with m.If(self.ahead_decoded & ~(early & (announced == following))):
             m.d.sync += [early.eq(1), announced.eq(following), wanted.eq(1)]
-        draws, draw_wanted, draw_running = Signal(24), Signal(), Signal()
-        drawing = UNIT.slice(flags, "draws") if self.config.noise else Const(0)
+        # A program makes 65536 writes at most, from a count of 65535 on.
+        draws, draw_wanted, draw_running = Signal(17), Signal(), Signal()
         if self.config.noise:
             m.d.sync += self.start_draws.eq(self.start_unit & drawing)
             with m.If(self.begin):
@@ -108,13 +114,28 @@ class OperationKeys(wiring.Component):
             with m.If(self.unit_decoded & drawing):
                 m.d.sync += draw_wanted.eq(1)
         word = Cat(number, count)
-        if self.config.noise:
+        others = Signal() if one_by_one else Const(0)
+        if one_by_one:
+            # The key of the operation goes first, and beside; that of its words stays, and takes
+            # the place of the image key, which is mixed once more.
+            draw, drew = self.draw, Signal()
+            m.d.sync += drew.eq(draw.busy)
+            m.d.comb += [others.eq(draw.busy | drew), self.draw_key.eq(image_key),
+                         engine.start.eq(draw.start)]
+            word = Mux(draw.busy, Cat(draw.unit, Const(COLUMN >> INDEX, 1)),
+                       Mux(wanted, word, Cat(Const(DRAW, 8), draws)))
+            with m.If(self.start_draws):
+                m.d.sync += image_key.eq(engine.result)
+            with m.If(drew & ~draw.busy):
+                m.d.sync += image_wanted.eq(1)
+        elif self.config.noise:
             word = Mux(draw_wanted & ~occupied, Cat(Const(DRAW, 8), draws), word)
         if self.config.serial_learning:
             word = Mux(self.learning, self.mix.word, word)
             m.d.comb += self.mix.mixed.eq(engine.result)
             with m.If(self.mix.start):
                 m.d.comb += engine.start.eq(1)
+        m.d.comb += self.mixed.eq(engine.result)
         m.d.comb += engine.word.eq(Mux(image_wanted, self.image, word))
         with m.If(engine.ready):
             with m.If(image_running):
@@ -125,11 +146,15 @@ class OperationKeys(wiring.Component):
                 m.d.comb += engine.start.eq(1)
                 m.d.sync += [image_wanted.eq(0), image_running.eq(1)]
             with m.Elif(draw_running):
-                m.d.sync += [self.draw_key.eq(engine.result), draw_running.eq(0)]
-            with m.Elif(draw_wanted & ~occupied):
+                m.d.sync += draw_running.eq(0)
+                if not one_by_one:
+                    m.d.sync += self.draw_key.eq(engine.result)
+            with m.Elif(draw_wanted & ~(check | wanted | waiting if one_by_one else occupied)):
                 m.d.comb += engine.start.eq(1)
                 m.d.sync += [draw_wanted.eq(0), draw_running.eq(1), draws.eq(draws + 1)]
-            with m.Elif(wanted & ~occupied):
+                if one_by_one:
+                    m.d.sync += kept.eq(engine.result)
+            with m.Elif(wanted & ~(others if one_by_one else occupied)):
                 m.d.comb += engine.start.eq(1)
                 m.d.sync += [wanted.eq(0), running.eq(1)]
         with m.If(self.start_unit):
@@ -147,7 +172,8 @@ class OperationKeys(wiring.Component):
         with m.If(self.mix.take):
             m.d.sync += self.key.eq(engine.result)
         # The descriptor is there one cycle after it is decoded.
-        with m.If((check & (~early | (announced != own) | drawing)) | self.learn_decoded):
+        with m.If((self.unit_decoded & ~early) | self.learn_decoded
+                  | (check & ((announced != own) | drawing))):
             m.d.sync += [wanted.eq(1), early.eq(0)]
         with m.If(self.start_unit):
             m.d.sync += early.eq(0)

@@ -12,7 +12,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from ..interface.config import EngineConfig
-from ..interface.isa import WORD
+from ..interface.isa import LANE_BITS, WORD
 from ..primitives import family
 from ..primitives.portable import delayed, select_chunk
 from .ports import LaneAccessSignature, LaneSignature, LaneWordSignature, Widths
@@ -40,6 +40,8 @@ class LaneHost(wiring.Component):
         Of states one is written at a time, of weights the lanes of this tile.
     update : In(LaneWordSignature)
         Serial learning unit only: weights are read and words put together for it.
+    samples : In(1), sample_lane : In, sample : Out(16)
+        Serial table unit only: a lane of the word of weights that is read.
     """
 
     def __init__(self, config: EngineConfig, number=0):
@@ -49,7 +51,8 @@ class LaneHost(wiring.Component):
             "states": In(LaneSignature(config)), "weights": In(LaneSignature(config)),
             "state_words": Out(LaneAccessSignature(WORD, widths.chunk)),
             "weight_words": Out(LaneAccessSignature(widths.word, widths.word)),
-            "update": In(LaneWordSignature(config))})
+            "update": In(LaneWordSignature(config)), "samples": In(1),
+            "sample_lane": In(LANE_BITS), "sample": Out(WORD)})
 
     def elaborate(self, platform):
         m = Module()
@@ -87,8 +90,10 @@ class LaneHost(wiring.Component):
         cells = family(self.config.primitives)
         for name, asked, words in (("state", self.states, self.state_words.word),
                                    ("weight", self.weights, self.weight_words.word)):
-            number, serial = asked.lane, self.config.serial_learning
-            if serial and name == "weight":
+            number, serial = asked.lane, self.config.shared_product
+            if self.config.serial_tables and name == "weight":
+                number = Mux(self.samples, self.sample_lane, number)
+            if self.config.serial_learning and name == "weight":
                 number = Mux(self.update.busy, self.update.lane, number)
             select = number[:ceil_log2(len(words) // WORD)]
             if len(words) // WORD > FAR and not serial:
@@ -101,7 +106,7 @@ class LaneHost(wiring.Component):
             turn = (lambda value: ~value) if name == "state" else (lambda value: value)
             chosen = turn(delayed(m, turn(word), 1, f"chosen_{name}"))
             if name == "weight":
-                m.d.comb += self.update.old.eq(chosen)
+                m.d.comb += [self.update.old.eq(chosen), self.sample.eq(chosen)]
             if self.config.tiles > 1:
                 # The root takes the values of all tiles together.
                 chosen = chosen & self._mine(asked).replicate(WORD)

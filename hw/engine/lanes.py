@@ -86,6 +86,8 @@ class Lanes(wiring.Component):
         Accumulators that are written, one enable a lane.
     across : In(PartialSignature)
         The sum of dot products of this tile, and that of all tiles.
+    gating : In(1), gated : In(signed(17))
+        Serial table unit only: dot beats write this current, a whole number, instead of their sum.
     sum : Out(SumSignature)
         Weight updates, see :mod:`apical.hw.engine.learn`.  They multiply `rates` by the value of
         the operand.
@@ -98,7 +100,8 @@ class Lanes(wiring.Component):
             "operand": In(OperandSignature(config)), "weights": In(widths.word),
             "rates": In(widths.word), "sums": Out(ReadSignature(widths.sums, widths.sum_word)),
             "write": Out(WriteSignature(widths.sums, widths.sum_word, config.lanes)),
-            "across": In(PartialSignature(config)), "sum": Out(SumSignature(config))})
+            "across": In(PartialSignature(config)), "gating": In(1),
+            "gated": In(signed(WORD + 1)), "sum": Out(SumSignature(config))})
 
     def elaborate(self, platform):
         m = Module()
@@ -125,6 +128,9 @@ class Lanes(wiring.Component):
         copies = self._copies(m, control, dot, dot_ask, ask)
         term = Signal(signed(width))
         m.d.comb += term.eq(self.across.total)
+        if config.serial_tables:
+            with m.If(self.gating):
+                m.d.comb += term.eq(self.gated << config.weight.frac)
         for lane, product in enumerate(products):
             total = Signal(signed(width), name=f"total{lane}", reset_less=True)
             started, first, dot, negative, learn = copies[lane]

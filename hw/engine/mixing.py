@@ -175,13 +175,18 @@ class SignatureUnit(wiring.Component):
         Writes are on their way.
     cross : In(CrossSignature)
         With `serial` only: while it is busy, lane 0 mixes its word with the key instead of values.
+    drawing : In(1), draw_key : In(32), draw_word : In(32)
+        With `draws` only: lane 0 mixes this word with this key.
+    x, y : Out(16)
+        What comes of lane 0, `CROSS_LATENCY` cycles later.
     """
 
-    def __init__(self, lanes, primitives="portable", serial=False):
-        self.lanes, self.primitives, self.serial = lanes, primitives, serial
+    def __init__(self, lanes, primitives="portable", serial=False, draws=False):
+        self.lanes, self.primitives, self.serial, self.draws = lanes, primitives, serial, draws
         super().__init__({"valid": In(lanes), "key": In(32), "address": In(INDEX),
                           "values": In(WORD * lanes), "clear": In(1), "extra": In(32),
-                          "cross": In(CrossSignature()),
+                          "cross": In(CrossSignature()), "drawing": In(1), "draw_key": In(32),
+                          "draw_word": In(32), "x": Out(HALF), "y": Out(HALF),
                           "total": Out(32), "busy": Out(1)})
 
     def elaborate(self, platform):
@@ -194,7 +199,7 @@ class SignatureUnit(wiring.Component):
         for lane in range(self.lanes):
             m.submodules[f"cross{lane}"] = unit = CrossUnit()
             value, place = self.values.word_select(lane, WORD), (self.address + lane)[:INDEX]
-            taken, mixed = flags[-1][lane], Cat(unit.x, unit.y)
+            taken, mixed, key = flags[-1][lane], Cat(unit.x, unit.y), self.key
             if self.serial and lane == 0:
                 other = self.cross
                 value = Mux(other.busy, other.word[HALF:], value)
@@ -202,7 +207,13 @@ class SignatureUnit(wiring.Component):
                 taken = Mux(other.busy, other.changed, taken)
                 mixed = Mux(other.busy, other.mixed, mixed)
                 m.d.comb += [other.x.eq(unit.x), other.y.eq(unit.y)]
-            m.d.comb += [unit.a.eq(self.key[HALF:]), unit.b.eq(self.key[:HALF]), unit.c.eq(value),
+            if self.draws and lane == 0:
+                word, key = self.draw_word, Mux(self.drawing, self.draw_key, key)
+                value = Mux(self.drawing, word[HALF:], value)
+                place = Mux(self.drawing, word[:HALF], place)
+            if lane == 0:
+                m.d.comb += [self.x.eq(unit.x), self.y.eq(unit.y)]
+            m.d.comb += [unit.a.eq(key[HALF:]), unit.b.eq(key[:HALF]), unit.c.eq(value),
                          unit.d.eq(place)]
             # The product of bits ends here, so that the sum of lanes starts from registers.
             word = Signal(32, name=f"word{lane}", reset_less=True)

@@ -83,7 +83,8 @@ class Operands(wiring.Component):
                 m.d.comb += out.factor.eq(Mux(turn, -factor, factor))
         if config.noise:
             with m.If(UNIT.slice(flags, "noisy")):
-                m.d.comb += out.factor.eq(operation.noise_factor)
+                # The sign of beta is not that of noise.
+                m.d.comb += [out.factor.eq(operation.noise_factor), out.factor_negative.eq(0)]
 
     def _learn(self, m):
         operation, out = self.operation, self.learn

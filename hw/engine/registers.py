@@ -55,9 +55,9 @@ class Registers(wiring.Component):
         config, run, bus = self.config, self.run, self.bus
         held = {"seed": Signal(32, name="seed"), "done": Signal(16, name="done"),
                 "image_steps": Signal(16, name="image_steps")}
-        # These and the signature take the four multipliers of the UP5K that have no lane; weight
-        # updates one at a time want one of them.
-        celled = ("image", "writes", "image_cycles")[:2 if config.serial_learning else 3]
+        # These and the signature take the four multipliers of the UP5K that have no lane; serial
+        # units want one of them.
+        celled = ("image", "writes", "image_cycles")[:2 if config.shared_product else 3]
         extra = ("mac_useful", "mac_cycles", "cycles") if self.diagnostics else ()
         sums = {name: Accumulator(config.primitives if name in celled else "portable")
                 for name in ("image", "image_cycles", "writes", "saturations", *extra)}

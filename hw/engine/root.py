@@ -24,6 +24,7 @@ from .operands import Operands
 from .ports import (
     HostSignature,
     LearnSignature,
+    OperandSignature,
     TileSignature,
     WeightWriteSignature,
 )
@@ -31,6 +32,7 @@ from .registers import Registers
 from .sequencer import Sequencer
 from .stages import Stages
 from .stores import CodeStore
+from .tables_serial import SerialTableUnit
 from .unit_issue import UnitControl
 
 
@@ -90,6 +92,8 @@ class Root(wiring.Component):
         self._projection(m)
         self._units(m)
         self._count(m)
+        if config.serial_table_unit:
+            self._table(m)
         if config.serial_learning:
             self._learning_serial(m)
         elif config.learning:
@@ -157,9 +161,16 @@ class Root(wiring.Component):
         connect(m, issue.dot, flipped(tiles.beats.dot))
         # Partial sums of all tiles have been added up on their way; all tiles get the sum.
         m.d.comb += tiles.sums.total.eq(tiles.sums.partial)
-        m.d.comb += [tiles.beats.weight.eq(issue.weight_address), flight.coming.eq(issue.issuing),
+        if self.config.serial_table_unit:
+            m.submodules.table = self.table = SerialTableUnit(self.config)
+        address = issue.weight_address
+        if self.config.serial_tables:
+            address = Mux(tiles.table.busy, self.table.sample, address)
+        m.d.comb += [tiles.beats.weight.eq(address), flight.coming.eq(issue.issuing),
                      flight.beat.eq(tiles.beats.operand.beat)]
         beats, updates = issue.operand, None
+        if self.config.serial_tables:
+            beats = self._gate_beats(m, beats)
         if self.config.pipelined_learning:
             updates = self.learn.operand
         for name in beats.signature.members:
@@ -167,6 +178,27 @@ class Root(wiring.Component):
             if updates is not None:
                 value = Mux(self.learn.busy, getattr(updates, name), value)
             m.d.comb += getattr(tiles.beats.operand, name).eq(value)
+
+    def _gate_beats(self, m, issued):
+        """Beats, and those that write currents of the serial table unit."""
+        table, port, beats = self.table, self.tiles.table, OperandSignature(self.config).create()
+        beat = beats.beat
+        m.d.comb += [beats.value.eq(issued.value), beat.eq(issued.beat)]
+        with m.If(port.gating):
+            m.d.comb += [
+                beat.valid.eq(table.gate), beat.dot.eq(1), beat.first.eq(1), beat.last.eq(1),
+                beat.started.eq(0), beat.negative.eq(0), beat.into.eq(port.address),
+                beat.lane.eq(port.lane)]
+        return beats
+
+    def _table(self, m):
+        """Functions and random words, one unit at a time."""
+        table, unit, sequencer = self.table, self.unit, self.sequencer
+        connect(m, self.operands.unit, table.operation)
+        connect(m, table.tile, flipped(self.tiles.table))
+        connect(m, table.draw, sequencer.draw)
+        m.d.comb += [table.slow.eq(unit.slow), table.mixed.eq(sequencer.mixed),
+                     unit.token.eq(table.token), unit.advance.eq(table.advance)]
 
     def _units(self, m):
         unit, issue = self.unit, self.issue

@@ -26,7 +26,14 @@ from ..interface.isa import (
     Opcode,
 )
 from .keys import OperationKeys
-from .ports import MixSignature, OperationSignature, RunSignature, Widths, address_bits
+from .ports import (
+    DrawSignature,
+    MixSignature,
+    OperationSignature,
+    RunSignature,
+    Widths,
+    address_bits,
+)
 from .rounding import reaches
 
 
@@ -63,6 +70,8 @@ class Sequencer(wiring.Component):
         Serial learning unit only: the key engine, while a weight update runs.
     start_draws : Out(1), draw_key : Out(32)
         With `start_unit`: the operation draws random words.
+    draw : In(DrawSignature), mixed : Out(32)
+        Serial table unit only: the key engine, while an operation draws, and what comes of it.
     take_key : In(1)
         The first write of the unit operation that started last comes in the next cycle.
     key : Out(32), count : Out(16)
@@ -80,8 +89,8 @@ class Sequencer(wiring.Component):
             "summing": In(1), "writing": In(1),
             "measuring": In(1), "signing": In(1), "hold": In(1), "moved": In(WORD),
             "clear_moved": Out(1), "learning": In(1), "closing": In(1), "mix": In(MixSignature()),
-            "start_draws": Out(1), "draw_key": Out(32), "take_key": In(1), "key": Out(32),
-            "count": Out(INDEX)})
+            "draw": In(DrawSignature()), "mixed": Out(32), "start_draws": Out(1),
+            "draw_key": Out(32), "take_key": In(1), "key": Out(32), "count": Out(INDEX)})
 
     def elaborate(self, platform):
         m = Module()
@@ -294,10 +303,12 @@ class Sequencer(wiring.Component):
         """The keys of operations, mixed beside the decoding."""
         run, operation, keys = self.run, self.operation, OperationKeys(self.config)
         connect(m, flipped(self.mix), keys.mix)
+        connect(m, flipped(self.draw), keys.draw)
         m.d.comb += [
             keys.begin.eq(run.begin), keys.seed.eq(run.seed), keys.image.eq(run.image),
             keys.flags.eq(operation.flags), keys.b.eq(operation.b), keys.t.eq(operation.t),
             keys.learning.eq(self.learning), keys.take_key.eq(self.take_key),
             operation.sign.eq(keys.sign), self.key.eq(keys.key), self.count.eq(keys.count),
-            self.start_draws.eq(keys.start_draws), self.draw_key.eq(keys.draw_key)]
+            self.start_draws.eq(keys.start_draws), self.draw_key.eq(keys.draw_key),
+            self.mixed.eq(keys.mixed)]
         return keys

@@ -6,7 +6,7 @@ the registers that they name.
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import ceil_log2
@@ -56,24 +56,30 @@ class CodeStore(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config, host = self.config, self.host
-        bits = max(len(self.program_address), len(self.descriptor_address))
-        address, place = Signal(bits + 1), Cat(host.address[1:bits + 1], host.descriptor)
+        # Descriptors are stored from the other end on.
+        bits = ceil_log2(config.program_depth + config.descriptor_depth)
+        address = Signal(bits)
+        place = host.address[1:bits + 1] ^ host.descriptor.replicate(bits)
         with m.If(host.reading):
             m.d.comb += address.eq(place)
         with m.Elif(self.describing):
-            m.d.comb += address.eq(self.descriptor_address | 1 << bits)
+            m.d.comb += address.eq(~self._sized(self.descriptor_address, bits))
         with m.Else():
             m.d.comb += address.eq(self.program_address)
         words = []
         for number, name in enumerate(("low", "high")):
             m.submodules[name] = half = WordMemory(
-                32, (1 << bits) + config.descriptor_depth, config.code_latency, config.primitives)
+                32, 1 << bits, config.code_latency, config.primitives)
             m.d.comb += [half.read.address.eq(address), half.write.address.eq(place),
                          half.write.enable.eq(host.write & (host.address[0] == number)),
                          half.write.data.eq(host.data)]
             words.append(half.read.data)
         m.d.comb += [self.code.eq(Cat(*words)), host.code.eq(Cat(*words))]
         return m
+
+    @staticmethod
+    def _sized(value, bits):
+        return Cat(value, Const(0, bits - len(value)))
 
 
 class WeightStore(wiring.Component):
@@ -106,7 +112,7 @@ class WeightStore(wiring.Component):
         config, host, update = self.config, self.host, self.update
         width, lanes = config.weight.width, config.lanes
         m.submodules.memory = memory = WordMemory(
-            width * lanes, config.weight_depth, config.weight_latency, config.primitives)
+            width * lanes, config.weight_words, config.weight_latency, config.primitives)
         # Of one port there is one address.
         one = config.weight_ports == 1 and not config.pipelined_learning
         hosts = host.reading | host.write if one else host.reading
@@ -246,7 +252,8 @@ class SumStore(wiring.Component):
     units : In(ChunkReadSignature), units_issuing : In(1)
         The unit pipeline has the port while it issues.
     states : In(StateWriteSignature), gate : In(GateSignature)
-        With tables only: the place that is written, and the currents that come there.
+        With the pipelined table unit only: the place that is written, and the currents that come
+        there.
     """
 
     def __init__(self, config: EngineConfig):
@@ -272,7 +279,7 @@ class SumStore(wiring.Component):
             self.lanes.data.eq(memory.read.data), units.data.eq(memory.chunk.data),
             write.enable.eq(self.lanes_write.enable),
             write.address.eq(self.lanes_write.address), write.data.eq(self.lanes_write.data)]
-        if config.smooth:
+        if config.smooth and not config.serial_tables:
             quick = config.update_lanes
             # A slice of a shorter value would not be extended by its sign.
             gated = Signal(signed(config.accumulator_width))

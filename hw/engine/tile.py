@@ -61,7 +61,7 @@ class Tile(wiring.Component):
         m.submodules.lanes = self.lanes = Lanes(config, number)
         m.submodules.unit = self.unit = UnitPipeline(config, number)
         m.submodules.signature = self.signing = SignatureUnit(
-            config.update_lanes, config.primitives, config.serial_learning)
+            config.update_lanes, config.primitives, config.serial_learning, config.serial_draws)
         self._host(m)
         self._projection(m)
         self._units(m)
@@ -71,6 +71,8 @@ class Tile(wiring.Component):
             self._updates(m)
         elif config.learning:
             self._borrow(m)
+        if config.serial_table_unit:
+            self._table(m)
         return m
 
     def _host(self, m):
@@ -116,7 +118,7 @@ class Tile(wiring.Component):
             port.measuring.eq(unit.measuring), port.total.eq(signature.total),
             port.signing.eq(signature.busy), port.states.clipped.eq(unit.clipped),
             port.states.written.eq(count(unit.write.counted))]
-        if self.config.noise:
+        if self.config.noise and not self.config.serial_draws:
             m.submodules.draw = draw = DrawUnit(self.config, self.number)
             m.d.comb += [draw.start.eq(port.draw), draw.key.eq(port.draw_key),
                          unit.random.eq(Cat(draw.x, draw.y))]
@@ -140,3 +142,14 @@ class Tile(wiring.Component):
         connect(m, flipped(borrow.cross), self.signing.cross)
         connect(m, flipped(borrow.lanes), self.host.update)
         m.d.comb += self.weights.update.enable.eq(borrow.store)
+
+    def _table(self, m):
+        """The table unit, one unit at a time, with what the other units have."""
+        table, unit, signing, lanes = self.port.table, self.unit, self.signing, self.lanes
+        connect(m, flipped(table), unit.table)
+        m.d.comb += [
+            self.host.samples.eq(table.busy), self.host.sample_lane.eq(table.sample_lane),
+            unit.table_sample.eq(self.host.sample), lanes.gating.eq(table.gating),
+            lanes.gated.eq(table.gated), signing.drawing.eq(table.crossing),
+            signing.draw_key.eq(self.port.units.draw_key), signing.draw_word.eq(table.word),
+            unit.random.eq(Cat(signing.x, signing.y))]

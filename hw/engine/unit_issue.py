@@ -31,12 +31,17 @@ class UnitIssue(wiring.Component):
     issuing : Out(1)
         Chunks are left.
     chunk : Out(ChunkSignature)
+    slow : Out(1)
+        With the serial table unit only: the operation is one of its.  Then a chunk is issued with
+        `token`, and `advance` goes on to the next one.
+    token, advance : In(1)
     """
 
     def __init__(self, config: EngineConfig):
         self.config = config
         super().__init__({"operation": In(UnitSignature(config)), "pause": In(1),
-                          "issuing": Out(1), "chunk": Out(ChunkSignature(config))})
+                          "issuing": Out(1), "chunk": Out(ChunkSignature(config)),
+                          "slow": Out(1), "token": In(1), "advance": In(1)})
 
     def elaborate(self, platform):
         m = Module()
@@ -54,11 +59,20 @@ class UnitIssue(wiring.Component):
             with m.If(operation.start):
                 m.d.sync += slow.eq(operation.mode == Mode.SCALE)
             going = going & ~pause
+        advance = reads = going
+        if config.serial_table_unit:
+            alone = Signal()
+            with m.If(operation.start):
+                m.d.sync += alone.eq((operation.post != Post.NONE) | operation.draws)
+            m.d.comb += self.slow.eq(alone & walking)
+            going, advance = (Mux(alone, walking & pulse, going)
+                              for pulse in (self.token, self.advance))
+            reads = Mux(alone, walking & ~self.pause, going)
         end = unit + quick
         if one_at_a_time(config):
             # One unit a cycle: for the table unit, and where every unit draws a word.
             one, wait, sub = Signal(), Signal(range(DRAW_LATENCY)), Signal(range(max(2, quick)))
-            going = going & (wait == 0)
+            going = advance = reads = going & (wait == 0)
             end = Mux(one, unit + sub + 1, unit + quick)
             with m.If(operation.start):
                 m.d.sync += [one.eq((operation.post != Post.NONE) | operation.draws),
@@ -78,7 +92,7 @@ class UnitIssue(wiring.Component):
             m.d.comb += limit.eq(Mux(left == 1, tail, lanes))
         if config.change_depth:
             m.d.comb += issued.end.eq(going & issued.turn & (left == 1))
-        m.d.comb += [self.issuing.eq(walking), self.chunk.issuing.eq(going),
+        m.d.comb += [self.issuing.eq(walking), self.chunk.issuing.eq(reads),
                      issued.first.eq(first & going),
                      issued.turn.eq(end >= limit)]
         if config.tiles > 1:
@@ -97,7 +111,7 @@ class UnitIssue(wiring.Component):
             m.d.sync += [left.eq(operation.blocks), walking.eq(1), tail.eq(operation.tail),
                          chunk.eq(0), first.eq(1), self.chunk.a.eq(operation.a),
                          self.chunk.b.eq(operation.b), self.chunk.c.eq(operation.c)]
-        with m.Elif(going):
+        with m.Elif(advance):
             m.d.sync += first.eq(0)
             with m.If(issued.turn):
                 m.d.sync += [chunk.eq(0), left.eq(left - 1), walking.eq(left != 1),
@@ -129,6 +143,8 @@ class UnitControl(wiring.Component):
         A state may be written in this cycle.
     take_key : Out(1)
         The first write of an operation comes in the next cycle.
+    slow : Out(1), token, advance : In(1)
+        As of :class:`UnitIssue`.
     """
 
     def __init__(self, config: EngineConfig):
@@ -136,7 +152,8 @@ class UnitControl(wiring.Component):
         super().__init__({
             "operation": In(UnitSignature(config)), "pause": In(1),
             "chunk": Out(ChunkSignature(config)), "issuing": Out(1), "issue": Out(1),
-            "busy": Out(1), "near": Out(1), "taken": Out(1), "take_key": Out(1)})
+            "busy": Out(1), "near": Out(1), "taken": Out(1), "take_key": Out(1),
+            "slow": Out(1), "token": In(1), "advance": In(1)})
 
     def elaborate(self, platform):
         m = Module()
@@ -144,15 +161,17 @@ class UnitControl(wiring.Component):
         m.submodules.issue = issue = UnitIssue(config)
         connect(m, flipped(self.operation), issue.operation)
         connect(m, issue.chunk, flipped(self.chunk))
-        m.d.comb += [issue.pause.eq(self.pause), self.issuing.eq(issue.issuing)]
+        m.d.comb += [issue.pause.eq(self.pause), self.issuing.eq(issue.issuing),
+                     self.slow.eq(issue.slow), issue.token.eq(self.token),
+                     issue.advance.eq(self.advance)]
         there, first = [occupied(issue.chunk.stage)], [issue.chunk.stage.first]
-        for i in range(1, (table.late if config.smooth else table.write) + 1):
+        for i in range(1, (table.late if config.pipelined_tables else table.write) + 1):
             late = Signal(2, name=f"stage{i}")
             m.d.sync += late.eq(Cat(there[-1], first[-1]))
             there.append(late[0])
             first.append(late[1])
         taken, take_key = there[table.write], first[table.write - 1]
-        if config.smooth:
+        if config.pipelined_tables:
             # Operations of the table unit are alone in the pipeline.
             late = Signal()
             with m.If(self.operation.start):

@@ -42,6 +42,11 @@ def clip_stage(config: EngineConfig) -> int:
     return 4 + min(config.update_latency - 1, 2)
 
 
+def byte_total(word):
+    """Sum of the four bytes of random words less its mean, signed."""
+    return sum((word.word_select(i, 8) for i in range(1, 4)), word[:8]) - 510
+
+
 class UpdateLane(wiring.Component):
     """New value of one unit.
 
@@ -60,7 +65,7 @@ class UpdateLane(wiring.Component):
     random : In(32)
         Stage 2, for noise only: the sum of its bytes is added.
     product : In(signed(32))
-        Stage 3, serial learning unit only: the product of `a` and the factor.
+        Stage 3, of a shared multiplier only: the product of `a`, or of the noise, and the factor.
     new, old : Out(signed(16))
         What is written; the value before.
     distance : Out(16)
@@ -108,11 +113,11 @@ class UpdateLane(wiring.Component):
         aligned = register(signed(WORD + 4), aligned, "aligned")
         minus = register(1, minus, "minus")
         product = self.product
-        if config.pipelined_learning or config.noise:
+        own = config.pipelined_learning or (config.noise and not config.serial_draws)
+        if own:
             m.submodules.scale = scale = Multiplier(1, config.primitives)
-            total = sum((self.random.word_select(i, 8) for i in range(1, 4)),
-                        self.random[:8]) - 510
-            m.d.comb += [scale.a.eq(Mux(at["noisy"], total, a) if config.noise else a),
+            m.d.comb += [scale.a.eq(Mux(at["noisy"], byte_total(self.random), a)
+                                    if config.noise else a),
                          scale.b.eq(at["factor"].as_signed())]
             if not config.serial_learning:
                 product = scale.product
@@ -129,7 +134,8 @@ class UpdateLane(wiring.Component):
         force = register(signed(config.accumulator_width + 2), force, "force")
         start = Mux(at["zero"], 0, kept)
         if config.noise:
-            start = start + Mux(at["noisy"], round_shift(scale.product, RATE_SHIFT), 0)
+            noise = product if config.serial_draws else scale.product
+            start = start + Mux(at["noisy"], round_shift(noise, RATE_SHIFT), 0)
         start = register(signed(WORD + (3 if config.noise else 1)), start, "start")
         kept = register(signed(WORD), kept, "kept4")
         self._move(m, register, force, start, kept)

@@ -28,6 +28,7 @@ from .ports import (
     GateSignature,
     ProductSignature,
     StateWriteSignature,
+    TableSignature,
     UnitReadSignature,
     UnitSignature,
     Widths,
@@ -38,7 +39,7 @@ from .ports import (
 from .product import ProductSum
 from .stages import Stages
 from .tables import TableUnit
-from .unit_lane import UpdateLane, clip_stage, lane_controls
+from .unit_lane import UpdateLane, byte_total, clip_stage, lane_controls
 from .unit_measure import Measure
 
 #: What the pipeline itself looks at, at the stage of writes.
@@ -80,6 +81,8 @@ class UnitPipeline(wiring.Component):
         Unit of the largest value of the last DECIDE, and that value as it was compared.
     product : In(ProductSignature)
         Serial learning unit only: while a weight update runs, it has the multiplier.
+    table : In(TableSignature), table_sample : In(16)
+        Serial table unit only; the sample comes from the host's side of the tile.
     """
 
     def __init__(self, config: EngineConfig, number=0):
@@ -95,7 +98,9 @@ class UnitPipeline(wiring.Component):
             "clipped": Out(range(config.update_lanes + 1)), "moved": Out(WORD),
             "clear_moved": In(1), "measuring": Out(1), "winner": Out(INDEX),
             "score": Out(WORD + 1), "changes": Out(ChangeSignature(config)),
-            "product": In(ProductSignature())})
+            "product": In(ProductSignature()),
+            **({"table": In(TableSignature(config)), "table_sample": In(WORD)}
+               if config.serial_table_unit else {})})
 
     def elaborate(self, platform):
         m = Module()
@@ -106,14 +111,16 @@ class UnitPipeline(wiring.Component):
             self.states.a_address.eq(chunk.a), self.states.b_address.eq(chunk.b),
             self.sums.address.eq(chunk.c), self.sums.number.eq(chunk.number)]
         stages = [self._mine(m)]
-        for i in range(1, (table.late if config.smooth else table.write) + 1):
+        for i in range(1, (table.late if config.pipelined_tables else table.write) + 1):
             late = Signal(stage_layout(config), name=f"stage{i}")
             m.d.sync += late.eq(stages[-1])
             stages.append(late)
         self._controls(m, stages)
         before, out = stages[table.write - 1], stages[table.write]
         late = Const(0)
-        if config.smooth:
+        if config.serial_tables:
+            late = self.table.busy
+        elif config.smooth:
             # Operations of the table unit are alone in the pipeline.
             late = Signal()
             with m.If(self.operation.start):
@@ -125,8 +132,10 @@ class UnitPipeline(wiring.Component):
         number = self._walk(m, before, out)
         values = Cat(*(lane.new for lane in lanes))
         if config.smooth:
-            finished = self._tables(m, stages, lanes)
+            finished = self.table.value if config.serial_tables else \
+                self._tables(m, stages, lanes)
             values = Mux(late, finished.replicate(quick), values)
+        if config.pipelined_tables:
             gate = self.written["post"] == Post.GATE
             m.d.comb += self.gate.enable.eq(out.lanes & (late & gate).replicate(quick))
         m.d.comb += [write.enable.eq(out.lanes & self.written["writes"].replicate(quick)),
@@ -174,18 +183,36 @@ class UnitPipeline(wiring.Component):
                 lane.sum.eq(self.sums.data.word_select(number, config.accumulator_width)),
                 lane.random.eq(self.random), lane.controls.eq(self.controls)]
             lanes.append(lane)
-        if config.serial_learning:
-            m.submodules.product = unit = ProductSum(config.primitives)
-            there, learn, at = occupied(arriving), self.product, self.controls.leak
-            m.d.comb += [
-                unit.a.eq(operands.a), unit.b.eq(Mux(learn.busy, learn.value, at.factor)),
-                unit.subtract.eq(Mux(learn.busy, learn.subtract, at.factor_negative)),
-                unit.load.eq(Mux(learn.busy, learn.load, ~there)),
-                unit.add.eq(Mux(learn.busy, learn.add, there)),
-                unit.begin.eq(Mux(learn.busy, learn.begin, 0)),
-                learn.total.eq(unit.total), learn.a.eq(operands.a),
-                lanes[0].product.eq(unit.total)]
+        if config.shared_product:
+            self._product(m, arriving, lanes[0])
         return lanes
+
+    def _product(self, m, arriving, lane):
+        """The multiplier of the one lane, and whoever else has it."""
+        config, a = self.config, self.states.a
+        m.submodules.product = unit = ProductSum(config.primitives)
+        there, learn, at = occupied(arriving), self.product, self.controls.leak
+        factor = at.factor if config.learning or config.noise else Const(0)
+        negative = at.factor_negative if config.serial_learning else Const(0)
+        first = Mux(at.noisy, byte_total(self.random), a) if config.serial_draws else a
+        values = [first, factor, negative, ~there, there, Const(0)]
+        if config.serial_learning:
+            m.d.comb += [learn.total.eq(unit.total), learn.a.eq(a)]
+            values = [Mux(learn.busy, its, value) for its, value in zip((
+                a, learn.value, learn.subtract, learn.load, learn.add, learn.begin), values,
+                strict=True)]
+        if config.serial_table_unit:
+            table = self.table
+            m.d.comb += [table.total.eq(unit.total), table.z.eq(lane.new), table.state.eq(lane.old),
+                         table.unit.eq(self.write.unit), table.address.eq(self.write.address),
+                         table.lane.eq(self.write.number), table.sample.eq(self.table_sample),
+                         table.random.eq(self.random)]
+            values = [Mux(table.busy, its, value) for its, value in zip((
+                table.a, table.b, table.subtract, table.load, table.add, table.begin), values,
+                strict=True)]
+        ports = unit.a, unit.b, unit.subtract, unit.load, unit.add, unit.begin
+        m.d.comb += [port.eq(value) for port, value in zip(ports, values, strict=True)]
+        m.d.comb += lane.product.eq(unit.total)
 
     def _tables(self, m, stages, lanes):
         """The table unit after stage 5, on the one lane that is in use; returns its values."""
@@ -233,6 +260,11 @@ class UnitPipeline(wiring.Component):
                         & ~operation.negate),
             "limits": Mux(none, operation.limits, Limits.FORMAT),
             "flow": operation.post == Post.FLOW}
+        # While the serial table unit works, values stand before a chunk passes.
+        stands, self.slow = Signal(), Const(0)
+        if self.config.serial_table_unit:
+            self.slow = operation.start & ((operation.post != Post.NONE) | operation.draws)
+            m.d.sync += stands.eq(self.slow)
         self.word = Signal.like(operation.t)
         with m.If(operation.start):
             m.d.sync += self.word.eq(operation.t)
@@ -244,7 +276,7 @@ class UnitPipeline(wiring.Component):
             if stage == 2:  # the last chunk before a start has passed it
                 return newest
             here = Signal(width, name=f"at_{name}", reset_less=True)
-            with m.If(stages[stage - 1].first):
+            with m.If(stages[stage - 1].first | stands):
                 m.d.sync += here.eq(newest)
             return here
 
@@ -254,7 +286,7 @@ class UnitPipeline(wiring.Component):
             for name, field in getattr(self.controls, part).shape():
                 m.d.comb += getattr(self.controls, part)[name].eq(
                     held(field.width, f"{part}.{name}", stage))
-        widths = (_WRITE_CONTROLS | ({"post": 3} if smooth else {})
+        widths = (_WRITE_CONTROLS | ({"post": 3} if self.config.pipelined_tables else {})
                   | ({"changes": 1, "whole": 1} if self.config.change_depth else {}))
         self.written = {name: held(width, f"write.{name}", self.stages.write)
                         for name, width in widths.items()}
@@ -269,7 +301,8 @@ class UnitPipeline(wiring.Component):
         number = Signal(min(INDEX, (depth * config.width - 1).bit_length()))
         last_step = config.width - (-(-lanes // quick) - 1) * quick
         m.d.comb += [write.unit.eq(number), write.number.eq(chunk)]
-        with m.If(before.first):
+        # The serial table unit numbers units before it writes them.
+        with m.If(before.first | self.slow):
             m.d.sync += [write.address.eq(self.word), chunk.eq(0), number.eq(self.first)]
         with m.Elif(occupied(out) & (out.step if one_at_a_time(config) else Const(1))):
             m.d.sync += [chunk.eq(Mux(out.turn, 0, chunk + 1)),

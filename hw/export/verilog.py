@@ -71,7 +71,7 @@ def memories(config: EngineConfig) -> dict:
         "program": (config.program_depth, 64),
         "descriptors": (config.descriptor_depth, 64),
         "events": (config.input_banks * config.event_depth, 32),
-        "weights": (config.weight_depth, config.weight.width * lanes),
+        "weights": (config.weight_words, config.weight.width * lanes),
         "states": (config.state_depth, 16 * lanes),
         "accumulators": (config.accumulator_depth, config.accumulator_width * lanes),
     }

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from ...golden.errors import MisuseError
 from ...golden.numbers.formats import STATE, WEIGHT, Format
-from ...golden.numbers.tables import MOST_FRAC
+from ...golden.numbers.tables import MOST_FRAC, NAMES, SAMPLES
 from ...golden.program import RATE_SHIFT, UPDATE_FRAC
 from ..export.families import FAMILIES, one_port
 from .isa import SPACE_LOW, WORD, lane_bits
@@ -21,12 +21,14 @@ from .isa import SPACE_LOW, WORD, lane_bits
 ENGINE_VERSION = 2
 
 PRIMITIVES = ("portable", *FAMILIES)
-LEARN_UNITS = ("pipelined", "serial")
+LEARN_UNITS = TABLE_UNITS = ("pipelined", "serial")
 #: Bits of rounding below which the sum of a random word and two products leaves 32 bits in one
 #: direction only, by less than a quarter of their range (`hw.engine.learn_serial`).
 MOST_SERIAL_DROP = 29
 #: Lanes of all tiles: what counts of lanes in descriptors hold.
 MOST_LANES = 127
+#: Values from one table of the serial table unit to the next, a power of two.
+TABLE_STRIDE = 1 << SAMPLES.bit_length()
 
 
 def most_words(lanes: int) -> int:
@@ -98,6 +100,11 @@ class EngineConfig:
         Whether there is a table unit: logistic rates and their slopes, probabilities, flow rates.
     noise : bool
         Whether there are random words of states: Langevin noise and (with `smooth`) sampling.
+    table_unit : str
+        Which table unit, and which source of random words of states: ``"pipelined"`` takes one unit
+        a cycle, ``"serial"`` one in about 15 cycles, for the smallest devices.  The serial one
+        keeps its samples in words of the weight memory beyond `weight_depth`; it needs one update
+        lane, `key_ahead`, and where the engine learns the serial learning unit.
     primitives : str
         ``"portable"`` or the family whose cells are instanced.
 
@@ -135,6 +142,7 @@ class EngineConfig:
     smooth: bool = False
     noise: bool = False
     primitives: str = "portable"
+    table_unit: str = _later("pipelined")
     tiles: int = _later(1)
     hop: int = _later(1)
 
@@ -207,9 +215,32 @@ class EngineConfig:
             raise MisuseError(f"tables need states of at most {MOST_FRAC} fraction bits, "
                               f"{self.state} has {self.state.frac}; use an engine that is not "
                               "smooth")
+        self._check_table_unit()
         if self.primitives not in PRIMITIVES:
             raise MisuseError(f"unknown primitives '{self.primitives}'; "
                               f"known: {', '.join(PRIMITIVES)}")
+
+    def _check_table_unit(self):
+        """Raise `MisuseError` for a table unit that this engine cannot have."""
+        if self.table_unit not in TABLE_UNITS:
+            raise MisuseError(f"unknown table unit '{self.table_unit}'; "
+                              f"known: {', '.join(TABLE_UNITS)}")
+        if not (self.serial_tables or self.serial_draws):
+            return
+        wanted = [f"{what}, not {has}" for what, has, holds in (
+            ("1 update lane", self.update_lanes, self.update_lanes == 1),
+            ("1 tile", self.tiles, self.tiles == 1),
+            ("key_ahead", self.key_ahead, self.key_ahead),
+            ("the serial learning unit", self.learn_unit, not self.pipelined_learning),
+            (f"weights of the {self.state.width} bits of a state or more", self.weight,
+             not self.smooth or self.weight.width >= self.state.width)) if not holds]
+        most = most_words(self.width)
+        if self.weight_words > most:
+            wanted.append(f"{self.weight_words - self.weight_depth} words of weights for its "
+                          f"samples, not {self.weight_depth} of {most} for others")
+        if wanted:
+            raise MisuseError(f"the serial table unit needs {wanted[0]}; or set table_unit to "
+                              "pipelined")
 
     def to_dict(self) -> dict:
         """Plain values by field name, formats as text."""
@@ -258,6 +289,53 @@ class EngineConfig:
         return self.learning and not self.serial_learning
 
     @property
+    def serial_tables(self) -> bool:
+        """Whether functions are looked up for one unit at a time, with parts of other units."""
+        return self.smooth and self.table_unit == "serial"
+
+    @property
+    def pipelined_tables(self) -> bool:
+        """Whether functions are looked up for one unit a cycle."""
+        return self.smooth and not self.serial_tables
+
+    @property
+    def serial_draws(self) -> bool:
+        """Whether random words of states are made one at a time, with parts of other units."""
+        return self.noise and self.table_unit == "serial"
+
+    @property
+    def serial_table_unit(self) -> bool:
+        """Whether the unit pipeline stands still for each unit of an operation of the table unit.
+
+        Such engines, and those with the serial learning unit, have one shared multiplier with its
+        sum (:class:`apical.hw.engine.product.ProductSum`).
+        """
+        return self.serial_tables or self.serial_draws
+
+    @property
+    def shared_product(self) -> bool:
+        """Whether there is a multiplier with its sum that serial units share."""
+        return self.serial_learning or self.serial_table_unit
+
+    @property
+    def table_lanes(self) -> int:
+        """Lanes of a weight word that hold samples of the serial table unit, a power of two."""
+        return 1 << self.lanes.bit_length() - 1
+
+    @property
+    def table_base(self) -> int:
+        """First word of the weight memory that holds samples of the serial table unit."""
+        unit = (1 << (len(NAMES) * TABLE_STRIDE - 1).bit_length()) // self.table_lanes
+        return -(-self.weight_depth // unit) * unit
+
+    @property
+    def weight_words(self) -> int:
+        """Words of the weight memory: weights, then samples of the serial table unit."""
+        if not self.serial_tables:
+            return self.weight_depth
+        return self.table_base + len(NAMES) * TABLE_STRIDE // self.table_lanes
+
+    @property
     def drop(self) -> int:
         """Bits that a weight update rounds away."""
         return self.state.frac + self.update_frac
@@ -282,8 +360,8 @@ class EngineConfig:
 
 
 def __getattr__(name):
-    """`PRESETS` and `preset`, which :mod:`.presets` has, under the name that they had here."""
-    if name in ("PRESETS", "preset"):
+    """`PRESETS`, `preset` and `FINE`, which :mod:`.presets` has, by the names they had here."""
+    if name in ("FINE", "PRESETS", "preset"):
         from . import presets
 
         return getattr(presets, name)

@@ -18,6 +18,12 @@ _ICEBREAKER = EngineConfig(
     descriptor_depth=64, weight_ports=1, weight_latency=1, event_latency=1, code_latency=1,
     multiplier_latency=1, update_latency=1, key_ahead=False, loop_counters=2, diagnostics=False,
     primitives="ice40")
+# One weight at a time leaves room for the keys.
+_LEARNING = _ICEBREAKER.replace(learning=True, learn_unit="serial", key_ahead=True)
+# Instructions and descriptors share one block of 256 words: ghost units need 179 and 74.  Samples
+# of the tables are weights.
+_SERIAL = _LEARNING.replace(table_unit="serial", weight_depth=15872, program_depth=180,
+                            descriptor_depth=76)
 # 22 lanes: 64 hidden units are 3 blocks, and 2,560 words are 50 of the 56 block RAMs; events take
 # 4, code 2.  A cell of LUT RAM has 16 words.
 _ULX3S_25F = EngineConfig(
@@ -32,11 +38,16 @@ _ULX3S_LEARNING = _ULX3S_25F.replace(input_banks=1, learning=True)
 #: Configurations sized for devices, by board name.
 PRESETS = {
     "icebreaker": _ICEBREAKER,
-    # One weight at a time leaves room for the keys.
-    "icebreaker-learning": _ICEBREAKER.replace(learning=True, learn_unit="serial",
-                                               key_ahead=True),
+    "icebreaker-learning": _LEARNING,
+    "icebreaker-ghosts": _SERIAL.replace(smooth=True),
+    "icebreaker-sampling": _SERIAL.replace(smooth=True, noise=True),
+    "icebreaker-langevin": _SERIAL.replace(noise=True),
     "ulx3s-25f": _ULX3S_25F,
     "ulx3s-25f-learning": _ULX3S_LEARNING,
+    # Every unit: 13 lanes leave it cells, and 64 hidden units are 5 blocks.
+    "ulx3s-25f-full": _ULX3S_LEARNING.replace(
+        lanes=13, weight_depth=4096, state_depth=32, accumulator_depth=32, program_depth=256,
+        descriptor_depth=128, loop_counters=4, smooth=True, noise=True),
     # Two tiles of the 25F: 132 hidden units are 3 blocks of 44 lanes, and the 2,560 words of both
     # tiles are 100 of the 108 block RAMs.
     "ulx3s-45f": _ULX3S_LEARNING.replace(tiles=2, change_depth=0, loop_counters=4),

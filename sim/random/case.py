@@ -81,8 +81,7 @@ class Case(Draw):
 
     def __init__(self, seed, largest=24, config=None, attempt=0):
         super().__init__(seed, attempt)
-        self.seed = seed, attempt
-        self.largest = largest
+        self.seed, self.largest = (seed, attempt), largest
         if config is None:
             self.state, self.weight = self.choice(FORMATS)
             self.units = {name: self.chance(0.8) for name in UNITS}
@@ -142,6 +141,8 @@ class Case(Draw):
         latencies = {"weight_latency": 1 + self.below(4), "multiplier_latency": 1 + self.below(4),
                      "weight_ports": 1 + self.below(2), "update_latency": 1 + self.below(4)}
         unit = learn_unit(self, self.units["learning"], quick, self.state.frac + self.update_frac)
+        unit |= table_unit(Draw(*self.seed, 0x8), self.units, self.state, self.weight,
+                           self.state.frac + self.update_frac)
         tiles = tiled(Draw(*self.seed, 0x7), unit.get("learn_unit", "pipelined"))
         while lanes * tiles.get("tiles", 1) > MOST_LANES:
             tiles["tiles"] -= 1
@@ -233,6 +234,16 @@ def learn_unit(draw: Draw, learns: bool, quick: int, drop: int) -> dict:
     return {"update_lanes": quick}
 
 
+def table_unit(draw: Draw, units: dict, state: Format, weight: Format, drop: int,
+               often=0.4) -> dict:
+    """Fields of an engine with the serial table unit, where it can have one; else none."""
+    can = ((units["smooth"] or units["noise"])
+           and (weight.width >= state.width or not units["smooth"])
+           and (drop <= MOST_SERIAL_DROP or not units["learning"]))
+    if can and draw.chance(often):
+        return {"table_unit": "serial", "learn_unit": "serial", "update_lanes": 1,
+                "key_ahead": True}
+    return {}
 def tiled(draw: Draw, learn_unit: str) -> dict:
     """How many tiles an engine has, and how far they are apart; the serial unit works in one."""
     if learn_unit == "serial":
@@ -252,6 +263,7 @@ def random_engine(number) -> EngineConfig:
         state, weight = draw.choice(FORMATS)
         units = {name: number == 0 or draw.chance(0.75) for name in UNITS}
         units["learning"] &= weight.frac >= 4
+        units["noise"] |= number == 2  # few engines are drawn most times: one has all units serial
         if number >= 3 or units["learning"]:
             break
     update_frac = draw.below(min(32, 47 - weight.width) - state.frac + 1)
@@ -260,7 +272,7 @@ def random_engine(number) -> EngineConfig:
     needed = max(weight.width + state.frac + update_frac + 1,
                  33 + max(0, weight.frac - RATE_SHIFT), state.width + weight.width + 8)
     quick = 1 << draw.below(min(lanes, 16).bit_length())
-    config = EngineConfig(
+    fields = dict(
         lanes=lanes, state=state, weight=weight, accumulator_width=min(48, needed + draw.below(4)),
         weight_depth=draw.choice([3000, 4096, 8192]),
         state_depth=draw.choice([200, 256, 512] if lanes < 8 else [40, 80, 256]),
@@ -272,7 +284,11 @@ def random_engine(number) -> EngineConfig:
         weight_ports=1 + draw.below(2), update_latency=1 + draw.below(4),
         loop_counters=draw.choice([3, 4]), update_frac=update_frac, **units,
         **learn_unit(draw, units["learning"], quick, state.frac + update_frac))
-    # Drawn by themselves: the rest of an engine is what it was without tiles.
+    # Drawn by themselves: the rest of an engine is what it was without tiles and serial tables.
+    if number:
+        fields |= table_unit(Draw(number, 0x8), units, state, weight, state.frac + update_frac,
+                             1 if number == 2 else 0.4)
+    config = EngineConfig(**fields)
     tiles = tiled(Draw(number, 0x7), config.learn_unit)
     if number < 3 and tiles:  # quickly built, as many lanes in all
         lanes = max(2, -(-lanes // tiles["tiles"]))

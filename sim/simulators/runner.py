@@ -285,7 +285,8 @@ def lint(verilog, top=None):
                                 capture_output=True, check=False)
     lines = [line for line in answer.stderr.splitlines() if line.startswith("%")]
     if answer.returncode:
-        raise ApicalError(f"Verilator refuses the design: {(lines or [answer.stderr])[0]}")
+        told = [line for line in lines if line.startswith("%Error")] or lines or [answer.stderr]
+        raise ApicalError(f"Verilator refuses the design: {told[0]}")
     return [line for line in lines if line.startswith("%Warning-")]
 
 

@@ -65,14 +65,15 @@ def board_bench(rtlil: str, family: str, pins: Pins, cache=None) -> Bench:
     module = re.search(r"^module top\b.*?^endmodule", text, re.MULTILINE | re.DOTALL).group(0)
     found = {name: kind for kind, name in _PORT.findall(module)}
     # A bidirectional pin takes no input of the bench itself.
-    used = {pins.clock: "clk", pins.receive: "rx_pin", pins.transmit: "tx"}
+    used = {pins.clock: "clk_pin", pins.receive: "rx_pin", pins.transmit: "tx"}
     for name in used:
         if name not in found:
             raise ApicalError(f"the top level has no pin {name}; it has {', '.join(found)}")
     wires = ", ".join(f".{name}({used.get(name, '')})" for name in found
                       if name in used or found[name] != "input")
-    top = ("\nmodule board (input clk, input rx, output tx);\n    wire rx_pin;\n"
-           f"    assign rx_pin = rx;\n    top top ({wires});\nendmodule\n")
+    top = ("\nmodule board (input clk, input rx, output tx);\n    wire clk_pin, rx_pin;\n"
+           "    assign clk_pin = clk;\n    assign rx_pin = rx;\n"
+           f"    top top ({wires});\nendmodule\n")
     return Bench("`timescale 1ns/1ns\n" + with_models(text, family) + top, top="board", public=())
 
 

@@ -146,7 +146,13 @@ def test_train_on_a_device_is_training_in_raw_integers(tmp_path):
     (["train", "--link", "golden", "--executor", "fixed"], "trains without a device; leave it"),
     (["train", "--link", "golden", "--rule", "cd"],
      "cannot train 'cd': Sample h1: sampling needs the table"),
-    (["train", "--link", "golden", "--preset", "icebreaker"], "has no learning unit; train"),
+    (["train", "--link", "golden", "--preset", "icebreaker"],
+     "cannot train 'ep': Update y: a random sign of beta needs the learning unit, which this "
+     "engine lacks (and "),
+    (["train", "--link", "golden", "--preset", "icebreaker"],
+     "build an engine that trains it with: apical build --board icebreaker\n"),
+    (["train", "--link", "golden", "--rule", "ghost-online", "--preset", "icebreaker-learning"],
+     "trains it with: apical build --board icebreaker --preset icebreaker-ghosts\n"),
     (["train", "--link", "golden", "--weight", "s16.14"], "--weight is fixed in the engine"),
     (["board", "serve", "--board", "icebreaker"], "only simulated boards can be served"),
     (["board", "serve", "--sim", "--board", "nexys"], "unknown board 'nexys'"),
@@ -154,6 +160,11 @@ def test_train_on_a_device_is_training_in_raw_integers(tmp_path):
     (["board", "serve", "--sim", "--board", "icebreaker", "--baud", "9000000"],
      "board 'icebreaker' cannot run at 9000000 baud; its clock allows 6000000"),
     (["run", "--link", "golden", "--layers", "64-5000-10"], "'64-5000-10' does not fit the engine"),
+    (["build", "--board", "ulx3s-25f", "--for", "ep", "--preset", "ulx3s-25f-full"],
+     "--for and --preset exclude each other"),
+    (["build", "--board", "ulx3s-45f", "--for", "flow-rbm"],
+     "no preset of board 'ulx3s-45f' runs 'flow-rbm': in 'ulx3s-45f', Sample h1: sampling needs"),
+    (["build", "--board", "icebreaker", "--for", "boltzmann"], "unknown system 'boltzmann'; known"),
 ])
 def test_misuse_is_one_line(arguments, told, capsys):
     assert told in line(capsys, *arguments, code=2)

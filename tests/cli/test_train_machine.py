@@ -87,7 +87,7 @@ def test_samples_are_drawn_to_a_picture_and_an_archive(capsys, tmp_path):
 @pytest.mark.parametrize(("argv", "message"), [
     (["--layers", "60-10"], "make that layer 64"),
     (["--rates", "0.1,0.2"], "rule flow has one learning rate, 2 are given"),
-    (["--beta-shift", "1"], "option --beta-shift belongs to the rules ep, feedforward-init,"),
+    (["--beta-shift", "1"], "option --beta-shift belongs to the rules contrastive-"),
     (["--flips", "none"], "flips are 'none'"),
     (["--layers", "64-10-10", "--rule", "flow-one-flip", "--flips", "visible"], "never learn"),
     (["--flips", "all"], "'flips' is a setting of one-flip flow; use --rule flow-one-flip"),

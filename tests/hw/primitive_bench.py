@@ -182,7 +182,7 @@ PAIRS = {
         *(lambda family, n=n: Multiplier(n, family) for n in (1, 2, 3, 4)),
         lambda family: WordMemory(128, 2560, 2, family),
         lambda family: WordMemory(100, 1024, 1, family),
-        lambda family: WordMemory(64, 192, 4, family),
+        lambda family: WordMemory(64, 192, 2, family),
         lambda family: WordMemory(17, 3000, 3, family),
         lambda family: WordMemory(3, 4096, 2, family),
         lambda family: WordMemory(2, 8192, 2, family),

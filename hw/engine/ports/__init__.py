@@ -40,9 +40,11 @@ from .projections import (
 )
 from .shared import (
     CrossSignature,
+    DrawSignature,
     LaneWordSignature,
     MixSignature,
     ProductSignature,
+    TableSignature,
 )
 from .sizes import (
     Widths,
@@ -88,6 +90,7 @@ __all__ = [
     "CountSignature",
     "CrossSignature",
     "DotSignature",
+    "DrawSignature",
     "GateSignature",
     "HostSignature",
     "ItemSignature",
@@ -109,6 +112,7 @@ __all__ = [
     "SideSignature",
     "StateWriteSignature",
     "SumSignature",
+    "TableSignature",
     "TileSignature",
     "TraceSignature",
     "UnitReadSignature",

@@ -35,7 +35,7 @@ class Widths:
     def __init__(self, config: EngineConfig):
         self.states = address_bits(config.state_depth)
         self.sums = address_bits(config.accumulator_depth)
-        self.weights = address_bits(config.weight_depth)
+        self.weights = address_bits(config.weight_words)
         self.events = address_bits(config.input_banks * config.event_depth)
         self.targets = max(self.states, self.sums)
         self.sides = self.targets if config.serial_learning else self.sums

@@ -15,7 +15,7 @@ from ...interface.isa import INDEX, LANE_BITS, WORD
 from .host import CountSignature, LaneSignature
 from .operations import UnitSignature
 from .projections import DotSignature, ItemSignature, OperandSignature, ScanSignature
-from .shared import CrossSignature, LaneWordSignature, ProductSignature
+from .shared import CrossSignature, LaneWordSignature, ProductSignature, TableSignature
 from .sizes import Widths
 from .units import ChunkSignature
 from .writes import ChangeSignature, SideSignature
@@ -139,4 +139,6 @@ class TileSignature(Signature):
             members["updates"] = Out(UpdatesSignature(config))
         if config.serial_learning:
             members["borrow"] = Out(BorrowSignature(config))
+        if config.serial_table_unit:
+            members["table"] = Out(TableSignature(config))
         super().__init__(members)

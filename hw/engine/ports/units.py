@@ -12,7 +12,7 @@ from .sizes import Widths
 
 def one_at_a_time(config: EngineConfig) -> bool:
     """Whether some operations issue one unit a cycle: table look-ups, random words."""
-    return config.smooth or config.noise
+    return (config.smooth or config.noise) and not config.serial_table_unit
 
 
 def stage_layout(config: EngineConfig):

@@ -18,6 +18,8 @@ from apical.hw.export.families import FAMILIES, function_of
 from apical.hw.interface.config import PRIMITIVES
 from apical.hw.interface.presets import PRESETS, preset
 from apical.hw.primitives import pll
+from apical.sim.simulators.runner import lint
+from apical.sim.simulators.virtual import Pins, board_bench
 
 RECORDED = Path(__file__).resolve().parents[3] / "docs" / "recorded"
 
@@ -95,6 +97,17 @@ def test_every_top_level_can_be_generated(name, monkeypatch):
     assert made == ["SB_PLL40_CORE" if name == "upduino-v3" else
                     {"ice40": "SB_PLL40_PAD", "ecp5": "EHXPLLL", "gowin": "rPLL"}[
                         chosen.device.family.name]]
+
+
+@pytest.mark.parametrize("name", ["upduino-v3", "tang-nano-9k", "icepi-zero"])
+def test_the_virtual_board_takes_the_pins_and_the_pll(name, monkeypatch):
+    """Pin cells of inputs, outputs and clock, and each form of PLL that needs a model."""
+    monkeypatch.setattr(top, "SerialEngine", Echo)
+    chosen = board(name)
+    rtlil, _ = building.board_files(chosen, preset(chosen.preset))
+    bench = board_bench(rtlil, chosen.device.family.name, Pins(**top.pin_names(chosen)))
+    found = lint(bench.verilog, "board")
+    assert not [line for line in found if "MODMISSING" in line or "MULTIDRIVEN" in line]
 
 
 #: Ports of the top level and the pins that the makers of the boards name for them.

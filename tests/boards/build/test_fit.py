@@ -5,10 +5,21 @@ import json
 import pytest
 
 from apical.boards.build.catalog import BOARDS, board
-from apical.boards.build.fit import fits, greatest_hidden, suggestion, with_weight_bits
+from apical.boards.build.fit import (
+    build_line,
+    fits,
+    greatest_hidden,
+    preset_for,
+    presets_for,
+    suggestion,
+    systems_on_boards,
+    with_weight_bits,
+)
 from apical.cli import main
 from apical.golden.network import layered
 from apical.golden.systems import equilibrium
+from apical.golden.systems.cases import case_names, learning_case
+from apical.golden.systems.registry import systems
 from apical.hw.assembler.assembler import reasons
 from apical.hw.export import synthesis
 from apical.hw.interface.presets import preset
@@ -68,3 +79,46 @@ def test_the_list_of_boards_is_computed(tmp_path, capsys, monkeypatch):
     assert [entry["board"] for entry in listed] == list(BOARDS)
     assert listed[0]["greatest_hidden"]["784-H-10"] == {"16": 16, "8": 8}
     assert "icebreaker" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["icebreaker", "ulx3s-12f", "ulx3s-25f", "colorlight-i5"])
+def test_some_preset_of_the_board_runs_every_system(name):
+    found = systems_on_boards()[name]
+    assert list(found) == presets_for(board(name)) and next(iter(found)) == board(name).preset
+    for one in systems():
+        answers = [answer[one] for answer in found.values()]
+        assert True in answers and all(a is True or "need" in a for a in answers), one
+
+
+@pytest.mark.parametrize(("system", "engine"), [
+    ("ep", "icebreaker-learning"), ("ghost", "icebreaker-ghosts"),
+    ("flow-visible", "icebreaker-ghosts"), ("flow-rbm", "icebreaker-sampling"),
+    ("cd", "icebreaker-sampling"), ("early-inference", "icebreaker-langevin")])
+def test_the_engine_of_the_fewest_units_that_runs_a_system_is_taken(system, engine):
+    assert preset_for(board("icebreaker"), system) == engine
+
+
+def test_a_full_engine_holds_every_case():
+    for name in case_names():
+        case = learning_case(name)
+        for engine in ("ulx3s-25f-full", "icebreaker-sampling"):
+            assert reasons(case.network, case.program, preset(engine)) == [], name
+
+
+def test_the_line_that_builds_an_engine_for_a_program():
+    case = learning_case("ghost-online")
+    for engine, place, line in (
+            ("icebreaker-langevin", None, "icebreaker --preset icebreaker-ghosts"),
+            ("ulx3s-25f-learning", None, "ulx3s-25f --preset ulx3s-25f-full"),
+            ("ulx3s-25f", "colorlight-i5", "colorlight-i5 --preset ulx3s-25f-full")):
+        found = build_line(preset(engine), case.network, case.program, place and board(place))
+        assert found == f"apical build --board {line}"
+    assert build_line(preset("ulx3s-45f"), case.network, case.program) is None
+
+
+def test_the_list_of_systems(tmp_path, capsys):
+    assert main(["boards", "--systems", "--json", str(tmp_path / "systems.json")]) == 0
+    assert json.loads((tmp_path / "systems.json").read_text()) == systems_on_boards()
+    told = capsys.readouterr().out
+    assert ("icebreaker-ghosts: cd, early-inference, flow-dbm, flow-dbm-lateral, flow-rbm: needs "
+            "the noise unit, which this engine lacks") in told

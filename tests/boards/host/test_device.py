@@ -51,6 +51,19 @@ def test_two_input_banks_and_one():
             expected(INFERENCE, given)[0].states["y", "state"][-1].tolist()
 
 
+@pytest.mark.parametrize(("tiles", "lanes"), [(2, 3), (3, 22)])
+def test_an_engine_of_tiles_is_one_of_all_their_lanes(tiles, lanes):
+    """Addresses of more than 64 lanes have another bit."""
+    config = CONFIG.replace(tiles=tiles, lanes=lanes, update_lanes=1)
+    device = Device.open(golden(config), config)
+    given = {"x": inputs(3)["x"]}
+    device.load(NETWORK, INFERENCE, WEIGHTS, seed=SEED, density=DENSITY)
+    agree(device.run(given), expected(INFERENCE, given)[0])
+    assert device.state("y").tolist() == \
+        expected(INFERENCE, given)[0].states["y", "state"][-1].tolist()
+    assert all(np.array_equal(raw, WEIGHTS[name]) for name, raw in device.weights().items())
+
+
 def test_without_a_configuration_any_preset_is_taken():
     for config in PRESETS.values():
         assert Device.open(golden(config)).config == config

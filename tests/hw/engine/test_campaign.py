@@ -146,7 +146,7 @@ def test_engines_differ():
     made = [random_engine(number) for number in range(40)]
     assert len({config.hash for config in made}) == 40 and made == [
         random_engine(number) for number in range(40)]
-    for name in ("learning", "smooth", "noise"):
+    for name in ("learning", "smooth", "noise", "serial_tables", "serial_draws"):
         assert len({getattr(config, name) for config in made}) == 2
     assert len({(config.state, config.weight) for config in made}) >= 6
     assert any(config.state == Format(16, 14) for config in made)

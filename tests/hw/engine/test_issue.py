@@ -130,3 +130,62 @@ def test_dot_direction_walks_rows_then_lanes():
     assert beats == [(2 + 2 * row + block, 50 + row + 3 * block, 3 + block, block == 0, block == 1,
                       7 + row // 2, row % 2, 1 if block else 2)
                      for row in range(3) for block in range(2)]
+
+def changes_of(items, updating=(), **operation):
+    """Beats (cycle after `start`, weight word, value, first, last, started, into, start) of items
+    (index, value, last) that are all there from the beginning; `updating` are cycles in which an
+    elementwise operation starts or issues."""
+    issue, beats = ProjectionIssue(EngineConfig(lanes=4, update_lanes=2, change_depth=8)), []
+
+    async def bench(ctx):
+        put(ctx, issue.operation, start=1, kind=Kind.CHANGES, **operation)
+        left = list(items)
+        for cycle in range(60):
+            ctx.set(issue.unit_started, int(cycle in updating[:1]))
+            ctx.set(issue.unit_issuing, int(cycle in updating[1:]))
+            index, value, last = left[0] if left else (0, 0, 0)
+            put(ctx, issue.changes, valid=bool(left), index=index, value=value, last=last)
+            beat = issue.operand.beat
+            if ctx.get(beat.valid):
+                beats.append((cycle, ctx.get(issue.weight_address), ctx.get(issue.operand.value),
+                              *(ctx.get(getattr(beat, name)) for name in (
+                                  "first", "last", "started", "into", "start"))))
+            if ctx.get(issue.take_change):
+                left.pop(0)
+            await ctx.tick()
+            put(ctx, issue.operation, start=0)
+        assert not left and not ctx.get(issue.issuing)
+
+    simulate(issue, bench)
+    return beats
+
+
+ITEMS = [(5, 11, 0), (7, 22, 0), (8, 33, 1)]
+
+
+def test_changes_of_one_block_stay_in_the_lanes():
+    operation = {"matrix": 20, "rows": 10, "blocks": 1, "tail": 3, "into": 6, "begin": 2,
+                 "started": 1}
+    assert changes_of(ITEMS, **operation) == [
+        (2, 25, 11, 1, 0, 1, 6, 2), (3, 27, 22, 0, 0, 1, 6, 6), (4, 28, 33, 0, 1, 1, 6, 6)]
+    assert changes_of([(0, 0, 1)], **operation) == [(2, 20, 0, 1, 1, 1, 6, 2)], "the sum is copied"
+    assert changes_of([(0, 0, 1)], **operation | {"begin": 6}) == [], "the sum is there"
+    assert changes_of([(3, 9, 0), (0, 0, 1)], **operation | {"begin": 6}) == [
+        (2, 23, 9, 1, 0, 1, 6, 6), (3, 20, 0, 0, 1, 1, 6, 6)]
+
+
+@pytest.mark.parametrize(("blocks", "apart"), [(2, 3), (3, 3), (4, 4)])
+def test_a_change_goes_to_all_blocks_before_the_next_one(blocks, apart):
+    beats = changes_of(ITEMS, matrix=20, rows=10, blocks=blocks, tail=3, into=6, begin=1, started=0)
+    wanted = [(2 + apart * number + block, 20 + index + 10 * block, value, 1, 1, int(number > 0),
+               6 + block, (6 if number else 1) + block)
+              for number, (index, value, _) in enumerate(ITEMS) for block in range(blocks)]
+    assert beats == wanted
+    assert changes_of([(0, 0, 1)], matrix=20, rows=10, blocks=blocks, tail=3, into=6, begin=6,
+                      started=1) == []
+
+
+def test_the_last_change_is_held_until_the_next_operation_has_been_issued():
+    beats = changes_of(ITEMS, updating=(6, 7, 8, 9), matrix=20, rows=10, blocks=1, tail=3, into=6,
+                       begin=6, started=1, held=1)
+    assert [beat[0] for beat in beats] == [2, 3, 11]

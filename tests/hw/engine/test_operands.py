@@ -62,9 +62,11 @@ def test_the_sign_of_beta_turns_nudge_and_factor(by_sign, sign, unit):
 
 @pytest.mark.parametrize("noisy", [0, 1])
 def test_noise_has_its_own_factor(noisy):
-    check(CONFIG.replace(noise=True), {"flags": UNIT.encode(noisy=noisy), "noise_factor": 321,
-                                       "b": VECTOR.encode(base=9)},
-          {"unit": {"noisy": noisy, "factor": 321 if noisy else 9}})
+    config = CONFIG.replace(noise=True, learning=True, learn_unit="serial", update_lanes=1)
+    check(config, {"flags": UNIT.encode(noisy=noisy, by_sign=1), "noise_factor": 321, "sign": 1,
+                   "b": VECTOR.encode(base=9)},
+          {"unit": {"noisy": noisy, "factor": 321 if noisy else 9,
+                    "factor_negative": not noisy}})
 
 
 def test_learn():
