@@ -20,10 +20,9 @@ _ICEBREAKER = EngineConfig(
     primitives="ice40")
 # One weight at a time leaves room for the keys.
 _LEARNING = _ICEBREAKER.replace(learning=True, learn_unit="serial", key_ahead=True)
-# Instructions and descriptors share one block of 256 words: ghost units need 179 and 74.  Samples
-# of the tables are weights.
-_SERIAL = _LEARNING.replace(table_unit="serial", weight_depth=15872, program_depth=180,
-                            descriptor_depth=76)
+# Samples of the tables are weights.  Instructions and descriptors share 256 words.
+_SERIAL = _LEARNING.replace(table_unit="serial", weight_depth=15872, program_depth=172,
+                            descriptor_depth=84)
 # 22 lanes: 64 hidden units are 3 blocks, and 2,560 words are 50 of the 56 block RAMs; events take
 # 4, code 2.  A cell of LUT RAM has 16 words.
 _ULX3S_25F = EngineConfig(
@@ -39,7 +38,8 @@ _ULX3S_LEARNING = _ULX3S_25F.replace(input_banks=1, learning=True)
 PRESETS = {
     "icebreaker": _ICEBREAKER,
     "icebreaker-learning": _LEARNING,
-    "icebreaker-ghosts": _SERIAL.replace(smooth=True),
+    # Ghosts that learn take 179 instructions, and 74 descriptors.
+    "icebreaker-ghosts": _SERIAL.replace(smooth=True, program_depth=180, descriptor_depth=76),
     "icebreaker-sampling": _SERIAL.replace(smooth=True, noise=True),
     "icebreaker-langevin": _SERIAL.replace(noise=True),
     "ulx3s-25f": _ULX3S_25F,

@@ -111,8 +111,7 @@ def run(depth, lanes=LANES, quick=QUICK, sizes=SIZES, **fields):
 
 
 #: Flags that are dropped, and with how many places for changes.
-DROPPED = [("after_projections", 0), ("after_units", 0), ("after_projections", 32),
-           ("after_units", 32), ("held", 32), ("whole", 32), ("changes", 32)]
+DROPPED = [("after_units", 0), ("after_projections", 32), ("held", 32), ("whole", 32)]
 
 
 @pytest.mark.parametrize(("name", "depth"), DROPPED)
@@ -132,16 +131,15 @@ def test_a_flag_that_is_missing_shows(name, depth, monkeypatch):
 
 
 @pytest.mark.parametrize(("depth", "lanes", "quick", "sizes", "fields"), [
-    (0, 4, 2, (9, 14, 6), {}), (32, 4, 2, (9, 14, 6), {}), (32, 8, 2, (9, 14, 6), {}),
-    (16, 8, 4, (9, 20, 6), {"update_latency": 1}),
-    (64, 3, 1, (9, 5, 7), {"weight_latency": 1, "multiplier_latency": 1}),
+    (64, 3, 1, (9, 5, 7), {"weight_latency": 1, "multiplier_latency": 1, "update_latency": 1}),
     (64, 5, 2, (9, 8, 9, 4), {}), (32, 7, 4, (5, 3, 14), {"key_ahead": False})])
 def test_two_phases_are_bit_exact(depth, lanes, quick, sizes, fields):
     assert run(depth, lanes, quick, sizes, **fields)[0] == []
 
 
 def test_loops_by_changes_take_fewer_cycles():
-    (_, without), (_, reports) = run(0, lanes=8), run(32, lanes=8)
+    (_, without), (differences, reports) = run(0, lanes=8), run(32, lanes=8)
+    assert differences == []
     assert all(a["image_cycles"] > b["image_cycles"] for a, b in zip(without, reports, strict=True))
 
 

@@ -6,7 +6,7 @@ from component_bench import put, simulate
 from apical.golden.numbers.addressed import KEY_ROUNDS, draw_key, mix_key
 from apical.hw.engine.keys import OperationKeys
 from apical.hw.interface.config import EngineConfig
-from apical.hw.interface.isa import MATRIX, UNIT, VECTOR, Mode, Opcode
+from apical.hw.interface.isa import MATRIX, PROJECT, UNIT, VECTOR, Mode, Opcode
 
 SEED, IMAGE = 0xDEADBEEF, 41
 IMAGE_KEY = mix_key(SEED, IMAGE)
@@ -101,5 +101,31 @@ def test_draws_have_keys_of_their_own():
             assert ctx.get(keys.start_draws)
             assert ctx.get(keys.draw_key) == draw_key(IMAGE_KEY, count)
             await pulse(ctx, keys, "take_key")
+
+    simulate(keys, bench)
+
+
+@pytest.mark.parametrize("announced", [9, 8])
+def test_a_key_that_was_announced_is_there_unless_something_else_comes(announced):
+    keys = OperationKeys(EngineConfig())
+
+    async def bench(ctx):
+        await begin(ctx, keys)
+        for count in range(2):
+            put(ctx, keys, flags=PROJECT.encode(opcode=Opcode.PROJECT, ahead=1, next=announced))
+            await pulse(ctx, keys, "ahead_decoded")
+            for _ in range(2 * KEY_ROUNDS + 4):
+                await ctx.tick()
+            put(ctx, keys, flags=UNIT.encode(opcode=Opcode.UNIT), t=VECTOR.encode(number=9))
+            await pulse(ctx, keys, "unit_decoded")
+            assert not ctx.get(keys.ready), "the descriptor is not there yet"
+            await ctx.tick()
+            assert await wait(ctx, keys) == (0 if announced == 9 else KEY_ROUNDS + 2)
+            await pulse(ctx, keys, "start_unit")
+            for _ in range(3):
+                assert not ctx.get(keys.ready), "one operation at most waits for its first write"
+                await ctx.tick()
+            await pulse(ctx, keys, "take_key")
+            assert ctx.get(keys.key) == mix_key(IMAGE_KEY, count << 8 | 9)
 
     simulate(keys, bench)

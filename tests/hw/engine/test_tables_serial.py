@@ -147,7 +147,8 @@ def sampled(units):
     network = Network("sampled", populations, (Matrix("m", 2, units),),
                       (Projection("p", "x", "h", "m"),))
     program = Program("sampled", (
-        Clear("h"), Project("p"), Sample("h"), FlowRate("h"), Sample("h", mode="mean"),
+        Clear("h"), Project("p"), Project("p", "more"), Sample("h"), FlowRate("h", "flow"),
+        Sample("h", "more", "mean"),
         Update("h", shift=1, noise=0.1)))
     config = EngineConfig(**FIELDS | {
         "weight_depth": 64, "state_depth": 16, "accumulator_depth": 16, "event_depth": 16,
