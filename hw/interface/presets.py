@@ -40,7 +40,8 @@ PRESETS = {
     "icebreaker-learning": _LEARNING,
     # Ghosts that learn take 179 instructions, and 74 descriptors.
     "icebreaker-ghosts": _SERIAL.replace(smooth=True, program_depth=180, descriptor_depth=76),
-    "icebreaker-sampling": _SERIAL.replace(smooth=True, noise=True),
+    # The gate of currents, which no system has need of, does not fit beside random words.
+    "icebreaker-sampling": _SERIAL.replace(smooth=True, noise=True, gate=False),
     "icebreaker-langevin": _SERIAL.replace(noise=True),
     "ulx3s-25f": _ULX3S_25F,
     "ulx3s-25f-learning": _ULX3S_LEARNING,

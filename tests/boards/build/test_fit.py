@@ -83,8 +83,7 @@ def test_the_list_of_boards_is_computed(tmp_path, capsys, monkeypatch):
 
 
 #: Systems that no engine runs, and why.
-NOWHERE = {"ep-four-point": "the engine adds up 2 at most",
-           "ep-spiking": "an engine keeps what was there"}
+NOWHERE = {"ep-spiking": "an engine keeps what was there"}
 
 
 @pytest.mark.parametrize("name", ["icebreaker", "ulx3s-12f", "ulx3s-25f", "colorlight-i5"])
