@@ -110,8 +110,8 @@ def training(network: Network, burn_in=BURN_IN, steps=STEPS) -> Program:
 
 def inference(network: Network, steps=STEPS) -> Program:
     """Mean field of the free network and prediction."""
-    program = Program(f"mean-field-{steps}", (*_silence(network), Relax(steps, draw(network, mode="mean")),
-                                              Decide("y")))
+    settle = Relax(steps, draw(network, mode="mean"))
+    program = Program(f"mean-field-{steps}", (*_silence(network), settle, Decide("y")))
     program.check(network)
     return program
 

@@ -6,7 +6,7 @@ says in words what does not fit.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from ...golden.errors import DoesNotFitError
 from ...golden.network import Network
@@ -179,27 +179,25 @@ def _twins(network, program, config, matrices, end):
     """
     fixed = wanted_sides(network, program)
     learned = {learn.matrix for op in walk(program.ops) for learn in op.learns()}
-    possible, words = {}, end
-    for name, place in matrices.items():
-        twin = _matrix_place(network.matrix(name), not place.lanes_are_cols, words, config)
-        if (name not in fixed and name not in learned
-                and words + twin.blocks * twin.rows <= config.weight_depth):
-            possible[name], words = twin, words + twin.blocks * twin.rows
 
-    def main(projection):
-        return matrices[projection.matrix].lanes_are_cols != projection.transpose
+    def turned(projection):
+        return matrices[projection.matrix].lanes_are_cols == projection.transpose
 
-    loops = followed_loops(network, program, config,
-                           lambda p: main(p) or p.matrix in possible)
-    taken = [network.projection(op.projection) for loop in loops.values()
-             for op in loop.consumers if op is not None]
+    def loops(possible):
+        return followed_loops(network, program, config,
+                              lambda p: not turned(p) or possible(p.matrix))
+
+    def wanted(found):
+        taken = (network.projection(op.projection) for loop in found.values()
+                 for op in loop.consumers if op is not None)
+        return dict.fromkeys(p.matrix for p in taken if turned(p))
+
     twins = {}
-    for projection in taken:
-        if not main(projection) and projection.matrix not in twins:
-            place = possible[projection.matrix]
-            twins[projection.matrix] = replace(place, base=end)
-            end += place.blocks * place.rows
-    return twins, loops, end
+    for name in wanted(loops(lambda name: name not in fixed and name not in learned)):
+        place = _matrix_place(network.matrix(name), not matrices[name].lanes_are_cols, end, config)
+        if end + place.blocks * place.rows <= config.weight_depth:
+            twins[name], end = place, end + place.blocks * place.rows
+    return twins, loops(twins.__contains__), end
 
 
 def _engine_only(network, program, what):

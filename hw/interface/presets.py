@@ -64,7 +64,8 @@ _TANG_NANO_9K = _ULX3S_25F.replace(
     learn_unit="serial", primitives="gowin")
 # The GW2AR-18 has 46 block RAMs: 32 of weights, events 2, code 2, the endpoint 1.
 _TANG_NANO_20K = _ULX3S_LEARNING.replace(lanes=8, weight_depth=4096, state_depth=32,
-                                         accumulator_depth=32, primitives="gowin")
+                                         accumulator_depth=32, change_depth=0,
+                                         primitives="gowin")
 PRESETS |= {"tang-nano-9k": _TANG_NANO_9K, "tang-nano-20k": _TANG_NANO_20K}
 
 
