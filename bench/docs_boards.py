@@ -61,7 +61,7 @@ def _records(pattern):
     return [json.loads(path.read_text()) for path in sorted(RECORDED.glob(f"{pattern}.json"))]
 
 
-def _systems():
+def _matrix():
     """Matrix of systems and presets, and of presets and boards."""
     found, boards = {}, {}
     for board, presets in systems_on_boards().items():
@@ -238,7 +238,7 @@ def boards() -> str:
                             [(f"`{b.name}`", *(f"`{' '.join(words)}`" if words else ""
                                                for words in (b.sram, b.flash)))
                              for b in BOARDS.values()])
-    parts += ["## Systems", "", _SYSTEMS, "", *_systems()]
+    parts += ["## Systems", "", _SYSTEMS, "", *_matrix()]
     parts += ["## Built", "", _BUILT, "", *_built()]
     parts += ["## On virtual boards", "", "`apical board serve --sim` runs the top level that "
               "`apical build` builds, pins included, in Verilator. The line of an ECP5 board was "

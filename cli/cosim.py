@@ -125,8 +125,9 @@ def _refuse(args):
 
 def _rows(report):
     layers = "-".join(map(str, report["layers"]))
+    tiles = f"{report['tiles']} tiles of " if report["tiles"] > 1 else ""
     rows = [("network", f"{layers}, {report['weights']} weights, {report['data']} data"),
-            ("engine", f"{report['lanes']} lanes, {report['update_lanes']} update lanes, "
+            ("engine", f"{tiles}{report['lanes']} lanes, {report['update_lanes']} update lanes, "
                        f"configuration {report['config_hash']}"),
             ("images", report["images"]),
             ("values compared" if report["mode"] == "every write" else "signatures compared",

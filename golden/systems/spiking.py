@@ -24,7 +24,7 @@ import numpy as np
 
 from ..errors import MisuseError
 from ..network import Matrix, Network, Projection, layered
-from ..program import STATE, Decide, Learn, Outer, Program, Project, Relax, Sample
+from ..program import STATE, Clear, Decide, Learn, Outer, Program, Project, Relax, Sample
 from . import equilibrium
 from .problems import Problem, pairs, raw, seed_of
 from .settings import TrainingConfig
@@ -79,6 +79,11 @@ def draw(network: Network, nudged=False, mode="sample"):
     return tuple(ops)
 
 
+def _silence(network):
+    """No unit spikes: an engine keeps the states of the image before."""
+    return [Clear(p.name) for p in network.free]
+
+
 def training(network: Network, burn_in=BURN_IN, steps=STEPS) -> Program:
     """One training image (or batch): free steps, then nudged ones; after a burn-in they learn.
 
@@ -92,7 +97,7 @@ def training(network: Network, burn_in=BURN_IN, steps=STEPS) -> Program:
     if burn_in < 0 or steps < 1:
         raise MisuseError(f"burn_in is {burn_in} and steps {steps}; spikes need a step at least "
                           "to learn from")
-    ops = []
+    ops = _silence(network)
     for nudged, sign in ((False, -1), (True, 1)):
         step = draw(network, nudged)
         learn = tuple(Learn(p.matrix, (Outer((p.source, STATE), (p.target, STATE), sign),))
@@ -105,8 +110,8 @@ def training(network: Network, burn_in=BURN_IN, steps=STEPS) -> Program:
 
 def inference(network: Network, steps=STEPS) -> Program:
     """Mean field of the free network and prediction."""
-    program = Program(f"mean-field-{steps}", (Relax(steps, draw(network, mode="mean")),
-                                              Decide("y")))
+    settle = Relax(steps, draw(network, mode="mean"))
+    program = Program(f"mean-field-{steps}", (*_silence(network), settle, Decide("y")))
     program.check(network)
     return program
 

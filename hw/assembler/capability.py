@@ -49,6 +49,10 @@ def unsupported(network: Network, program: Program, config: EngineConfig) -> lis
     if not config.smooth:
         reasons += [f"population '{name}' has a logistic rate, which needs the table "
                     "(smooth) unit, which this engine lacks" for name in stored_rates(network)]
+    if config.smooth and not config.gate:
+        reasons += [f"{describe(op)}: a gate needs the slope of the table unit, which this engine "
+                    "lacks" for op in walk(program.ops)
+                    if any(True for _ in handler(op).accumulators(network, op))]
     return reasons + _too_wide(network, program, config)
 
 

@@ -128,7 +128,7 @@ class Lanes(wiring.Component):
         copies = self._copies(m, control, dot, dot_ask, ask)
         term = Signal(signed(width))
         m.d.comb += term.eq(self.across.total)
-        if config.serial_tables:
+        if config.serial_tables and config.gate:
             with m.If(self.gating):
                 m.d.comb += term.eq(self.gated << config.weight.frac)
         for lane, product in enumerate(products):

@@ -169,7 +169,7 @@ class Root(wiring.Component):
         m.d.comb += [tiles.beats.weight.eq(address), flight.coming.eq(issue.issuing),
                      flight.beat.eq(tiles.beats.operand.beat)]
         beats, updates = issue.operand, None
-        if self.config.serial_tables:
+        if self.config.serial_tables and self.config.gate:
             beats = self._gate_beats(m, beats)
         if self.config.pipelined_learning:
             updates = self.learn.operand

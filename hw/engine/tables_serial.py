@@ -127,7 +127,8 @@ class SerialTableUnit(wiring.Component):
         frac, stage = config.state.frac, Stages(config).write
         fine = max(0, frac - STEP_BITS)
         asked = stage + config.weight_latency + 1
-        gate, flow = post == Post.GATE, post == Post.FLOW
+        gate = post == Post.GATE if config.gate else Const(0)
+        flow = post == Post.FLOW
         place = self._place(m, Mux(gate, tile.state, tile.z), flow)
         index = (place >> fine if frac >= STEP_BITS else place << STEP_BITS - frac)[:8]
         # Sample i is asked for in two cycles, then sample i + 1.
@@ -146,6 +147,8 @@ class SerialTableUnit(wiring.Component):
         negative = flow & (tile.state != config.state.one)
         first, third, again, scaled = (step == asked + i for i in (0, 2, 3, 4))
         minus, half = step == asked + 1, 1 << fine >> 1
+        if not config.gate:
+            again = scaled = Const(0)
         found = Signal(signed(WORD), reset_less=True)
         m.d.sync += found.eq(tile.total >> fine)
         rest = Cat(place[:fine], Const(0, 1)) if fine else Const(0, 1)

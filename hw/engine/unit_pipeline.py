@@ -301,9 +301,11 @@ class UnitPipeline(wiring.Component):
         number = Signal(min(INDEX, (depth * config.width - 1).bit_length()))
         last_step = config.width - (-(-lanes // quick) - 1) * quick
         m.d.comb += [write.unit.eq(number), write.number.eq(chunk)]
-        # The serial table unit numbers units before it writes them.
+        # The serial table unit looks at places before it writes them.
+        first = Mux(self.slow, self.operation.t, self.word) if config.serial_table_unit \
+            else self.word
         with m.If(before.first | self.slow):
-            m.d.sync += [write.address.eq(self.word), chunk.eq(0), number.eq(self.first)]
+            m.d.sync += [write.address.eq(first), chunk.eq(0), number.eq(self.first)]
         with m.Elif(occupied(out) & (out.step if one_at_a_time(config) else Const(1))):
             m.d.sync += [chunk.eq(Mux(out.turn, 0, chunk + 1)),
                          write.address.eq(write.address + out.turn),

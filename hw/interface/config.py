@@ -105,6 +105,9 @@ class EngineConfig:
         a cycle, ``"serial"`` one in about 15 cycles, for the smallest devices.  The serial one
         keeps its samples in words of the weight memory beyond `weight_depth`; it needs one update
         lane, `key_ahead`, and where the engine learns the serial learning unit.
+    gate : bool
+        Serial table unit only: whether it multiplies currents by the slope of a logistic rate, for
+        about 90 logic cells.
     primitives : str
         ``"portable"`` or the family whose cells are instanced.
 
@@ -143,6 +146,7 @@ class EngineConfig:
     noise: bool = False
     primitives: str = "portable"
     table_unit: str = _later("pipelined")
+    gate: bool = _later(True)
     tiles: int = _later(1)
     hop: int = _later(1)
 
@@ -225,6 +229,9 @@ class EngineConfig:
         if self.table_unit not in TABLE_UNITS:
             raise MisuseError(f"unknown table unit '{self.table_unit}'; "
                               f"known: {', '.join(TABLE_UNITS)}")
+        if not (self.gate or self.serial_tables):
+            raise MisuseError("an engine without gate needs the serial table unit; set gate to "
+                              "True or table_unit to serial")
         if not (self.serial_tables or self.serial_draws):
             return
         wanted = [f"{what}, not {has}" for what, has, holds in (

@@ -20,10 +20,9 @@ _ICEBREAKER = EngineConfig(
     primitives="ice40")
 # One weight at a time leaves room for the keys.
 _LEARNING = _ICEBREAKER.replace(learning=True, learn_unit="serial", key_ahead=True)
-# Instructions and descriptors share one block of 256 words: ghost units need 179 and 74.  Samples
-# of the tables are weights.
-_SERIAL = _LEARNING.replace(table_unit="serial", weight_depth=15872, program_depth=180,
-                            descriptor_depth=76)
+# Samples of the tables are weights.  Instructions and descriptors share 256 words.
+_SERIAL = _LEARNING.replace(table_unit="serial", weight_depth=15872, program_depth=172,
+                            descriptor_depth=84)
 # 22 lanes: 64 hidden units are 3 blocks, and 2,560 words are 50 of the 56 block RAMs; events take
 # 4, code 2.  A cell of LUT RAM has 16 words.
 _ULX3S_25F = EngineConfig(
@@ -39,8 +38,10 @@ _ULX3S_LEARNING = _ULX3S_25F.replace(input_banks=1, learning=True)
 PRESETS = {
     "icebreaker": _ICEBREAKER,
     "icebreaker-learning": _LEARNING,
-    "icebreaker-ghosts": _SERIAL.replace(smooth=True),
-    "icebreaker-sampling": _SERIAL.replace(smooth=True, noise=True),
+    # Ghosts that learn take 179 instructions, and 74 descriptors.
+    "icebreaker-ghosts": _SERIAL.replace(smooth=True, program_depth=180, descriptor_depth=76),
+    # The gate of currents, which no system has need of, does not fit beside random words.
+    "icebreaker-sampling": _SERIAL.replace(smooth=True, noise=True, gate=False),
     "icebreaker-langevin": _SERIAL.replace(noise=True),
     "ulx3s-25f": _ULX3S_25F,
     "ulx3s-25f-learning": _ULX3S_LEARNING,
@@ -64,7 +65,8 @@ _TANG_NANO_9K = _ULX3S_25F.replace(
     learn_unit="serial", primitives="gowin")
 # The GW2AR-18 has 46 block RAMs: 32 of weights, events 2, code 2, the endpoint 1.
 _TANG_NANO_20K = _ULX3S_LEARNING.replace(lanes=8, weight_depth=4096, state_depth=32,
-                                         accumulator_depth=32, primitives="gowin")
+                                         accumulator_depth=32, change_depth=0,
+                                         primitives="gowin")
 PRESETS |= {"tang-nano-9k": _TANG_NANO_9K, "tang-nano-20k": _TANG_NANO_20K}
 
 

@@ -40,7 +40,7 @@ def measured(config, job, reported, totals, played, expected, comparison, agree)
         "cycles_per_second": played.cycles / max(played.seconds, 1e-9),
         "signature": f"{int(reported['signature'][-1]):08x}",
         "signature_match": bool(agree["signature"].all()),
-        "lanes": config.lanes, "update_lanes": config.update_lanes,
+        "tiles": config.tiles, "lanes": config.lanes, "update_lanes": config.update_lanes,
         "config_hash": config.hash, "config": config.to_dict(),
         "registers_differ": {name: count for name, count in others.items() if count},
         "first_divergence": None if first is None else first.to_dict(),

@@ -112,3 +112,23 @@ def test_output_that_cannot_be_written_is_told_first(tools, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ApicalError, match="^cannot make folder .*; name another one with -o"):
         make(tmp_path / "file" / "out")
+
+
+def test_the_tools_of_gowin_are_told_the_device(tools, tmp_path):
+    """Part, chip and pin constraints go to the router, the chip to the packer."""
+    report = {"utilization": {"LUT4": {"used": 5000}, "ALU": {"used": 1300}, "DFF": {"used": 3400},
+                              "MULT18X18": {"used": 5}, "BSRAM": {"used": 21}},
+              "fmax": {"clk": {"achieved": 30.1, "constraint": 27.0}}}
+    tools("nextpnr-himbaechel-gowin", 'echo "$@" > told; touch top.pnr.json; '
+                                      f"echo '{json.dumps(report)}' > report.json")
+    tools("gowin_pack", 'test "$1 $2 $3 $4 $5" = "-d GW1N-9C -o top.fs top.pnr.json" || exit 1; '
+                        "echo bits > top.fs")
+    made = building.build(board("tang-nano-9k"), tmp_path / "out", native=True,
+                          keep=tmp_path / "kept")
+    assert sorted(os.listdir(tmp_path / "out")) == ["tang-nano-9k.fs", "tang-nano-9k.json"]
+    told = (tmp_path / "kept" / "told").read_text()
+    for words in ("--device GW1NR-LV9QN88PC6/I5", "--vopt family=GW1N-9C", "--vopt cst=top.cst",
+                  "--write top.pnr.json", "--freq 27 "):
+        assert words in told
+    assert (made["luts"], made["ffs"], made["dsps"], made["rams"]) == (6300, 3400, 5, 21)
+    assert made["idle_multipliers"] == 20 - 5

@@ -66,3 +66,22 @@ def test_a_table_that_cannot_be_read_is_one_line(tmp_path, monkeypatch):
             bounds.table()
     finally:
         bounds.table.cache_clear()
+
+
+def test_the_table_is_what_the_records_make_of_it():
+    from bench import bounds as made
+    assert made.derive(made.reports(), bounds.table())[0] == bounds.table()
+
+
+def test_a_recorded_bound_never_gets_looser():
+    from bench import bounds as made
+    row = {"system": "s", "group": "g", "check": "c", "limit": "< 9", "values": [1.0] * 10}
+    claim = {**row, "check": "d", "limit": "", "reason": "claim: so"}
+    report = {"executor": "float", "seeds": list(range(10)), "rows": [row, claim]}
+    table, kept = made.derive([report], {})
+    assert table == {"float": {"s/g": {"c": {"tolerance": "<= 1", "count": 10, "seeds": "0-9"}}}}
+    assert not kept
+    worse = {**report, "rows": [{**row, "values": [2.0] * 10}]}
+    again, kept = made.derive([worse], table)
+    assert again == table and kept == ["float, s/g, c: stays <= 1; the records say <= 2"]
+    assert made.spell([11, 12, 23]) == "11, 12, 23"

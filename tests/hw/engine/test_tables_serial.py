@@ -16,6 +16,7 @@ from apical.golden.numbers.addressed import KEY_ROUNDS
 from apical.golden.numbers.formats import Format, round_shift
 from apical.golden.numbers.tables import SLOPE
 from apical.golden.program import Clear, FlowRate, Program, Project, Sample, Update
+from apical.hw.assembler.assembler import reasons
 from apical.hw.assembler.image import table_writes
 from apical.hw.engine.product import ProductSum
 from apical.hw.engine.tables_serial import SerialTableUnit, unit_cycles
@@ -132,6 +133,7 @@ def test_a_draw_mixes_the_number_of_its_unit_before_its_chunk_is_issued():
     ({"learning": True}, "needs the serial learning unit, not pipelined"),
     ({"weight": Format(8, 6)}, "needs weights of the 16 bits of a state or more, not s8.6"),
     ({"weight_depth": 1 << 15}, "needs 384 words of weights for its samples, not 32768 of 32768"),
+    ({"gate": False, "table_unit": "pipelined"}, "^an engine without gate needs the serial table"),
     ({"table_unit": "quick"}, "^unknown table unit 'quick'; known: pipelined, serial$")])
 def test_what_the_serial_unit_cannot_do_is_refused(fields, reason):
     with pytest.raises(MisuseError, match=reason):
@@ -147,7 +149,8 @@ def sampled(units):
     network = Network("sampled", populations, (Matrix("m", 2, units),),
                       (Projection("p", "x", "h", "m"),))
     program = Program("sampled", (
-        Clear("h"), Project("p"), Sample("h"), FlowRate("h"), Sample("h", mode="mean"),
+        Clear("h"), Project("p"), Project("p", "more"), Sample("h"), FlowRate("h", "flow"),
+        Sample("h", "more", "mean"),
         Update("h", shift=1, noise=0.1)))
     config = EngineConfig(**FIELDS | {
         "weight_depth": 64, "state_depth": 16, "accumulator_depth": 16, "event_depth": 16,
@@ -164,3 +167,16 @@ def test_an_engine_agrees_and_a_unit_more_takes_its_cycles_in_every_operation():
     (few, config), (more, _) = (sampled(units) for units in (2, 4))
     # A sample, a flow rate, a mean, a gate and a noisy update; and the rates of four new states.
     assert more - few == 2 * 9 * unit_cycles(config)
+
+
+def test_an_engine_without_gate_says_so():
+    populations = Population("x", 2, clamped=True), Population("h", 3, "logistic")
+    network = Network("gated", populations, (Matrix("m", 2, 3),),
+                      (Projection("p", "x", "h", "m"),))
+    config = EngineConfig(**FIELDS | {"weight_depth": 64})
+    for gate in (False, True):
+        program = Program("gated", (Clear("h"), Project("p"), Update("h", gate=gate)))
+        assert reasons(network, program, config) == []
+        told = reasons(network, program, config.replace(gate=False))
+        assert [t.partition(": ")[2] for t in told] == [
+            "a gate needs the slope of the table unit, which this engine lacks"] * gate
