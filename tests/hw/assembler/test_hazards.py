@@ -110,12 +110,14 @@ def run(depth, lanes=LANES, quick=QUICK, sizes=SIZES, **fields):
         return [error], []
 
 
-#: Flags that are dropped, and with how many places for changes.
-DROPPED = [("after_units", 0), ("after_projections", 32), ("held", 32), ("whole", 32)]
+#: Flags that are dropped, with how many places for changes, and of how many hidden units.
+DROPPED = [("after_units", 0, 40, {}), ("after_projections", 32, 40, {}), ("whole", 32, 40, {}),
+           # The second update comes late: its key is mixed only after the first write of the first.
+           ("held", 32, 3, {"key_ahead": False})]
 
 
-@pytest.mark.parametrize(("name", "depth"), DROPPED)
-def test_a_flag_that_is_missing_shows(name, depth, monkeypatch):
+@pytest.mark.parametrize(("name", "depth", "hidden", "fields"), DROPPED)
+def test_a_flag_that_is_missing_shows(name, depth, hidden, fields, monkeypatch):
     marked = apical.hw.assembler.assembler.mark_waits
 
     def mark(instructions, stage):
@@ -126,13 +128,14 @@ def test_a_flag_that_is_missing_shows(name, depth, monkeypatch):
 
     monkeypatch.setattr(apical.sim.simulators.pysim, "PATIENCE", 1000)
     monkeypatch.setattr(apical.hw.assembler.assembler, "mark_waits", mark)
-    # The sum that waits for its last item has one word; a long vector is written late.
-    assert run(depth, lanes=8, sizes=(9, 40, 6))[0]
+    # The sum that waits for its last item has one word.
+    assert run(depth, lanes=8, sizes=(9, hidden, 6), **fields)[0]
 
 
 @pytest.mark.parametrize(("depth", "lanes", "quick", "sizes", "fields"), [
     (64, 3, 1, (9, 5, 7), {"weight_latency": 1, "multiplier_latency": 1, "update_latency": 1}),
-    (64, 5, 2, (9, 8, 9, 4), {}), (32, 7, 4, (5, 3, 14), {"key_ahead": False})])
+    (64, 5, 2, (9, 8, 9, 4), {}), (32, 7, 4, (5, 3, 14), {}),
+    (32, 8, 2, (9, 3, 6), {"key_ahead": False})])
 def test_two_phases_are_bit_exact(depth, lanes, quick, sizes, fields):
     assert run(depth, lanes, quick, sizes, **fields)[0] == []
 
