@@ -38,17 +38,19 @@ _ULX3S_LEARNING = _ULX3S_25F.replace(input_banks=1, learning=True)
 PRESETS = {
     "icebreaker": _ICEBREAKER,
     "icebreaker-learning": _LEARNING,
-    # Ghosts that learn take 179 instructions, and 74 descriptors.
-    "icebreaker-ghosts": _SERIAL.replace(smooth=True, program_depth=180, descriptor_depth=76),
+    # Ghosts that learn take 179 instructions, and 74 descriptors.  Their rates, up to 1/2, leave
+    # scaled factors 4 bits of fraction.
+    "icebreaker-ghosts": _SERIAL.replace(smooth=True, update_frac=4, program_depth=180,
+                                         descriptor_depth=76),
     # The gate of currents, which no system has need of, does not fit beside random words.
-    "icebreaker-sampling": _SERIAL.replace(smooth=True, noise=True, gate=False),
+    "icebreaker-sampling": _SERIAL.replace(smooth=True, noise=True, update_frac=4, gate=False),
     "icebreaker-langevin": _SERIAL.replace(noise=True),
     "ulx3s-25f": _ULX3S_25F,
     "ulx3s-25f-learning": _ULX3S_LEARNING,
     # Every unit: 13 lanes leave it cells, and 64 hidden units are 5 blocks.
     "ulx3s-25f-full": _ULX3S_LEARNING.replace(
         lanes=13, weight_depth=4096, state_depth=32, accumulator_depth=32, program_depth=256,
-        descriptor_depth=128, loop_counters=4, smooth=True, noise=True),
+        descriptor_depth=128, loop_counters=4, update_frac=4, smooth=True, noise=True),
     # Two tiles of the 25F: 132 hidden units are 3 blocks of 44 lanes, and the 2,560 words of both
     # tiles are 100 of the 108 block RAMs.
     "ulx3s-45f": _ULX3S_LEARNING.replace(tiles=2, change_depth=0, loop_counters=4),
