@@ -110,10 +110,14 @@ MUTANTS = {
     "loops run once more": (
         "sequencer", "loops[loop] == 1", "loops[loop] == 0", "root", "Sequencer", {}),
     "the key is mixed before the one before is taken": (
-        "keys", "m.Elif(wanted & ~occupied)", "m.Elif(wanted)", "sequencer",
+        "keys", "else occupied)):\n                m.d.comb += engine.start.eq(1)\n"
+        "                m.d.sync += [wanted", "else Const(0))):\n"
+        "                m.d.comb += engine.start.eq(1)\n                m.d.sync += [wanted",
+        "sequencer",
         "OperationKeys", {"quick": 1, "sizes": (4, 40, 3), "key_ahead": False}),
     "the key is not kept while the next one is mixed": (
-        "keys", "m.d.sync += kept.eq(engine.result)", "pass", "sequencer", "OperationKeys", {}),
+        "keys", "m.d.sync += kept.eq(engine.result)\n        image_wanted",
+        "pass\n        image_wanted", "sequencer", "OperationKeys", {}),
     "one input bank": (
         "sequencer", "run.bank.eq(~run.bank)", "run.bank.eq(0)", "root", "Sequencer", {}),
     "addresses of the signature start at 0": (
