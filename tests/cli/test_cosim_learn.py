@@ -66,7 +66,7 @@ def test_a_case_that_fails_says_how_to_run_it_again(capsys, monkeypatch):
 
 
 @pytest.mark.parametrize(("argv", "message"), [
-    (["--system", "epp", "--learn"], "unknown system 'epp'; known: cd, contrastive-hebbian, "),
+    (["--system", "epp", "--learn"], "unknown system 'epp'; known: cd, cd-10, contrastive-"),
     (["--system", "ep"], "--system needs --learn"),
     (["--learn"], "--learn and --train-epochs need a --system NAME"),
     (["--train-epochs", "2"], "--learn and --train-epochs need a --system NAME"),
