@@ -171,9 +171,10 @@ class OperationKeys(wiring.Component):
             m.d.sync += absorbs.eq(engine.result)
         with m.If(self.mix.take):
             m.d.sync += self.key.eq(engine.result)
-        # The descriptor is there one cycle after it is decoded.
-        with m.If((self.unit_decoded & ~early) | self.learn_decoded
-                  | (check & ((announced != own) | drawing))):
+        # The descriptor is there one cycle after it is decoded.  A decision needs no key.
+        keyed = writes | drawing
+        with m.If((self.unit_decoded & ~early & keyed) | self.learn_decoded
+                  | (check & keyed & ((announced != own) | drawing))):
             m.d.sync += [wanted.eq(1), early.eq(0)]
         with m.If(self.start_unit):
             m.d.sync += early.eq(0)
