@@ -15,7 +15,7 @@ second are those of 784-64-10 on MNIST, at the clock of the board."""
 def peers(records) -> list:
     """Lines of the section; `records` gives the records of a pattern of names."""
     images = {}
-    for record in records("peers-images-*"):
+    for record in records("cosim-mnist-*"):
         found = record["report"]
         images[found["config_hash"]] = found["mean_cycles"], record["command"]
     rows = []
