@@ -11,7 +11,7 @@ from ...golden.program import RATE, STATE, stored, stored_rates
 from ..interface.config import EngineConfig
 from ..interface.isa import ACCUMULATOR, MATRIX, VECTOR, Kind, Limits, Mode, Opcode, Post
 from .changes import chunks_of, direct_consumers, laid_out
-from .handlers import handler, project_changes
+from .handlers import handler, project_changes, summed
 from .hazards import Instruction
 from .placement import Placement
 
@@ -37,6 +37,17 @@ class Writer:
     place: int = 0
 
     def emit(self, opcode, origin=None, reads=(), writes=None, span=0, **fields):
+        """Add an instruction.
+
+        Parameters
+        ----------
+        reads, writes : tuple, object
+            Vectors and accumulators that it touches, for the analysis of hazards; the currents
+            that an elementwise operation declares need not be named.
+        """
+        if opcode == Opcode.UNIT:
+            reads = (*reads, *(named for current in origin.currents()
+                               if (named := summed(*current)) not in reads))
         made = Instruction(opcode, fields, origin, reads, writes, span)
         if opcode == Opcode.UNIT:
             # A vector ends in (population, slot), an accumulator in (population, name).

@@ -83,7 +83,7 @@ def test_a_multiplier_dropped_by_synthesis_is_seen(ice40, tmp_path):
     """As `synth_ice40 -dsp` does it: the cell is gone, its product undefined."""
     dropped = re.sub(r"  SB_MAC16 #\(.*?\n  \);\n", "", ice40, count=1, flags=re.DOTALL)
     assert cell_counts(dropped)["SB_MAC16"] == 1 + 4
-    assert disagreements("ice40", dropped, tmp_path) == IMAGES
+    assert disagreements("ice40", dropped, tmp_path) > 0
 
 
 class DotProduct(wiring.Component):
