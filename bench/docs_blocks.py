@@ -12,6 +12,7 @@ import statistics
 from pathlib import Path
 
 from apical.hw.export.verilog import markdown_table
+from apical.hw.interface.presets import preset
 
 ROOT = Path(__file__).resolve().parent.parent
 #: Folders of the package.
@@ -62,7 +63,9 @@ def figures() -> list[str]:
           ["train-fixed-784-64-10", "train-fixed-784-64-10-seed1", "train-fixed-784-64-10-seed2"])
     for name in ("icebreaker", "ulx3s-25f"):
         report, command = _record(f"build-{name}")
-        rows.append((f"bitstream of the board `{name}` with {report['lanes']} lanes",
+        older = report["config_hash"] != preset(report["preset"]).hash
+        rows.append((f"bitstream of the board `{name}` with {report['lanes']} lanes"
+                     + (", of the engine before this one" if older else ""),
                      f"{report['luts']} of {report['device_luts']} logic cells, "
                      f"{report['fmax_mhz']:g} MHz estimated after routing "
                      f"(runs at {report['clock_mhz']:g})", command))
