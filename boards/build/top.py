@@ -90,8 +90,8 @@ BLOCK_RAM_READY = 36 / 12e6
 class StartUp(wiring.Component):
     """Holds the reset until the clock can be trusted and the memories can be read.
 
-    Latency: `RESET_CYCLES` + 2 cycles from `locked` to the end of `reset`.  A lost lock resets
-    again, 3 cycles later.
+    Latency: `RESET_CYCLES` + 3 cycles from `locked` to the end of `reset`.  A lost lock resets
+    again, 4 cycles later.
 
     Members
     -------
@@ -101,14 +101,15 @@ class StartUp(wiring.Component):
     """
 
     def __init__(self):
-        super().__init__({"locked": In(1), "reset": Out(1)})
+        super().__init__({"locked": In(1), "reset": Out(1, init=1)})
 
     def elaborate(self, platform):
         m = Module()
         steady, wait = Signal(), Signal(range(RESET_CYCLES + 1))
         m.submodules.steady = FFSynchronizer(self.locked, steady)
         m.d.sync += wait.eq(Mux(steady, wait + (wait != RESET_CYCLES), 0))
-        m.d.comb += self.reset.eq(wait != RESET_CYCLES)
+        # Registered: the reset goes everywhere.
+        m.d.sync += self.reset.eq(wait != RESET_CYCLES)
         return m
 
 

@@ -14,14 +14,14 @@ def test_reset_ends_so_many_cycles_after_the_lock_and_comes_back():
             await ctx.tick().repeat(40)
             assert ctx.get(start.reset), "no lock yet"
             ctx.set(start.locked, 1)
-            for _ in range(RESET_CYCLES + 2):
+            for _ in range(RESET_CYCLES + 3):
                 assert ctx.get(start.reset)
                 await ctx.tick()
             assert not ctx.get(start.reset)
             await ctx.tick().repeat(RESET_CYCLES)
             assert not ctx.get(start.reset), "the counter goes no further"
             ctx.set(start.locked, 0)
-            await ctx.tick().repeat(3)
+            await ctx.tick().repeat(4)
             assert ctx.get(start.reset)
 
     simulator = Simulator(start)
